@@ -1,0 +1,54 @@
+//! What handlers share.
+
+use std::sync::Arc;
+
+use commands::Commands;
+use commands::ports::{Ephemera, Random};
+use domain::Keyed;
+use projections::Reads;
+use projections::swarm::Swarms;
+
+/// What handlers share; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The write side.
+    pub commands: Commands,
+    /// The read side.
+    pub reads: Reads,
+    /// Who is in which swarm just now.
+    pub swarms: Arc<dyn Swarms>,
+    /// Sessions, challenges, what was spent.
+    pub ephemera: Arc<dyn Ephemera>,
+    /// Keyed hashes.
+    pub keys: Arc<dyn Keyed>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The site's facts.
+    pub site: Arc<Site>,
+    /// Whether the site can serve, asked anew for `/health/ready`.
+    pub health: Arc<dyn Health>,
+}
+
+/// The site's facts, from its configuration.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// What members call it.
+    pub name: String,
+    /// What stands as `source` in every info dictionary.
+    pub source: String,
+    /// Where browsers find it, such as `https://tracker.example`; it is part of every sign-in proof.
+    pub origin: String,
+    /// Where clients announce, without the passkey, such as `http://localhost:8080/announce`.
+    pub announce: String,
+    /// Leading zero bits of a registration's proof of work.
+    pub work_bits: u8,
+    /// PBKDF2 iterations of new credentials.
+    pub iterations: u32,
+}
+
+/// Who knows whether the parts outside answer.
+#[async_trait::async_trait]
+pub trait Health: Send + Sync + std::fmt::Debug {
+    /// Gives the reasons why the site can't serve just now; none when it can.
+    async fn reasons(&self) -> Vec<String>;
+}

@@ -1,0 +1,3 @@
+//! The web edge.
+
+pub mod app;

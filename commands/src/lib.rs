@@ -1,0 +1,101 @@
+//! What a person or a client may ask for: who asks, what is reserved, load, decide, append.
+//!
+//! [`Commands`] is the one handle that the edges hold. Each feature adds its methods in the file of
+//! its name: [`user`], [`torrent`], [`site`], [`traffic`]. Nothing here knows a database: what
+//! deciding needs from outside comes through [`ports`].
+
+pub mod ports;
+pub mod refusal;
+mod stored;
+
+pub mod site;
+pub mod torrent;
+pub mod traffic;
+pub mod user;
+
+use std::sync::Arc;
+
+use domain::{Actor, Decider, Keyed, Meta, Position, id::CommandId};
+use uuid::Uuid;
+
+use ports::{Claim, EventLog, Flush, Random};
+pub use refusal::Refusal;
+
+/// The write side: the one way to change anything.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    log: Arc<dyn EventLog>,
+    random: Arc<dyn Random>,
+    keys: Arc<dyn Keyed>,
+}
+
+/// A command that was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done<T> {
+    /// What it made or changed.
+    pub of: T,
+    /// The position of its last event; what is read from there on shows the change.
+    pub position: Position,
+}
+
+/// What goes with a command besides its aggregate's part.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    /// The id under which the log remembers the answer.
+    pub(crate) command: CommandId,
+    /// Who and why.
+    pub(crate) meta: Meta,
+    /// Values that must be unique, taken with the append.
+    pub(crate) claims: Vec<Claim>,
+    /// Values that are free again with the append.
+    pub(crate) releases: Vec<Claim>,
+    /// The traffic batch that this append is.
+    pub(crate) flush: Option<Flush>,
+}
+
+impl Commands {
+    /// Makes the write side over a log.
+    pub fn new(log: Arc<dyn EventLog>, random: Arc<dyn Random>, keys: Arc<dyn Keyed>) -> Self {
+        Self { log, random, keys }
+    }
+
+    /// Makes the frame of a command without claims.
+    fn frame(&self, actor: Actor) -> Frame {
+        Frame {
+            command: CommandId(self.random.id()),
+            meta: Meta {
+                actor,
+                correlation: self.random.id(),
+                causation: None,
+                reason: None,
+            },
+            claims: vec![],
+            releases: vec![],
+            flush: None,
+        }
+    }
+
+    /// Names a unique value by its keyed hash.
+    fn claim(&self, scope: &'static str, value: &[u8]) -> Claim {
+        let message = [scope.as_bytes(), &[0], value].concat();
+        Claim {
+            scope,
+            key: self.keys.mac(domain::Purpose::Claim, &message),
+        }
+    }
+
+    /// Loads, decides and appends, anew when somebody else appended meanwhile.
+    async fn execute<D: Decider>(
+        &self,
+        stream: Uuid,
+        command: D::Command,
+        frame: Frame,
+    ) -> Result<Position, Refusal<D::Rejection>> {
+        stored::execute::<D>(&self.log, stream, command, frame).await
+    }
+
+    /// Folds a stream.
+    async fn load<D: Decider>(&self, stream: Uuid) -> Result<D, ports::Unavailable> {
+        stored::load::<D>(&self.log, stream).await
+    }
+}

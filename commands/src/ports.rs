@@ -1,0 +1,177 @@
+//! What commands need from outside, as narrow traits that infra implements.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{Meta, Position, Recorded, id::CommandId};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Something outside can't be reached now; trying again later is right.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} can't be reached")]
+pub struct Unavailable {
+    /// What can't be reached, such as `the event store`.
+    pub what: &'static str,
+    /// Why.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Unavailable {
+    /// Says that something can't be reached, and why.
+    pub fn new(
+        what: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            what,
+            source: source.into(),
+        }
+    }
+}
+
+/// The event log, sealed, gapless and in order.
+#[async_trait]
+pub trait EventLog: Send + Sync + std::fmt::Debug {
+    /// Gives a stream's events in order.
+    async fn load(
+        &self,
+        stream_type: &'static str,
+        stream: Uuid,
+        reach: Reach,
+    ) -> Result<Vec<Recorded>, Unavailable>;
+
+    /// Appends a command's events, claims and releases in one transaction, or nothing.
+    async fn append(&self, append: Append) -> Result<Appended, AppendError>;
+
+    /// Tells the stream that holds a claim.
+    async fn holder(&self, claim: &Claim) -> Result<Option<Uuid>, Unavailable>;
+}
+
+/// How much of a stream is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Every event.
+    All,
+    /// The last event alone, for its sequence.
+    Last,
+}
+
+/// What a command wants to append.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The stream's type.
+    pub stream_type: &'static str,
+    /// The stream's id.
+    pub stream: Uuid,
+    /// The sequence of the last event that the decision knew; 0 for none.
+    pub expected: i64,
+    /// The events, in order, at least one.
+    pub events: Vec<NewEvent>,
+    /// The command's id; a second append under it answers with the first one's positions.
+    pub command: CommandId,
+    /// Who and why.
+    pub meta: Meta,
+    /// Values that must be unique.
+    pub claims: Vec<Claim>,
+    /// Values that are free again.
+    pub releases: Vec<Claim>,
+    /// The traffic batch that this append is.
+    pub flush: Option<Flush>,
+}
+
+/// An event to be appended.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The stored name.
+    pub name: String,
+    /// The version of its shape.
+    pub version: i32,
+    /// The payload as the aggregate serialised it.
+    pub payload: Value,
+}
+
+/// A value that only one stream may hold, known by its keyed hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What kind of value it is, such as `username`.
+    pub scope: &'static str,
+    /// The keyed hash of the normalised value.
+    pub key: [u8; 32],
+}
+
+/// The identity of a traffic batch, unique for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flush {
+    /// The tracker node.
+    pub node: String,
+    /// When the node started, in milliseconds since 1970.
+    pub epoch: i64,
+    /// The batch's number within the epoch.
+    pub number: i64,
+}
+
+/// Where a command's events stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The first event's position.
+    pub first: Position,
+    /// The last event's position.
+    pub last: Position,
+}
+
+/// Why nothing was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else appended to the stream meanwhile.
+    #[error("the stream has moved on")]
+    Conflict,
+    /// A claimed value belongs to another stream.
+    #[error("the {scope} is taken")]
+    Claimed {
+        /// What kind of value it is.
+        scope: &'static str,
+        /// The stream that holds it, when it still does.
+        holder: Option<Uuid>,
+    },
+    /// The traffic batch was recorded before.
+    #[error("the traffic batch was recorded before")]
+    Flushed,
+    /// The log can't be reached, or is overloaded.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A source of randomness.
+pub trait Random: Send + Sync + std::fmt::Debug {
+    /// Fills the bytes.
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// Makes a random id.
+    fn id(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+}
+
+/// Small values that expire: sessions, challenges, what was spent. Never events.
+///
+/// Keys are built of a scope and a hash, never of a secret or an address.
+#[async_trait]
+pub trait Ephemera: Send + Sync + std::fmt::Debug {
+    /// Keeps a value for a while, in place of an older one.
+    async fn put(&self, key: &str, value: &[u8], keep: Duration) -> Result<(), Unavailable>;
+
+    /// Keeps a value unless there is one; tells whether it did.
+    async fn put_new(&self, key: &str, value: &[u8], keep: Duration) -> Result<bool, Unavailable>;
+
+    /// Gives a value that hasn't expired.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable>;
+
+    /// Gives a value and forgets it; of many at once, one gets it.
+    async fn take(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable>;
+
+    /// Gives all keys and values whose key begins so.
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, Unavailable>;
+}

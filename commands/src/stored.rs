@@ -1,0 +1,301 @@
+//! A [`Decider`] as an aggregate of cqrs-es, and our log as its repository.
+//!
+//! The library's frame is used as it is: [`PersistedEventStore`] loads and numbers events,
+//! [`Aggregate::handle`] decides into an [`EventSink`], `commit` hands them to a
+//! [`PersistedEventRepository`]. What we add stands here and nowhere else: the position of the
+//! answer, claims, and a bounded number of tries when somebody else was faster.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cqrs_es::event_sink::EventSink;
+use cqrs_es::persist::{
+    PersistedEventRepository, PersistedEventStore, PersistenceError, ReplayStream, SerializedEvent,
+    SerializedSnapshot,
+};
+use cqrs_es::{Aggregate, AggregateContext, AggregateError, DomainEvent, EventStore};
+use domain::{Decider, Event, Position};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::ports::{Append, AppendError, EventLog, NewEvent, Reach, Unavailable};
+use crate::{Frame, Refusal};
+
+/// How often a command is decided anew when somebody else appended to its stream.
+const TRIES: u32 = 5;
+
+/// Loads, decides and appends.
+pub(crate) async fn execute<D: Decider>(
+    log: &Arc<dyn EventLog>,
+    stream: Uuid,
+    command: D::Command,
+    frame: Frame,
+) -> Result<Position, Refusal<D::Rejection>> {
+    for _ in 0..TRIES {
+        match attempt::<D>(log, stream, command.clone(), frame.clone()).await {
+            Err(Refusal::Conflict) => {}
+            other => return other,
+        }
+    }
+    Err(Refusal::Conflict)
+}
+
+/// Folds a stream.
+pub(crate) async fn load<D: Decider>(
+    log: &Arc<dyn EventLog>,
+    stream: Uuid,
+) -> Result<D, Unavailable> {
+    let store = store::<D>(Repository::reading::<D>(log));
+    match store.load_aggregate(&stream.to_string()).await {
+        Ok(mut context) => Ok(std::mem::take(&mut context.aggregate().0)),
+        Err(error) => Err(Unavailable::new("the event store", error.to_string())),
+    }
+}
+
+async fn attempt<D: Decider>(
+    log: &Arc<dyn EventLog>,
+    stream: Uuid,
+    command: D::Command,
+    frame: Frame,
+) -> Result<Position, Refusal<D::Rejection>> {
+    let repository = Repository::writing::<D>(log, frame);
+    let answer = Arc::clone(&repository.answer);
+    let store = store::<D>(repository);
+    let mut context = store
+        .load_aggregate(&stream.to_string())
+        .await
+        .map_err(refusal)?;
+    let sink = EventSink::default();
+    context
+        .aggregate()
+        .handle(command, &(), &sink)
+        .await
+        .map_err(Refusal::Rejected)?;
+    let events = sink.collect().await;
+    if events.is_empty() {
+        return Ok(Position(0));
+    }
+    store
+        .commit(events, context, HashMap::new())
+        .await
+        .map_err(refusal)?;
+    let position = *answer.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(position)
+}
+
+fn store<D: Decider>(repository: Repository) -> PersistedEventStore<Repository, Stored<D>> {
+    PersistedEventStore::new_event_store(repository)
+}
+
+fn refusal<R: std::error::Error>(error: AggregateError<R>) -> Refusal<R> {
+    let source = match error {
+        AggregateError::UserError(rejection) => return Refusal::Rejected(rejection),
+        AggregateError::AggregateConflict => return Refusal::Conflict,
+        AggregateError::DatabaseConnectionError(source)
+        | AggregateError::DeserializationError(source)
+        | AggregateError::UnexpectedError(source) => source,
+    };
+    match source.downcast::<AppendError>() {
+        Ok(refused) => match *refused {
+            AppendError::Conflict => Refusal::Conflict,
+            AppendError::Claimed { scope, holder } => Refusal::Taken { scope, holder },
+            AppendError::Flushed => Refusal::Taken {
+                scope: "flush",
+                holder: None,
+            },
+            AppendError::Unavailable(unavailable) => Refusal::Unavailable(unavailable),
+        },
+        Err(source) => Refusal::Unavailable(Unavailable {
+            what: "the event store",
+            source,
+        }),
+    }
+}
+
+/// A decider in the library's clothes.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(transparent, bound = "D: Decider")]
+struct Stored<D: Decider>(D);
+
+/// An event in the library's clothes; it is stored as the event itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent, bound = "E: Event")]
+struct StoredEvent<E: Event>(E);
+
+impl<E: Event> DomainEvent for StoredEvent<E> {
+    fn event_type(&self) -> String {
+        self.0.name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        self.0.version().to_string()
+    }
+}
+
+impl<D: Decider> Aggregate for Stored<D> {
+    const TYPE: &'static str = D::STREAM;
+    type Command = D::Command;
+    type Event = StoredEvent<D::Event>;
+    type Error = D::Rejection;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: Self::Command,
+        _services: &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), Self::Error> {
+        for event in self.0.decide(command)? {
+            sink.write(StoredEvent(event), self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Self::Event) {
+        self.0.evolve(&event.0);
+    }
+}
+
+/// Our log as the library's repository, for one command.
+struct Repository {
+    log: Arc<dyn EventLog>,
+    reach: Reach,
+    frame: Option<Frame>,
+    answer: Arc<Mutex<Position>>,
+}
+
+impl Repository {
+    fn reading<D: Decider>(log: &Arc<dyn EventLog>) -> Self {
+        let reach = if D::REMEMBERS {
+            Reach::All
+        } else {
+            Reach::Last
+        };
+        Self {
+            log: Arc::clone(log),
+            reach,
+            frame: None,
+            answer: Arc::default(),
+        }
+    }
+
+    fn writing<D: Decider>(log: &Arc<dyn EventLog>, frame: Frame) -> Self {
+        Self {
+            frame: Some(frame),
+            ..Self::reading::<D>(log)
+        }
+    }
+
+    async fn append(
+        &self,
+        stream_type: &'static str,
+        events: &[SerializedEvent],
+    ) -> Result<(), PersistenceError> {
+        let (Some(frame), Some(first)) = (self.frame.clone(), events.first()) else {
+            return Ok(());
+        };
+        let append = Append {
+            stream_type,
+            stream: stream(&first.aggregate_id)?,
+            expected: i64::try_from(first.sequence).map_err(other)? - 1,
+            events: events.iter().map(new_event).collect::<Result<_, _>>()?,
+            command: frame.command,
+            meta: frame.meta,
+            claims: frame.claims,
+            releases: frame.releases,
+            flush: frame.flush,
+        };
+        let appended = self.log.append(append).await.map_err(|error| match error {
+            AppendError::Conflict => PersistenceError::OptimisticLockError,
+            refused => other(refused),
+        })?;
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = appended.last;
+        Ok(())
+    }
+}
+
+impl PersistedEventRepository for Repository {
+    async fn get_events<A: Aggregate>(
+        &self,
+        id: &str,
+    ) -> Result<Vec<SerializedEvent>, PersistenceError> {
+        let events = self
+            .log
+            .load(A::TYPE, stream(id)?, self.reach)
+            .await
+            .map_err(|e| PersistenceError::ConnectionError(Box::new(e)))?;
+        events
+            .into_iter()
+            .map(|event| {
+                Ok(SerializedEvent::new(
+                    id.to_owned(),
+                    usize::try_from(event.sequence).map_err(other)?,
+                    event.stream_type,
+                    event.fact.name().to_owned(),
+                    event.fact.version().to_string(),
+                    event.fact.payload()?,
+                    Value::Object(serde_json::Map::new()),
+                ))
+            })
+            .collect()
+    }
+
+    async fn get_last_events<A: Aggregate>(
+        &self,
+        id: &str,
+        last_sequence: usize,
+    ) -> Result<Vec<SerializedEvent>, PersistenceError> {
+        let mut events = self.get_events::<A>(id).await?;
+        events.retain(|event| event.sequence > last_sequence);
+        Ok(events)
+    }
+
+    async fn get_snapshot<A: Aggregate>(
+        &self,
+        _id: &str,
+    ) -> Result<Option<SerializedSnapshot>, PersistenceError> {
+        Ok(None)
+    }
+
+    async fn persist<A: Aggregate>(
+        &self,
+        events: &[SerializedEvent],
+        _snapshot: Option<(String, Value, usize)>,
+    ) -> Result<(), PersistenceError> {
+        self.append(A::TYPE, events).await
+    }
+
+    async fn stream_events<A: Aggregate>(
+        &self,
+        id: &str,
+    ) -> Result<ReplayStream, PersistenceError> {
+        let events = self.get_events::<A>(id).await?;
+        let (mut feed, stream) = ReplayStream::new(events.len().max(1));
+        for event in events {
+            feed.push(Ok(event)).await?;
+        }
+        Ok(stream)
+    }
+
+    async fn stream_all_events<A: Aggregate>(&self) -> Result<ReplayStream, PersistenceError> {
+        // The library's replay has no order over streams; projections follow the feed.
+        Err(other("replays follow the feed"))
+    }
+}
+
+fn new_event(event: &SerializedEvent) -> Result<NewEvent, PersistenceError> {
+    Ok(NewEvent {
+        name: event.event_type.clone(),
+        version: event.event_version.parse().map_err(other)?,
+        payload: event.payload.clone(),
+    })
+}
+
+fn stream(id: &str) -> Result<Uuid, PersistenceError> {
+    Uuid::parse_str(id).map_err(other)
+}
+
+fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PersistenceError {
+    PersistenceError::UnknownError(error.into())
+}

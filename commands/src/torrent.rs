@@ -1,0 +1,84 @@
+//! Uploading, withdrawing and handing out torrents.
+//!
+//! Before: `api::web::upload`. After: [`domain::torrent`].
+
+use domain::Actor;
+use domain::category::Category;
+use domain::id::{MemberId, TorrentId};
+use domain::info_hash::{InfoHash, InfoHashV2};
+use domain::torrent::{Command, Rejection, Torrent, Upload};
+
+use crate::ports::{Claim, Unavailable};
+use crate::{Commands, Done, Refusal};
+
+impl Commands {
+    /// Offers a torrent; refused as `Taken` with its holder when its info_hash is offered already.
+    pub async fn upload(&self, upload: Upload) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        if let Category::Unknown = self.load::<Category>(upload.category.0).await? {
+            return Err(Refusal::NotFound);
+        }
+        let torrent = TorrentId(self.random.id());
+        let mut frame = self.frame(Actor::Member(upload.uploader));
+        frame.claims = self.hash_claims(upload.info_hash, upload.info_hash_v2);
+        let position = self
+            .execute::<Torrent>(torrent.0, Command::Upload(Box::new(upload)), frame)
+            .await?;
+        Ok(Done {
+            of: torrent,
+            position,
+        })
+    }
+
+    /// Offers a torrent no longer; its uploader and administrators may.
+    pub async fn withdraw(
+        &self,
+        by: MemberId,
+        torrent: TorrentId,
+        reason: Option<String>,
+    ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        let upload = match self.load(torrent.0).await? {
+            Torrent::Unknown => return Err(Refusal::NotFound),
+            Torrent::Offered(upload) | Torrent::Withdrawn(upload) => upload,
+        };
+        if upload.uploader != by && !self.is_administrator(by).await? {
+            return Err(Refusal::Forbidden);
+        }
+        let mut frame = self.frame(Actor::Member(by));
+        frame.meta.reason.clone_from(&reason);
+        frame.releases = self.hash_claims(upload.info_hash, upload.info_hash_v2);
+        let position = self
+            .execute::<Torrent>(torrent.0, Command::Withdraw { reason }, frame)
+            .await?;
+        Ok(Done {
+            of: torrent,
+            position,
+        })
+    }
+
+    /// Gives an offered torrent as its uploader gave it, with its .torrent file.
+    pub async fn offered(&self, torrent: TorrentId) -> Result<Option<Upload>, Unavailable> {
+        Ok(match self.load(torrent.0).await? {
+            Torrent::Offered(upload) => Some(*upload),
+            Torrent::Unknown | Torrent::Withdrawn(_) => None,
+        })
+    }
+
+    /// Gives the torrent that is offered under an info_hash.
+    pub async fn offered_as(&self, info_hash: InfoHash) -> Result<Option<TorrentId>, Unavailable> {
+        Ok(self
+            .log
+            .holder(&self.claim("info_hash", &info_hash.0))
+            .await?
+            .map(TorrentId))
+    }
+
+    /// A hybrid is announced under both its hashes, so it holds both.
+    fn hash_claims(&self, v1: InfoHash, v2: Option<InfoHashV2>) -> Vec<Claim> {
+        let short = v2.map(|hash| hash.truncated());
+        [Some(v1), short]
+            .into_iter()
+            .flatten()
+            .map(|hash| self.claim("info_hash", &hash.0))
+            .collect()
+    }
+}

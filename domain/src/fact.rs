@@ -1,0 +1,102 @@
+//! The sum of all events, read from their stored names, versions and payloads.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::decider::{Decider, Event};
+use crate::{category, site, torrent, traffic, user};
+
+/// Something that happened, in any stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// In a member's stream.
+    User(user::Event),
+    /// In a torrent's stream.
+    Torrent(Box<torrent::Event>),
+    /// In a category's stream.
+    Category(category::Event),
+    /// In the site's stream.
+    Site(site::Event),
+    /// In a tracker node's stream of a day.
+    Traffic(traffic::Event),
+}
+
+/// Why a stored event can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// No aggregate writes such streams.
+    #[error("unknown stream type {0}")]
+    Stream(String),
+    /// The payload doesn't have the shape of its name and version.
+    #[error("{name} version {version} doesn't have its shape")]
+    Shape {
+        /// The stored name.
+        name: String,
+        /// The stored version.
+        version: i32,
+        /// What was wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl Fact {
+    /// Reads a stored event; `payload` is what its aggregate serialised.
+    pub fn read(
+        stream: &str,
+        name: &str,
+        version: i32,
+        payload: Value,
+    ) -> Result<Self, Unreadable> {
+        match stream {
+            user::User::STREAM => event(name, version, payload).map(Self::User),
+            torrent::Torrent::STREAM => event(name, version, payload)
+                .map(Box::new)
+                .map(Self::Torrent),
+            category::Category::STREAM => event(name, version, payload).map(Self::Category),
+            site::Site::STREAM => event(name, version, payload).map(Self::Site),
+            traffic::Traffic::STREAM => event(name, version, payload).map(Self::Traffic),
+            other => Err(Unreadable::Stream(other.to_owned())),
+        }
+    }
+
+    /// Tells the name under which the event is stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::User(event) => event.name(),
+            Self::Torrent(event) => event.name(),
+            Self::Category(event) => event.name(),
+            Self::Site(event) => event.name(),
+            Self::Traffic(event) => event.name(),
+        }
+    }
+
+    /// Tells the version of the event's shape, after upcasting.
+    pub fn version(&self) -> i32 {
+        match self {
+            Self::User(event) => event.version(),
+            Self::Torrent(event) => event.version(),
+            Self::Category(event) => event.version(),
+            Self::Site(event) => event.version(),
+            Self::Traffic(event) => event.version(),
+        }
+    }
+
+    /// Gives the payload as it is stored.
+    pub fn payload(&self) -> Result<Value, serde_json::Error> {
+        match self {
+            Self::User(event) => serde_json::to_value(event),
+            Self::Torrent(event) => serde_json::to_value(event),
+            Self::Category(event) => serde_json::to_value(event),
+            Self::Site(event) => serde_json::to_value(event),
+            Self::Traffic(event) => serde_json::to_value(event),
+        }
+    }
+}
+
+fn event<E: DeserializeOwned>(name: &str, version: i32, payload: Value) -> Result<E, Unreadable> {
+    serde_json::from_value(payload).map_err(|source| Unreadable::Shape {
+        name: name.to_owned(),
+        version,
+        source,
+    })
+}

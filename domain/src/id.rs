@@ -1,0 +1,55 @@
+//! One newtype per identity; every one is a random UUID that says nothing of what it names.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! identity {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    };
+}
+
+identity!(
+    /// A member; the id of their `user` stream.
+    MemberId
+);
+identity!(
+    /// A torrent; the id of its `torrent` stream.
+    TorrentId
+);
+identity!(
+    /// A category; the id of its `category` stream.
+    CategoryId
+);
+identity!(
+    /// One asked-for change; the same id gets the same answer.
+    CommandId
+);
+
+/// The site's one stream.
+pub const SITE: Uuid = Uuid::from_u128(0x5173_0000_0000_4000_8000_0000_0000_0001);
+
+/// The space in which derived ids (seeded categories, traffic streams) are made.
+pub const SPACE: Uuid = Uuid::from_u128(0x07ac_2e20_1f6b_4f0e_9b5d_6f70_656e_7472);

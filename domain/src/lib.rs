@@ -1,0 +1,37 @@
+//! The pure heart: values, aggregates as deciders, rules. No clock, no I/O, no async, no randomness.
+//!
+//! A [`Decider`] is two pure functions: `decide` says which events a command causes, `evolve` folds
+//! them into state. What deciding needs from outside (an id, a salt, a name that is free) is put
+//! into the command. Reading order: [`decider`], [`user`], [`torrent`], [`category`], [`site`],
+//! [`traffic`], then [`fact`], the sum of all events, and [`recorded`], an event as the log gives it.
+//!
+//! To add an event: a variant in its aggregate's `Event`, an arm in `evolve`, a golden file in
+//! `domain/golden`, and an arm wherever the compiler asks.
+
+pub mod decider;
+pub mod id;
+pub mod recorded;
+
+pub mod category;
+pub mod site;
+pub mod torrent;
+pub mod traffic;
+pub mod user;
+
+pub mod fact;
+
+pub mod amount;
+pub mod bencode;
+pub mod info_hash;
+pub mod keyed;
+pub mod metainfo;
+pub mod passkey;
+pub mod peer_id;
+
+pub use decider::{Decider, Event};
+pub use fact::Fact;
+pub use keyed::{Keyed, Purpose};
+pub use recorded::{Actor, Meta, Position, Recorded};
+
+#[cfg(test)]
+mod spec;

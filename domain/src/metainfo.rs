@@ -1,0 +1,1 @@
+//! What a .torrent file holds.

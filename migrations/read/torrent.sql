@@ -1,0 +1,28 @@
+create unlogged table torrent (
+    id            uuid primary key,
+    name          text not null,
+    category      uuid not null,
+    description   text not null,
+    uploader      uuid not null,
+    uploaded_at   timestamptz not null,
+    size          bigint not null,
+    files         integer not null,
+    piece_length  bigint not null,
+    info_hash     text not null,
+    info_hash_v2  text,
+    withdrawn     boolean not null default false,
+    position      bigint not null
+);
+create index torrent_newest on torrent (position desc) where not withdrawn;
+create index torrent_by_size on torrent (size desc, id desc) where not withdrawn;
+create index torrent_by_name on torrent (lower(name), id) where not withdrawn;
+create index torrent_by_category on torrent (category) where not withdrawn;
+create index torrent_by_uploader on torrent (uploader) where not withdrawn;
+
+create unlogged table torrent_file (
+    torrent uuid not null,
+    place   integer not null,
+    path    text not null,
+    size    bigint not null,
+    primary key (torrent, place)
+);

@@ -1,0 +1,35 @@
+-- One row per run of a client: the greatest totals that were ever recorded for it.
+create unlogged table ledger (
+    member     uuid not null,
+    torrent    uuid not null,
+    client     text not null,
+    run        integer not null,
+    uploaded   bigint not null,
+    downloaded bigint not null,
+    remaining  bigint not null,
+    seeded     bigint not null,
+    leeched    bigint not null,
+    completed  boolean not null,
+    first_at   timestamptz not null,
+    last_at    timestamptz not null,
+    primary key (member, torrent, client, run)
+);
+create index ledger_of_member on ledger (member, last_at desc);
+create index ledger_recent on ledger (last_at);
+
+create unlogged table member_total (
+    member     uuid primary key,
+    uploaded   bigint not null,
+    downloaded bigint not null,
+    seeded     bigint not null,
+    leeched    bigint not null
+);
+
+-- Who completed which torrent, once each.
+create unlogged table snatch (
+    torrent uuid not null,
+    member  uuid not null,
+    at      timestamptz not null,
+    primary key (torrent, member)
+);
+create index snatch_of_member on snatch (member);

@@ -1,0 +1,33 @@
+//! Where projections read the log from.
+
+use async_trait::async_trait;
+use domain::{Position, Recorded};
+
+use crate::Unavailable;
+
+/// A stretch of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The events of the wanted stream types, in position order.
+    pub events: Vec<Recorded>,
+    /// Up to where the log was read; nothing at or below can still appear.
+    pub upto: Position,
+}
+
+/// The log in position order; infra implements it.
+#[async_trait]
+pub trait Feed: Send + Sync + std::fmt::Debug {
+    /// Reads at most `limit` positions after one, of these stream types alone.
+    async fn read(
+        &self,
+        after: Position,
+        limit: i64,
+        streams: &[&str],
+    ) -> Result<Batch, Unavailable>;
+
+    /// Gives the last position.
+    async fn head(&self) -> Result<Position, Unavailable>;
+
+    /// Waits until there may be more, at most a short while.
+    async fn wait(&self);
+}

@@ -1,0 +1,132 @@
+//! Read models: one file per question, with its rows, its fold and its query together.
+//!
+//! A [`Projection`] follows the feed and writes its tables, nobody else does. The tables are
+//! UNLOGGED: they hold nothing that a replay can't bring back. [`runner`] applies a batch and moves
+//! the checkpoint in one transaction. [`Reads`] is the one handle that the edges hold.
+//!
+//! To add a question: a file here with an `impl Projection`, its tables in `migrations/read`, and a
+//! line in [`all`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{Keyed, Position, Recorded};
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::watch;
+
+pub mod feed;
+pub mod page;
+pub mod progress;
+pub mod rebuild;
+pub mod runner;
+pub mod swarm;
+
+pub mod access;
+pub mod category;
+pub mod site;
+pub mod torrent;
+pub mod traffic;
+pub mod user;
+
+/// The schema in which the living read tables stand.
+pub const SCHEMA: &str = "read";
+
+/// A fold of the feed into tables of its own.
+#[async_trait]
+pub trait Projection: Send + Sync + std::fmt::Debug {
+    /// Its name for ever, such as `torrent`.
+    fn name(&self) -> &'static str;
+
+    /// Grows whenever its tables or its fold change; a living older version is rebuilt.
+    fn version(&self) -> i32;
+
+    /// The statements that make its tables, without a schema.
+    fn tables(&self) -> &'static str;
+
+    /// The names of its tables.
+    fn table_names(&self) -> &'static [&'static str];
+
+    /// The stream types that it listens to.
+    fn streams(&self) -> &'static [&'static str];
+
+    /// Applies events in order; the tables are found by the connection's search path.
+    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied>;
+}
+
+/// Why a batch wasn't applied.
+#[derive(Debug, thiserror::Error)]
+pub enum NotApplied {
+    /// The database can't be reached; trying again is right.
+    #[error("the read tables can't be written")]
+    Database(#[from] sqlx::Error),
+    /// The event itself can't be applied; trying again changes nothing.
+    #[error("event {position} can't be applied: {reason}")]
+    Event {
+        /// Where the event stands.
+        position: Position,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// All projections that write tables.
+pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
+    vec![
+        Arc::new(user::Users),
+        Arc::new(category::Categories),
+        Arc::new(site::Sites),
+        Arc::new(torrent::Torrents),
+        Arc::new(traffic::Ledger),
+        Arc::new(access::Access::new(Arc::clone(keys))),
+    ]
+}
+
+/// The read side can't be reached now; trying again later is right.
+#[derive(Debug, thiserror::Error)]
+#[error("the read tables can't be reached")]
+pub struct Unavailable(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl From<sqlx::Error> for Unavailable {
+    fn from(error: sqlx::Error) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+/// The read side: what the edges hold to ask questions.
+#[derive(Debug, Clone)]
+pub struct Reads {
+    pub(crate) pool: PgPool,
+    pub(crate) search: Arc<torrent::search::Search>,
+    progress: watch::Receiver<progress::Progress>,
+}
+
+impl Reads {
+    /// Makes the read side over a pool whose connections find the schema [`SCHEMA`] first.
+    pub fn new(
+        pool: PgPool,
+        search: Arc<torrent::search::Search>,
+        progress: watch::Receiver<progress::Progress>,
+    ) -> Self {
+        Self {
+            pool,
+            search,
+            progress,
+        }
+    }
+
+    /// Waits until every projection has applied the log up to a position, at most two seconds;
+    /// tells whether they have.
+    pub async fn wait_for(&self, position: Position) -> bool {
+        let mut progress = self.progress.clone();
+        let reached = progress.wait_for(|progress| progress.all_reached(position));
+        tokio::time::timeout(Duration::from_secs(2), reached)
+            .await
+            .is_ok_and(|reached| reached.is_ok())
+    }
+
+    /// Gives a receiver that wakes whenever a projection moves.
+    pub fn progress(&self) -> watch::Receiver<progress::Progress> {
+        self.progress.clone()
+    }
+}

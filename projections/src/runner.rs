@@ -1,0 +1,276 @@
+//! Keeps the projections up with the log: a batch and its checkpoint in one transaction.
+//!
+//! A projection that fails stops alone: its checkpoint stays, the reason stands beside it, and the
+//! others go on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Position;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::sync::watch;
+
+use crate::feed::{Batch, Feed};
+use crate::progress::Progress;
+use crate::torrent::search::Search;
+use crate::{NotApplied, Projection, SCHEMA, Unavailable};
+
+/// Positions that one transaction covers at most.
+const BATCH: i64 = 2_000;
+/// How often an event is tried before its projection stops.
+const TRIES: u32 = 3;
+
+/// Where a projection stands, by its checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The projection.
+    pub name: String,
+    /// The version of its tables.
+    pub version: i32,
+    /// The last position it has applied.
+    pub position: Position,
+    /// Why it stopped, where it has.
+    pub error: Option<String>,
+}
+
+/// Gives every projection's status.
+pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Unavailable> {
+    let rows: Vec<(String, i32, i64, Option<String>)> =
+        sqlx::query_as("select name, version, position, error from read.checkpoint order by name")
+            .fetch_all(pool)
+            .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(name, version, position, error)| Status {
+            name,
+            version,
+            position: Position(position),
+            error,
+        })
+        .collect())
+}
+
+/// Makes the tables that are missing, empty after a crash of the database, or of another version.
+pub async fn prepare(
+    pool: &PgPool,
+    projections: &[Arc<dyn Projection>],
+) -> Result<(), Unavailable> {
+    let mut connection = pool.acquire().await?;
+    sqlx::raw_sql(include_str!("../../migrations/read/checkpoint.sql"))
+        .execute(&mut *connection)
+        .await?;
+    for projection in projections {
+        let mut transaction = connection.begin().await?;
+        let version: Option<i32> =
+            sqlx::query_scalar("select version from read.checkpoint where name = $1")
+                .bind(projection.name())
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if version != Some(projection.version()) {
+            make(&mut transaction, SCHEMA, projection.as_ref()).await?;
+            sqlx::query(
+                "insert into read.checkpoint (name, version, position) values ($1, $2, 0)
+                 on conflict (name) do update set version = excluded.version, position = 0, error = null",
+            )
+            .bind(projection.name())
+            .bind(projection.version())
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+/// Makes a projection's tables anew, empty, in a schema.
+pub(crate) async fn make(
+    to: &mut PgConnection,
+    schema: &str,
+    projection: &dyn Projection,
+) -> Result<(), sqlx::Error> {
+    for table in projection.table_names() {
+        sqlx::raw_sql(&format!("drop table if exists {schema}.{table}"))
+            .execute(&mut *to)
+            .await?;
+    }
+    sqlx::raw_sql(&format!("set local search_path to {schema}"))
+        .execute(&mut *to)
+        .await?;
+    sqlx::raw_sql(projection.tables()).execute(&mut *to).await?;
+    sqlx::raw_sql(&format!("set local search_path to {SCHEMA}, public"))
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+/// Follows the feed with one projection until told to stop.
+#[derive(Debug)]
+pub struct Runner {
+    /// Connections whose search path begins with the schema of the read tables.
+    pub pool: PgPool,
+    /// The log.
+    pub feed: Arc<dyn Feed>,
+    /// Where everybody sees how far it is.
+    pub progress: watch::Sender<Progress>,
+}
+
+impl Runner {
+    /// Follows the feed with a projection until `stop` turns true, or the projection fails.
+    pub async fn follow(&self, projection: &dyn Projection, mut stop: watch::Receiver<bool>) {
+        let (mut limit, mut tries) = (BATCH, 0);
+        while !*stop.borrow() {
+            match self.step(projection, limit).await {
+                Ok(true) => (limit, tries) = (BATCH, 0),
+                Ok(false) => tokio::select! {
+                    () = self.feed.wait() => {}
+                    _ = stop.changed() => {}
+                },
+                Err(Failed::Passing(reason)) => {
+                    tracing::warn!(projection = projection.name(), %reason, "projection waits");
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(Failed::Batch(_)) if limit > 1 => limit = 1,
+                Err(Failed::Batch(_)) if tries < TRIES => tries += 1,
+                Err(Failed::Batch(reason)) => return self.stopped(projection, reason).await,
+            }
+        }
+    }
+
+    /// Applies one batch; tells whether there was one.
+    async fn step(&self, projection: &dyn Projection, limit: i64) -> Result<bool, Failed> {
+        let mut transaction = self.pool.begin().await?;
+        let position: Option<i64> = sqlx::query_scalar(
+            "select position from read.checkpoint where name = $1 and version = $2 for update",
+        )
+        .bind(projection.name())
+        .bind(projection.version())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(position) = position.map(Position) else {
+            return Err(Failed::Batch(
+                "its tables belong to another version".to_owned(),
+            ));
+        };
+        let Batch { events, upto } = self
+            .feed
+            .read(position, limit, projection.streams())
+            .await
+            .map_err(|error| Failed::Passing(error.0.to_string()))?;
+        self.reached(projection.name(), position);
+        if upto == position {
+            return Ok(false);
+        }
+        projection.apply(&mut transaction, &events).await?;
+        advance(&mut transaction, projection.name(), upto).await?;
+        transaction.commit().await?;
+        self.reached(projection.name(), upto);
+        Ok(true)
+    }
+
+    fn reached(&self, name: &'static str, position: Position) {
+        self.progress.send_if_modified(|progress| {
+            let moved = progress
+                .standing()
+                .get(name)
+                .is_none_or(|standing| standing.position != position);
+            progress.reach(name, position);
+            moved
+        });
+    }
+
+    async fn stopped(&self, projection: &dyn Projection, reason: String) {
+        tracing::error!(projection = projection.name(), %reason, "projection stopped");
+        let noted = sqlx::query("update read.checkpoint set error = $2 where name = $1")
+            .bind(projection.name())
+            .bind(&reason)
+            .execute(&self.pool)
+            .await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the reason couldn't be noted");
+        }
+        self.progress
+            .send_modify(|progress| progress.stop(projection.name(), reason));
+    }
+
+    /// Follows the feed with the search index until `stop` turns true.
+    pub async fn follow_search(&self, search: &Search, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            match self.step_search(search).await {
+                Ok(true) => {}
+                Ok(false) => tokio::select! {
+                    () = self.feed.wait() => {}
+                    _ = stop.changed() => {}
+                },
+                Err(error) => {
+                    tracing::warn!(projection = "search", reason = %error.0, "projection waits");
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+    }
+
+    async fn step_search(&self, search: &Search) -> Result<bool, Unavailable> {
+        let position = self
+            .progress
+            .borrow()
+            .standing()
+            .get("search")
+            .map(|standing| standing.position);
+        let position = match position {
+            Some(position) => position,
+            None => search.position()?,
+        };
+        let batch = self.feed.read(position, BATCH, &["torrent"]).await?;
+        if !batch.events.is_empty() {
+            search.apply(&batch.events, batch.upto)?;
+        }
+        self.reached("search", batch.upto);
+        Ok(batch.upto > position)
+    }
+}
+
+/// Moves a checkpoint; it never goes back.
+pub(crate) async fn advance(
+    to: &mut PgConnection,
+    name: &str,
+    upto: Position,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update read.checkpoint set position = $2, error = null where name = $1")
+        .bind(name)
+        .bind(upto.0)
+        .execute(to)
+        .await
+        .map(|_| ())
+}
+
+/// Why a batch wasn't applied.
+enum Failed {
+    /// The database is away; it will come back.
+    Passing(String),
+    /// The batch holds an event that can't be applied.
+    Batch(String),
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        match error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+        {
+            // Classes 22 and 23: the data don't fit the tables. Anything else is the database's own trouble.
+            Some(code) if code.starts_with("22") || code.starts_with("23") => {
+                Self::Batch(error.to_string())
+            }
+            _ => Self::Passing(error.to_string()),
+        }
+    }
+}
+
+impl From<NotApplied> for Failed {
+    fn from(error: NotApplied) -> Self {
+        match error {
+            NotApplied::Database(error) => error.into(),
+            NotApplied::Event { .. } => Self::Batch(error.to_string()),
+        }
+    }
+}

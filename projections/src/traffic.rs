@@ -1,0 +1,327 @@
+//! What members moved: the ledger of runs, and the totals that it adds up to.
+//!
+//! A batch carries cumulative totals; what is credited is by how much a run's greatest total grows.
+//! So a batch that comes twice or late adds nothing.
+
+use async_trait::async_trait;
+use domain::amount::{Bytes, Ratio, Seconds};
+use domain::id::{MemberId, TorrentId};
+use domain::traffic::{self, Entry};
+use domain::{Fact, Position, Recorded};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
+use time::OffsetDateTime;
+
+use crate::page::{Cursor, Page};
+use crate::{NotApplied, Projection, Reads, Unavailable};
+
+/// What a member moved, in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Bytes credited as uploaded.
+    pub uploaded: Bytes,
+    /// Bytes credited as downloaded.
+    pub downloaded: Bytes,
+    /// Time as a seeder.
+    pub seeded: Seconds,
+    /// Time as a leecher.
+    pub leeched: Seconds,
+    /// Torrents completed.
+    pub snatches: i64,
+}
+
+impl Totals {
+    /// Gives uploaded against downloaded.
+    pub fn ratio(&self) -> Ratio {
+        Ratio {
+            uploaded: self.uploaded,
+            downloaded: self.downloaded,
+        }
+    }
+}
+
+/// One run of a client in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What was moved.
+    pub torrent: TorrentId,
+    /// The torrent's name.
+    pub name: String,
+    /// Which client, by keyed hash.
+    pub client: String,
+    /// Which run of the client.
+    pub run: i32,
+    /// Bytes credited as uploaded.
+    pub uploaded: Bytes,
+    /// Bytes credited as downloaded.
+    pub downloaded: Bytes,
+    /// Bytes that the client still wanted at last.
+    pub left: Bytes,
+    /// Time as a seeder.
+    pub seeded: Seconds,
+    /// Time as a leecher.
+    pub leeched: Seconds,
+    /// Whether the client completed the download in this run.
+    pub completed: bool,
+    /// When the run was first recorded.
+    pub first_at: OffsetDateTime,
+    /// When the run was last recorded.
+    pub last_at: OffsetDateTime,
+}
+
+/// Gives what a member moved, in all.
+pub async fn totals(reads: &Reads, member: MemberId) -> Result<Totals, Unavailable> {
+    let row = sqlx::query(
+        "select uploaded, downloaded, seeded, leeched,
+                (select count(*) from snatch where snatch.member = $1) as snatches
+         from member_total where member = $1",
+    )
+    .bind(member.0)
+    .fetch_optional(&reads.pool)
+    .await?;
+    let Some(row) = row else {
+        return Ok(Totals::default());
+    };
+    Ok(Totals {
+        uploaded: bytes(&row, "uploaded")?,
+        downloaded: bytes(&row, "downloaded")?,
+        seeded: seconds(&row, "seeded")?,
+        leeched: seconds(&row, "leeched")?,
+        snatches: row.try_get("snatches")?,
+    })
+}
+
+/// Gives a page of a member's ledger, the latest run first.
+pub async fn ledger(
+    reads: &Reads,
+    member: MemberId,
+    from: Option<&Cursor>,
+    limit: i64,
+) -> Result<Page<Line>, Unavailable> {
+    let key: Option<(i64, uuid::Uuid, String, i32)> = from.and_then(Cursor::key);
+    let rows = sqlx::query(
+        "select l.torrent, l.client, l.run, l.uploaded, l.downloaded, l.remaining, l.seeded, l.leeched,
+                l.completed, l.first_at, l.last_at, coalesce(t.name, '(unknown)') as name
+         from ledger l left join torrent t on t.id = l.torrent
+         where l.member = $1 and ($2::bigint is null or (l.last_at, l.torrent, l.client, l.run)
+            < (timestamptz 'epoch' + $2 * interval '1 microsecond', $3, $4, $5))
+         order by l.last_at desc, l.torrent desc, l.client desc, l.run desc limit $6",
+    )
+    .bind(member.0)
+    .bind(key.as_ref().map(|key| key.0))
+    .bind(key.as_ref().map(|key| key.1))
+    .bind(key.as_ref().map(|key| key.2.clone()))
+    .bind(key.as_ref().map(|key| key.3))
+    .bind(limit + 1)
+    .fetch_all(&reads.pool)
+    .await?;
+    let lines = rows.iter().map(line_row).collect::<Result<_, _>>()?;
+    Ok(Page::cut(lines, limit, |line: &Line| {
+        (
+            micros(line.last_at),
+            line.torrent.0,
+            line.client.clone(),
+            line.run,
+        )
+    }))
+}
+
+/// Gives the newest run of every client that was recorded within the last fourteen days, for the
+/// tracker to measure the next reports against.
+pub async fn last_runs(reads: &Reads) -> Result<Vec<Entry>, Unavailable> {
+    let rows = sqlx::query(
+        "select distinct on (member, torrent, client) member, torrent, client, run, uploaded, downloaded,
+                remaining, seeded, leeched, completed
+         from ledger
+         where last_at > now() - interval '14 days'
+         order by member, torrent, client, run desc",
+    )
+    .fetch_all(&reads.pool)
+    .await?;
+    Ok(rows.iter().map(entry_row).collect::<Result<_, _>>()?)
+}
+
+/// Gives how many members completed each torrent.
+pub async fn snatches(reads: &Reads) -> Result<Vec<(TorrentId, i64)>, Unavailable> {
+    let rows: Vec<(uuid::Uuid, i64)> =
+        sqlx::query_as("select torrent, count(*) from snatch group by torrent")
+            .fetch_all(&reads.pool)
+            .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(torrent, count)| (TorrentId(torrent), count))
+        .collect())
+}
+
+fn micros(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
+}
+
+fn bytes(row: &PgRow, column: &str) -> Result<Bytes, sqlx::Error> {
+    let stored: i64 = row.try_get(column)?;
+    Ok(Bytes(stored.unsigned_abs()))
+}
+
+fn seconds(row: &PgRow, column: &str) -> Result<Seconds, sqlx::Error> {
+    let stored: i64 = row.try_get(column)?;
+    Ok(Seconds(stored.unsigned_abs()))
+}
+
+fn line_row(row: &PgRow) -> Result<Line, sqlx::Error> {
+    Ok(Line {
+        torrent: TorrentId(row.try_get("torrent")?),
+        name: row.try_get("name")?,
+        client: row.try_get("client")?,
+        run: row.try_get("run")?,
+        uploaded: bytes(row, "uploaded")?,
+        downloaded: bytes(row, "downloaded")?,
+        left: bytes(row, "remaining")?,
+        seeded: seconds(row, "seeded")?,
+        leeched: seconds(row, "leeched")?,
+        completed: row.try_get("completed")?,
+        first_at: row.try_get("first_at")?,
+        last_at: row.try_get("last_at")?,
+    })
+}
+
+fn entry_row(row: &PgRow) -> Result<Entry, sqlx::Error> {
+    Ok(Entry {
+        member: MemberId(row.try_get("member")?),
+        torrent: TorrentId(row.try_get("torrent")?),
+        client: row.try_get("client")?,
+        run: row.try_get("run")?,
+        uploaded: bytes(row, "uploaded")?,
+        downloaded: bytes(row, "downloaded")?,
+        left: bytes(row, "remaining")?,
+        seeded: seconds(row, "seeded")?,
+        leeched: seconds(row, "leeched")?,
+        completed: row.try_get("completed")?,
+    })
+}
+
+/// The projection behind the ledger.
+#[derive(Debug)]
+pub struct Ledger;
+
+#[async_trait]
+impl Projection for Ledger {
+    fn name(&self) -> &'static str {
+        "traffic"
+    }
+
+    fn version(&self) -> i32 {
+        1
+    }
+
+    fn tables(&self) -> &'static str {
+        include_str!("../../migrations/read/traffic.sql")
+    }
+
+    fn table_names(&self) -> &'static [&'static str] {
+        &["ledger", "member_total", "snatch"]
+    }
+
+    fn streams(&self) -> &'static [&'static str] {
+        &["traffic"]
+    }
+
+    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
+        for event in events {
+            let Fact::Traffic(traffic::Event::TrafficRecorded(batch)) = &event.fact else {
+                continue;
+            };
+            for entry in &batch.entries {
+                let amounts = Amounts::of(entry, event.position)?;
+                credit(to, entry, &amounts, event.at).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An entry's amounts as the columns hold them.
+struct Amounts {
+    uploaded: i64,
+    downloaded: i64,
+    left: i64,
+    seeded: i64,
+    leeched: i64,
+}
+
+impl Amounts {
+    fn of(entry: &Entry, position: Position) -> Result<Self, NotApplied> {
+        let column = |amount: u64| {
+            i64::try_from(amount).map_err(|_| NotApplied::Event {
+                position,
+                reason: format!("{amount} is too much"),
+            })
+        };
+        Ok(Self {
+            uploaded: column(entry.uploaded.0)?,
+            downloaded: column(entry.downloaded.0)?,
+            left: column(entry.left.0)?,
+            seeded: column(entry.seeded.0)?,
+            leeched: column(entry.leeched.0)?,
+        })
+    }
+}
+
+/// Raises the run's totals, and credits the member with what they grew by.
+async fn credit(
+    to: &mut PgConnection,
+    entry: &Entry,
+    amounts: &Amounts,
+    at: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "with old as (
+             select uploaded, downloaded, seeded, leeched from ledger
+             where member = $1 and torrent = $2 and client = $3 and run = $4),
+         new as (
+             insert into ledger as l (member, torrent, client, run, uploaded, downloaded, remaining, seeded,
+                                      leeched, completed, first_at, last_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+             on conflict (member, torrent, client, run) do update set
+                 uploaded = greatest(l.uploaded, excluded.uploaded),
+                 downloaded = greatest(l.downloaded, excluded.downloaded),
+                 remaining = excluded.remaining,
+                 seeded = greatest(l.seeded, excluded.seeded),
+                 leeched = greatest(l.leeched, excluded.leeched),
+                 completed = l.completed or excluded.completed,
+                 last_at = greatest(l.last_at, excluded.last_at)
+             returning uploaded, downloaded, seeded, leeched)
+         insert into member_total as m (member, uploaded, downloaded, seeded, leeched)
+         select $1, new.uploaded - coalesce(old.uploaded, 0), new.downloaded - coalesce(old.downloaded, 0),
+                new.seeded - coalesce(old.seeded, 0), new.leeched - coalesce(old.leeched, 0)
+         from new left join old on true
+         on conflict (member) do update set
+             uploaded = m.uploaded + excluded.uploaded,
+             downloaded = m.downloaded + excluded.downloaded,
+             seeded = m.seeded + excluded.seeded,
+             leeched = m.leeched + excluded.leeched",
+    )
+    .bind(entry.member.0)
+    .bind(entry.torrent.0)
+    .bind(&entry.client)
+    .bind(entry.run)
+    .bind(amounts.uploaded)
+    .bind(amounts.downloaded)
+    .bind(amounts.left)
+    .bind(amounts.seeded)
+    .bind(amounts.leeched)
+    .bind(entry.completed)
+    .bind(at)
+    .execute(&mut *to)
+    .await?;
+    if entry.completed {
+        sqlx::query(
+            "insert into snatch (torrent, member, at) values ($1, $2, $3) on conflict do nothing",
+        )
+        .bind(entry.torrent.0)
+        .bind(entry.member.0)
+        .bind(at)
+        .execute(&mut *to)
+        .await?;
+    }
+    Ok(())
+}
