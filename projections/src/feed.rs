@@ -28,6 +28,6 @@ pub trait Feed: Send + Sync + std::fmt::Debug {
     /// Gives the last position.
     async fn head(&self) -> Result<Position, Unavailable>;
 
-    /// Waits until there may be more, at most a short while.
-    async fn wait(&self);
+    /// Waits until the log has grown past a position, at most a short while.
+    async fn wait(&self, after: Position);
 }

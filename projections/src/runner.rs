@@ -120,9 +120,9 @@ impl Runner {
         let (mut limit, mut tries) = (BATCH, 0);
         while !*stop.borrow() {
             match self.step(projection, limit).await {
-                Ok(true) => (limit, tries) = (BATCH, 0),
-                Ok(false) => tokio::select! {
-                    () = self.feed.wait() => {}
+                Ok(Step::Applied) => (limit, tries) = (BATCH, 0),
+                Ok(Step::CaughtUp(position)) => tokio::select! {
+                    () = self.feed.wait(position) => {}
                     _ = stop.changed() => {}
                 },
                 Err(Failed::Passing(reason)) => {
@@ -136,8 +136,8 @@ impl Runner {
         }
     }
 
-    /// Applies one batch; tells whether there was one.
-    async fn step(&self, projection: &dyn Projection, limit: i64) -> Result<bool, Failed> {
+    /// Applies one batch, if there is one.
+    async fn step(&self, projection: &dyn Projection, limit: i64) -> Result<Step, Failed> {
         let mut transaction = self.pool.begin().await?;
         let position: Option<i64> = sqlx::query_scalar(
             "select position from read.checkpoint where name = $1 and version = $2 for update",
@@ -158,13 +158,13 @@ impl Runner {
             .map_err(|error| Failed::Passing(error.0.to_string()))?;
         self.reached(projection.name(), position);
         if upto == position {
-            return Ok(false);
+            return Ok(Step::CaughtUp(position));
         }
         projection.apply(&mut transaction, &events).await?;
         advance(&mut transaction, projection.name(), upto).await?;
         transaction.commit().await?;
         self.reached(projection.name(), upto);
-        Ok(true)
+        Ok(Step::Applied)
     }
 
     fn reached(&self, name: &'static str, position: Position) {
@@ -196,9 +196,9 @@ impl Runner {
     pub async fn follow_search(&self, search: &Search, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             match self.step_search(search).await {
-                Ok(true) => {}
-                Ok(false) => tokio::select! {
-                    () = self.feed.wait() => {}
+                Ok(Step::Applied) => {}
+                Ok(Step::CaughtUp(position)) => tokio::select! {
+                    () = self.feed.wait(position) => {}
                     _ = stop.changed() => {}
                 },
                 Err(error) => {
@@ -209,7 +209,7 @@ impl Runner {
         }
     }
 
-    async fn step_search(&self, search: &Search) -> Result<bool, Unavailable> {
+    async fn step_search(&self, search: &Search) -> Result<Step, Unavailable> {
         let position = self
             .progress
             .borrow()
@@ -225,7 +225,11 @@ impl Runner {
             search.apply(&batch.events, batch.upto)?;
         }
         self.reached("search", batch.upto);
-        Ok(batch.upto > position)
+        Ok(if batch.upto > position {
+            Step::Applied
+        } else {
+            Step::CaughtUp(position)
+        })
     }
 }
 
@@ -241,6 +245,14 @@ pub(crate) async fn advance(
         .execute(to)
         .await
         .map(|_| ())
+}
+
+/// What one step did.
+enum Step {
+    /// A batch was applied.
+    Applied,
+    /// There was nothing after this position.
+    CaughtUp(Position),
 }
 
 /// Why a batch wasn't applied.

@@ -1,0 +1,201 @@
+//! The sealed log behind `commands::ports::EventLog`: seals what is appended, opens what is loaded.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commands::ports::{Append, AppendError, Appended, Claim, EventLog, Reach, Unavailable};
+use domain::id::CommandId;
+use domain::{Fact, Position, Recorded};
+use rand::Rng as _;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::appender::{self, Appender, Prepared, SealedEvent};
+use crate::seal::{self, Envelope};
+use crate::vault::{Vault, VaultError};
+
+/// The event store.
+#[derive(Debug, Clone)]
+pub struct EventStore {
+    pool: PgPool,
+    vault: Arc<Vault>,
+    appender: Appender,
+    head: watch::Receiver<Position>,
+}
+
+/// A row of the log.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Row {
+    pub(crate) position: i64,
+    pub(crate) stream_type: String,
+    pub(crate) stream_id: Uuid,
+    pub(crate) sequence: i64,
+    pub(crate) event_type: String,
+    pub(crate) event_version: i32,
+    pub(crate) command_id: Uuid,
+    pub(crate) recorded_at: OffsetDateTime,
+    pub(crate) key_id: i32,
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// The columns of [`Row`].
+pub(crate) const COLUMNS: &str = "position, stream_type, stream_id, sequence, event_type, event_version, command_id, recorded_at, key_id, sealed";
+
+impl EventStore {
+    /// Makes the event store and starts its appender.
+    pub fn new(pool: PgPool, vault: Arc<Vault>) -> Self {
+        let (told, head) = watch::channel(Position(0));
+        let appender = Appender::start(pool.clone(), told);
+        Self {
+            pool,
+            vault,
+            appender,
+            head,
+        }
+    }
+
+    /// Gives a receiver of each head that this process appends.
+    pub fn head(&self) -> watch::Receiver<Position> {
+        self.head.clone()
+    }
+
+    async fn prepare(&self, append: Append) -> Result<Prepared, VaultError> {
+        let (key_id, key, new_key) = self
+            .vault
+            .sealing(append.stream_type, append.stream)
+            .await?;
+        let mut events = Vec::with_capacity(append.events.len());
+        for (event, sequence) in append.events.into_iter().zip(append.expected + 1..) {
+            let envelope = Envelope {
+                stream_type: append.stream_type,
+                stream: append.stream,
+                sequence,
+                name: &event.name,
+                version: event.version,
+                key_id,
+            };
+            let mut random = [0; 40];
+            rand::rng().fill_bytes(&mut random);
+            let sealed = seal::seal(&key, &envelope, &event.payload, &append.meta, random)?;
+            events.push(SealedEvent {
+                name: event.name,
+                version: event.version,
+                sealed,
+            });
+        }
+        Ok(Prepared {
+            stream_type: append.stream_type,
+            stream: append.stream,
+            expected: append.expected,
+            command: append.command.0,
+            key_id,
+            events,
+            claims: append.claims,
+            releases: append.releases,
+            flush: append.flush,
+            key: new_key,
+        })
+    }
+}
+
+#[async_trait]
+impl EventLog for EventStore {
+    async fn load(
+        &self,
+        stream_type: &'static str,
+        stream: Uuid,
+        reach: Reach,
+    ) -> Result<Vec<Recorded>, Unavailable> {
+        let order = match reach {
+            Reach::All => "order by sequence",
+            Reach::Last => "order by sequence desc limit 1",
+        };
+        let query = format!(
+            "select {COLUMNS} from event_log where stream_type = $1 and stream_id = $2 {order}"
+        );
+        let rows: Vec<Row> = sqlx::query_as(&query)
+            .bind(stream_type)
+            .bind(stream)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(away)?;
+        open_all(&self.vault, rows).await.map_err(away)
+    }
+
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let prepared = self.prepare(append).await.map_err(away)?;
+        self.appender.append(prepared).await
+    }
+
+    async fn holder(&self, claim: &Claim) -> Result<Option<Uuid>, Unavailable> {
+        appender::holder(&self.pool, claim).await.map_err(away)
+    }
+}
+
+fn away(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Unavailable {
+    Unavailable::new("the event store", error)
+}
+
+/// Why a stored event can't be given back.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its key isn't to be had.
+    #[error("event {position} can't be opened")]
+    Sealed {
+        /// Where it stands.
+        position: i64,
+        /// Why not.
+        source: VaultError,
+    },
+    /// It has no shape that is known.
+    #[error("event {position} can't be read")]
+    Unreadable {
+        /// Where it stands.
+        position: i64,
+        /// Why not.
+        source: domain::fact::Unreadable,
+    },
+}
+
+/// Opens rows in their order.
+pub(crate) async fn open_all(vault: &Vault, rows: Vec<Row>) -> Result<Vec<Recorded>, OpenError> {
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        events.push(open(vault, row).await?);
+    }
+    Ok(events)
+}
+
+async fn open(vault: &Vault, row: Row) -> Result<Recorded, OpenError> {
+    let position = row.position;
+    let sealed = |source: VaultError| OpenError::Sealed { position, source };
+    let key = vault.opening(row.key_id).await.map_err(sealed)?;
+    let envelope = Envelope {
+        stream_type: &row.stream_type,
+        stream: row.stream_id,
+        sequence: row.sequence,
+        name: &row.event_type,
+        version: row.event_version,
+        key_id: row.key_id,
+    };
+    let inside = seal::open(&key, &envelope, &row.sealed).map_err(|error| sealed(error.into()))?;
+    let fact = Fact::read(
+        &row.stream_type,
+        &row.event_type,
+        row.event_version,
+        inside.payload,
+    )
+    .map_err(|source| OpenError::Unreadable { position, source })?;
+    Ok(Recorded {
+        position: Position(position),
+        stream_type: row.stream_type,
+        stream_id: row.stream_id,
+        sequence: row.sequence,
+        at: row.recorded_at,
+        command: CommandId(row.command_id),
+        meta: inside.meta,
+        fact,
+    })
+}

@@ -1,0 +1,126 @@
+//! The log in position order, for projections.
+//!
+//! Positions appear in order (see `appender`), so everything up to the head that a read sees is
+//! there. A NOTIFY wakes who waits; where it is lost, a poll does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::Position;
+use projections::Unavailable;
+use projections::feed::{Batch, Feed};
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::watch;
+
+use crate::event_store::{self, COLUMNS, Row};
+use crate::vault::Vault;
+
+/// How long a reader waits at most before it looks for itself.
+const POLL: Duration = Duration::from_millis(500);
+
+/// The log in position order.
+#[derive(Debug, Clone)]
+pub struct LogFeed {
+    pool: PgPool,
+    vault: Arc<Vault>,
+    head: watch::Receiver<Position>,
+}
+
+impl LogFeed {
+    /// Makes the feed and starts to listen; `appended` tells what this process appends itself.
+    pub fn new(pool: PgPool, vault: Arc<Vault>, appended: watch::Receiver<Position>) -> Self {
+        let (told, head) = watch::channel(Position(0));
+        tokio::spawn(listen(pool.clone(), appended, told));
+        Self { pool, vault, head }
+    }
+}
+
+/// Tells each new head, from this process or another, until nobody asks any more.
+async fn listen(
+    pool: PgPool,
+    mut appended: watch::Receiver<Position>,
+    told: watch::Sender<Position>,
+) {
+    let mut listener = None;
+    while !told.is_closed() {
+        if listener.is_none() {
+            listener = connect(&pool).await;
+        }
+        let heard = tokio::select! {
+            changed = appended.changed() => changed.is_ok().then(|| *appended.borrow_and_update()),
+            heard = hear(&mut listener) => heard,
+            () = tokio::time::sleep(Duration::from_secs(1)) => None,
+        };
+        if let Some(position) = heard {
+            told.send_if_modified(|known| {
+                let newer = position > *known;
+                *known = position.max(*known);
+                newer
+            });
+        }
+    }
+}
+
+async fn connect(pool: &PgPool) -> Option<PgListener> {
+    let mut listener = PgListener::connect_with(pool).await.ok()?;
+    listener.ignore_pool_close_event(true);
+    listener.listen("event_log").await.ok()?;
+    Some(listener)
+}
+
+/// Waits for a notification; a lost connection is made again by the caller.
+async fn hear(listener: &mut Option<PgListener>) -> Option<Position> {
+    let Some(living) = listener else {
+        return std::future::pending().await;
+    };
+    match living.try_recv().await {
+        Ok(Some(notification)) => notification.payload().parse().ok().map(Position),
+        Ok(None) | Err(_) => {
+            *listener = None;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            None
+        }
+    }
+}
+
+#[async_trait]
+impl Feed for LogFeed {
+    async fn read(
+        &self,
+        after: Position,
+        limit: i64,
+        streams: &[&str],
+    ) -> Result<Batch, Unavailable> {
+        let head = self.head().await?;
+        let upto = Position((after.0 + limit).min(head.0).max(after.0));
+        let query = format!(
+            "select {COLUMNS} from event_log
+             where position > $1 and position <= $2 and stream_type = any($3) order by position"
+        );
+        let rows: Vec<Row> = sqlx::query_as(&query)
+            .bind(after.0)
+            .bind(upto.0)
+            .bind(streams)
+            .fetch_all(&self.pool)
+            .await?;
+        let events = event_store::open_all(&self.vault, rows)
+            .await
+            .map_err(|error| Unavailable(Box::new(error)))?;
+        Ok(Batch { events, upto })
+    }
+
+    async fn head(&self) -> Result<Position, Unavailable> {
+        let head: Option<i64> = sqlx::query_scalar("select max(position) from event_log")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(Position(head.unwrap_or(0)))
+    }
+
+    async fn wait(&self, after: Position) {
+        let mut head = self.head.clone();
+        let grown = head.wait_for(|head| *head > after);
+        let _timed_out = tokio::time::timeout(POLL, grown).await;
+    }
+}

@@ -1,0 +1,55 @@
+//! Connections to PostgreSQL, and the migrations.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use projections::SCHEMA;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// How long a caller waits for a connection before it is told that the database is away.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The pools of one program.
+#[derive(Debug, Clone)]
+pub struct Pools {
+    /// For the event store.
+    pub log: PgPool,
+    /// For the read tables; names are looked up in their schema first.
+    pub read: PgPool,
+}
+
+/// Why the database can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The connection string isn't one.
+    #[error("DATABASE_URL isn't a PostgreSQL connection string")]
+    Url,
+    /// It can't be reached.
+    #[error("the database can't be reached: {0}")]
+    Away(#[source] sqlx::Error),
+    /// The tables can't be made.
+    #[error("the database's tables can't be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+}
+
+/// Connects, and brings the tables up to date.
+pub async fn connect(url: &str) -> Result<Pools, PostgresError> {
+    // A connection string may hold a password, so the parser's own words are not repeated.
+    let options = PgConnectOptions::from_str(url).map_err(|_| PostgresError::Url)?;
+    let options = options.application_name("opentracker");
+    let log = pool(12)
+        .connect_with(options.clone())
+        .await
+        .map_err(PostgresError::Away)?;
+    sqlx::migrate!("../migrations").run(&log).await?;
+    let path = format!("{SCHEMA},public");
+    let read = pool(16).connect_lazy_with(options.options([("search_path", path)]));
+    Ok(Pools { log, read })
+}
+
+fn pool(most: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(PATIENCE)
+}

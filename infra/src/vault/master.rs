@@ -1,0 +1,63 @@
+//! The master key's file: 64 hex digits, readable by its owner alone.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rand::Rng as _;
+use zeroize::Zeroizing;
+
+use super::VaultError;
+use crate::seal::Key;
+
+/// Reads the key, if the file is there.
+pub(super) fn read(path: &Path) -> Result<Option<Key>, VaultError> {
+    let mut text = Zeroizing::new(String::new());
+    match File::open(path).and_then(|mut file| file.read_to_string(&mut text)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed(path, source)),
+        Ok(_) => {}
+    }
+    let mut key = Key::default();
+    hex::decode_to_slice(text.trim(), key.as_mut_slice()).map_err(|_| {
+        failed(
+            path,
+            std::io::Error::new(ErrorKind::InvalidData, "expected 64 hex digits"),
+        )
+    })?;
+    Ok(Some(key))
+}
+
+/// Makes a key and its file; both are on disk before it is used.
+pub(super) fn make(path: &Path) -> Result<Key, VaultError> {
+    let mut key = Key::default();
+    rand::rng().fill_bytes(key.as_mut_slice());
+    write(path, &key).map_err(|source| failed(path, source))?;
+    Ok(key)
+}
+
+fn write(path: &Path, key: &Key) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o400)
+        .open(path)?;
+    let text = Zeroizing::new(hex::encode(key.as_slice()));
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    File::open(folder)?.sync_all()
+}
+
+fn failed(path: &Path, source: std::io::Error) -> VaultError {
+    VaultError::File {
+        path: path.display().to_string(),
+        source,
+    }
+}
