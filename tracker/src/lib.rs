@@ -1,1 +1,152 @@
-//! Placeholder.
+//! The tracker: parse, admit, change the swarm, credit, answer.
+//!
+//! [`http`] reads requests by [`query`] and hands an [`announce::Announce`] to [`Tracker`]:
+//! [`access`] says who asks and for what, [`swarm`] holds the peers and what each [`session`]
+//! reported, [`credit`] hands the reports over as numbered batches. Nothing on this path waits for a
+//! database.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use domain::id::{MemberId, TorrentId};
+use domain::traffic::Entry;
+use domain::{Keyed, Purpose};
+use serde::{Deserialize, Serialize};
+
+pub mod access;
+pub mod announce;
+pub mod bench;
+pub mod credit;
+pub mod http;
+
+mod client;
+mod live;
+mod query;
+mod scrape;
+mod session;
+mod swarm;
+
+pub use announce::Failure;
+
+/// The tracker's settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The node's name in the log; each tracker of a site has its own.
+    pub node: String,
+    /// Seconds between two announces of a client, before jitter and load.
+    pub interval: u32,
+    /// Seconds that a client must let pass between two announces.
+    pub min_interval: u32,
+    /// Seconds between two hand-overs of traffic to the log.
+    pub flush: u32,
+    /// Peers in an answer, when the client doesn't say.
+    pub numwant: usize,
+    /// Peers in an answer, whatever the client says.
+    pub most_peers: usize,
+    /// Addresses of one member on one torrent.
+    pub most_addresses: usize,
+    /// Announces a second above which the interval grows.
+    pub most_announces: u32,
+    /// Connections that are open at once.
+    pub most_connections: usize,
+    /// Threads that answer; 0 means one for each processor.
+    pub threads: usize,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            node: "one".to_owned(),
+            interval: 1_800,
+            min_interval: 900,
+            flush: 60,
+            numwant: 50,
+            most_peers: 200,
+            most_addresses: 3,
+            most_announces: 2_000,
+            most_connections: 20_000,
+            threads: 0,
+            trusted_proxies: vec![],
+        }
+    }
+}
+
+/// The tracker; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tracker(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    keys: Arc<dyn Keyed>,
+    access: access::AccessList,
+    swarms: swarm::Swarms,
+    handover: credit::Handover,
+    started: Instant,
+    epoch: i64,
+}
+
+impl Tracker {
+    /// Makes a tracker without members, torrents or peers.
+    pub fn new(settings: Settings, keys: Arc<dyn Keyed>) -> Self {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self(Arc::new(Inner {
+            settings,
+            keys,
+            access: access::AccessList::default(),
+            swarms: swarm::Swarms::default(),
+            handover: credit::Handover::default(),
+            started: Instant::now(),
+            epoch: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        }))
+    }
+
+    /// Gives the list of who may announce what.
+    pub fn access(&self) -> &access::AccessList {
+        &self.0.access
+    }
+
+    /// Remembers where clients' totals stood and how often torrents were completed, before the
+    /// first announce.
+    pub fn remember(&self, runs: Vec<Entry>, snatches: Vec<(TorrentId, i64)>) {
+        self.0.swarms.remember(runs, snatches);
+    }
+
+    /// Whole seconds since the tracker started.
+    fn now(&self) -> u32 {
+        u32::try_from(self.0.started.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+
+    /// Gives the seconds until a client shall announce again: they grow with the number of peers.
+    fn interval(&self) -> u32 {
+        let settings = &self.0.settings;
+        let peers = u32::try_from(self.0.swarms.peers()).unwrap_or(u32::MAX);
+        settings
+            .interval
+            .max(peers / settings.most_announces.max(1))
+    }
+
+    /// Hides a client's peer id and key for the ledger.
+    fn client_hash(&self, member: MemberId, peer: &swarm::PeerKey) -> u64 {
+        let message = [
+            member.0.as_bytes().as_slice(),
+            &peer.id,
+            &peer.key.to_be_bytes(),
+        ]
+        .concat();
+        let hash = self.0.keys.mac(Purpose::Client, &message);
+        hash.iter()
+            .take(8)
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    }
+}
+
+/// A map of what was stored of clients' last runs, by torrent, member and client.
+type Runs = HashMap<(TorrentId, MemberId, u64), Entry>;

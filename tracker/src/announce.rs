@@ -1,0 +1,171 @@
+//! An announce, free of its transport: what is asked, what is answered, and the five steps between.
+
+use std::net::IpAddr;
+
+use domain::Purpose;
+use domain::id::MemberId;
+use domain::info_hash::InfoHash;
+use rand::RngExt as _;
+
+use crate::Tracker;
+use crate::swarm::{Chosen, Joined, PeerKey};
+
+/// What a client says of itself (BEP 3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announce {
+    /// The swarm.
+    pub info_hash: InfoHash,
+    /// The client's name for this session.
+    pub peer_id: [u8; 20],
+    /// Where it listens.
+    pub port: u16,
+    /// Bytes sent to peers since it started.
+    pub uploaded: u64,
+    /// Bytes received from peers since it started.
+    pub downloaded: u64,
+    /// Bytes that it still wants.
+    pub left: u64,
+    /// What happened.
+    pub event: Event,
+    /// Peers that it wants, where it says so.
+    pub numwant: Option<usize>,
+    /// The client's key, folded; 0 without one.
+    pub key: u64,
+    /// Whether peers are answered in compact form (BEP 23).
+    pub compact: bool,
+    /// Whether the dictionary form leaves peer ids out.
+    pub no_peer_id: bool,
+}
+
+/// What happened to a client's download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Nothing; it announces because its interval is over.
+    Update,
+    /// It began.
+    Started,
+    /// It has everything.
+    Completed,
+    /// It leaves.
+    Stopped,
+    /// It has all that it wants, though not everything (BEP 21).
+    Paused,
+}
+
+/// Why an announce or a scrape is refused. A refused one changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// A field is missing, doubled or has the wrong form.
+    #[error("invalid request: {0}")]
+    Invalid(&'static str),
+    /// There is no passkey.
+    #[error("passkey missing")]
+    PasskeyMissing,
+    /// Nobody has this passkey.
+    #[error("passkey unknown")]
+    PasskeyUnknown,
+    /// The site has no such torrent.
+    #[error("torrent unknown")]
+    TorrentUnknown,
+    /// The torrent is no longer offered.
+    #[error("torrent withdrawn")]
+    TorrentWithdrawn,
+    /// The member announces this torrent from too many addresses.
+    #[error("too many addresses")]
+    TooManyAddresses,
+}
+
+impl Failure {
+    /// Gives the minutes after which trying again makes sense, or `None` for never (BEP 31).
+    pub fn retry_in(&self) -> Option<u32> {
+        match self {
+            // A new torrent may be a second away from the list.
+            Self::TorrentUnknown => Some(5),
+            Self::TooManyAddresses => Some(30),
+            Self::Invalid(_)
+            | Self::PasskeyMissing
+            | Self::PasskeyUnknown
+            | Self::TorrentWithdrawn => None,
+        }
+    }
+}
+
+/// What an admitted announce is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Seconds until the next announce.
+    pub interval: u32,
+    /// Seconds that must pass before it.
+    pub min_interval: u32,
+    /// Peers with everything.
+    pub seeders: u32,
+    /// Peers that still download.
+    pub leechers: u32,
+    /// How often the torrent was completed.
+    pub completed: u32,
+    /// Where the announce came from (BEP 24).
+    pub from: IpAddr,
+    /// Other peers.
+    pub peers: Chosen,
+}
+
+impl Tracker {
+    /// Takes an announce: admits it, changes the swarm, credits, and says who else is there.
+    pub fn announce(
+        &self,
+        passkey: &[u8; 32],
+        announce: &Announce,
+        from: IpAddr,
+    ) -> Result<Reply, Failure> {
+        let member = self.admit(passkey)?;
+        let torrent = self.0.access.torrent(announce.info_hash)?;
+        let settings = &self.0.settings;
+        let wanted = announce
+            .numwant
+            .unwrap_or(settings.numwant)
+            .min(settings.most_peers);
+        let peer = PeerKey {
+            member,
+            id: announce.peer_id,
+            key: announce.key,
+        };
+        let interval = self.interval();
+        let joined = Joined {
+            torrent,
+            peer,
+            announce,
+            from,
+            now: self.now(),
+            interval,
+            wanted,
+        };
+        let outcome = self
+            .0
+            .swarms
+            .join(&joined, settings, |peer| self.client_hash(member, peer))?;
+        if outcome.urgent {
+            self.0.handover.hurry();
+        }
+        Ok(Reply {
+            interval: jittered(interval),
+            min_interval: settings.min_interval.min(interval),
+            seeders: outcome.count.seeders,
+            leechers: outcome.count.leechers,
+            completed: outcome.completed,
+            from,
+            peers: outcome.peers,
+        })
+    }
+
+    /// Says whose passkey it is.
+    pub(crate) fn admit(&self, passkey: &[u8; 32]) -> Result<MemberId, Failure> {
+        let hash = self.0.keys.mac(Purpose::Passkey, passkey);
+        self.0.access.member(&hash).ok_or(Failure::PasskeyUnknown)
+    }
+}
+
+/// Spreads the next announces over a fifth of the interval, so that a swarm doesn't come at once.
+fn jittered(interval: u32) -> u32 {
+    let tenth = interval / 10;
+    interval - tenth + rand::rng().random_range(0..=2 * tenth)
+}

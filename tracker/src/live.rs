@@ -1,0 +1,51 @@
+//! What pages ask the tracker: who is in which swarm just now.
+
+use domain::id::{MemberId, TorrentId};
+use projections::swarm::{Count, Peer, Swarms};
+
+use crate::{Tracker, client};
+
+impl Swarms for Tracker {
+    fn count(&self, torrent: TorrentId) -> Count {
+        let shard = self.0.swarms.shard(torrent);
+        shard
+            .swarms
+            .get(&torrent)
+            .map(|swarm| swarm.peers.count())
+            .unwrap_or_default()
+    }
+
+    fn live(&self) -> Vec<(TorrentId, Count)> {
+        let mut live = vec![];
+        self.0
+            .swarms
+            .each(|torrent, swarm| live.push((torrent, swarm.peers.count())));
+        live
+    }
+
+    fn peers(&self, torrent: TorrentId) -> Vec<Peer> {
+        let now = self.now();
+        let shard = self.0.swarms.shard(torrent);
+        let Some(swarm) = shard.swarms.get(&torrent) else {
+            return vec![];
+        };
+        let sessions = swarm
+            .peers
+            .sessions()
+            .filter_map(|at| swarm.sessions.get_index(at));
+        sessions
+            .map(|(peer, session)| Peer {
+                member: peer.member,
+                client: client::name(&peer.id),
+                left: session.left,
+                uploaded: session.uploaded,
+                downloaded: session.downloaded,
+                idle: u64::from(now.saturating_sub(session.last)),
+            })
+            .collect()
+    }
+
+    fn of_member(&self, member: MemberId) -> Count {
+        self.0.swarms.of_member(member)
+    }
+}

@@ -1,0 +1,45 @@
+//! Scrape (BEP 48): a swarm's counts, for members who ask for it by its hash.
+
+use domain::info_hash::InfoHash;
+
+use crate::Tracker;
+use crate::announce::Failure;
+
+/// The counts of one swarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scraped {
+    pub(crate) hash: InfoHash,
+    pub(crate) seeders: u32,
+    pub(crate) completed: u32,
+    pub(crate) leechers: u32,
+}
+
+impl Tracker {
+    /// Gives the counts of the swarms that are known, sorted by hash, each once.
+    pub(crate) fn scrape(
+        &self,
+        passkey: &[u8; 32],
+        mut hashes: Vec<InfoHash>,
+    ) -> Result<Vec<Scraped>, Failure> {
+        self.admit(passkey)?;
+        hashes.sort_unstable();
+        hashes.dedup();
+        let known = hashes
+            .into_iter()
+            .filter_map(|hash| Some((hash, self.0.access.torrent(hash).ok()?)));
+        Ok(known
+            .map(|(hash, torrent)| {
+                let shard = self.0.swarms.shard(torrent);
+                let swarm = shard.swarms.get(&torrent);
+                let count = swarm.map(|swarm| swarm.peers.count()).unwrap_or_default();
+                let completed = swarm.map_or(0, |swarm| swarm.completed);
+                Scraped {
+                    hash,
+                    seeders: count.seeders,
+                    completed,
+                    leechers: count.leechers,
+                }
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,323 @@
+//! What one client reported on one torrent: totals, times, runs.
+//!
+//! A client counts from 0 when it starts; such a count is a run. What is credited for a run is the
+//! greatest total that it ever reported, so a repeated, doubled or late report adds nothing. A new
+//! run begins with `started` and smaller totals, unless the last `started` was a moment ago: then
+//! the smaller totals are a late copy of it, as a client sends one over each family. The first report
+//! after a restart of the tracker may begin a run without `started`, which was lost then. Totals that
+//! shrink otherwise are kept at their greatest: `stopped` with zeros is a habit of some clients,
+//! anything else is flagged.
+
+use domain::amount::{Bytes, Seconds};
+use domain::id::{MemberId, TorrentId};
+use domain::traffic::Entry;
+
+use crate::announce::{Announce, Event};
+
+/// Seconds within which a second `started` is a copy of the first.
+const COPY_WINDOW: u32 = 120;
+
+/// Where a client's totals stand on one torrent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Session {
+    /// The client's hash in the ledger.
+    pub(crate) client: u64,
+    run: i32,
+    pub(crate) uploaded: u64,
+    pub(crate) downloaded: u64,
+    pub(crate) left: u64,
+    seeded: u64,
+    leeched: u64,
+    completed: bool,
+    stopped: bool,
+    /// When it announced last, in the tracker's seconds.
+    pub(crate) last: u32,
+    started: Option<u32>,
+    /// Whether nothing was reported since the ledger told of it.
+    resumed: bool,
+    /// Whether it changed since the last hand-over.
+    pub(crate) dirty: bool,
+    /// Its place among the seeders or the leechers, while it is a peer.
+    pub(crate) place: Option<(Side, u32)>,
+}
+
+/// Seeders stand apart from leechers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Seeders,
+    Leechers,
+}
+
+/// What a report did beyond raising totals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Reported {
+    /// The client completed the download in this run, for the first time.
+    pub(crate) completed: bool,
+    /// The client started again from less.
+    pub(crate) new_run: bool,
+    /// Totals shrank without a reason that is known.
+    pub(crate) shrunk: bool,
+}
+
+impl Session {
+    /// Begins where the ledger says that the client stood.
+    pub(crate) fn resumed(client: u64, stored: Option<Entry>, now: u32) -> Self {
+        let Some(stored) = stored else {
+            return Self {
+                client,
+                last: now,
+                ..Self::default()
+            };
+        };
+        Self {
+            client,
+            run: stored.run,
+            uploaded: stored.uploaded.0,
+            downloaded: stored.downloaded.0,
+            left: stored.left.0,
+            seeded: stored.seeded.0,
+            leeched: stored.leeched.0,
+            completed: stored.completed,
+            last: now,
+            resumed: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a report; `longest` is the most seconds that one announce may add.
+    pub(crate) fn report(&mut self, announce: &Announce, now: u32, longest: u32) -> Reported {
+        let mut reported = Reported::default();
+        self.pass_time(now, longest);
+        let smaller = announce.uploaded < self.uploaded || announce.downloaded < self.downloaded;
+        if smaller && self.starts_anew(announce.event, now) {
+            self.begin_run(announce);
+            reported.new_run = true;
+        } else {
+            reported.shrunk = smaller && !matches!(announce.event, Event::Started | Event::Stopped);
+            self.uploaded = self.uploaded.max(announce.uploaded);
+            self.downloaded = self.downloaded.max(announce.downloaded);
+        }
+        if announce.event == Event::Started {
+            self.started = Some(now);
+        }
+        if announce.event == Event::Completed && announce.left == 0 {
+            reported.completed = !self.completed;
+            self.completed = true;
+        }
+        self.left = announce.left;
+        self.resumed = false;
+        self.stopped = announce.event == Event::Stopped;
+        self.dirty = true;
+        reported
+    }
+
+    fn starts_anew(&self, event: Event, now: u32) -> bool {
+        let long_ago = |started: u32| now.saturating_sub(started) > COPY_WINDOW;
+        match event {
+            Event::Started => self.stopped || self.started.is_none_or(long_ago),
+            Event::Stopped => false,
+            Event::Update | Event::Completed | Event::Paused => self.resumed,
+        }
+    }
+
+    fn begin_run(&mut self, announce: &Announce) {
+        self.run = self.run.saturating_add(1);
+        (self.uploaded, self.downloaded) = (announce.uploaded, announce.downloaded);
+        (self.seeded, self.leeched, self.completed) = (0, 0, false);
+    }
+
+    /// Adds the time since the last announce to the side on which the client was.
+    fn pass_time(&mut self, now: u32, longest: u32) {
+        let passed = u64::from(now.saturating_sub(self.last).min(longest));
+        match self.place {
+            Some((Side::Seeders, _)) => self.seeded += passed,
+            Some((Side::Leechers, _)) => self.leeched += passed,
+            None => {}
+        }
+        self.last = now;
+    }
+
+    /// Tells whether nothing more is to be expected of it.
+    pub(crate) fn is_over(&self, now: u32) -> bool {
+        const DAY: u32 = 86_400;
+        let remembered = if self.stopped { DAY } else { 14 * DAY };
+        !self.dirty && self.place.is_none() && now.saturating_sub(self.last) > remembered
+    }
+
+    /// Writes the session as the ledger's entry.
+    pub(crate) fn entry(&self, member: MemberId, torrent: TorrentId) -> Entry {
+        Entry {
+            member,
+            torrent,
+            client: format!("{:016x}", self.client),
+            run: self.run,
+            uploaded: Bytes(self.uploaded),
+            downloaded: Bytes(self.downloaded),
+            left: Bytes(self.left),
+            seeded: Seconds(self.seeded),
+            leeched: Seconds(self.leeched),
+            completed: self.completed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::info_hash::InfoHash;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use uuid::Uuid;
+
+    fn report(event: Event, uploaded: u64, downloaded: u64) -> Announce {
+        Announce {
+            info_hash: InfoHash([0; 20]),
+            peer_id: [0; 20],
+            port: 1,
+            uploaded,
+            downloaded,
+            left: 0,
+            event,
+            numwant: None,
+            key: 0,
+            compact: true,
+            no_peer_id: false,
+        }
+    }
+
+    fn totals(session: &Session) -> (i32, u64, u64) {
+        (session.run, session.uploaded, session.downloaded)
+    }
+
+    #[test]
+    fn repeated_and_late_reports_add_nothing() {
+        let mut session = Session::default();
+        for (uploaded, downloaded) in [(10, 5), (10, 5), (30, 5), (10, 5)] {
+            session.report(&report(Event::Update, uploaded, downloaded), 10, 100);
+        }
+        assert_eq!(totals(&session), (0, 30, 5));
+    }
+
+    #[test]
+    fn a_client_that_starts_again_begins_a_run() {
+        let mut session = Session::default();
+        session.report(&report(Event::Started, 0, 0), 0, 100);
+        session.report(&report(Event::Stopped, 50, 20), 10, 100);
+        session.report(&report(Event::Started, 0, 0), 11, 100);
+        session.report(&report(Event::Update, 7, 0), 12, 100);
+        assert_eq!(totals(&session), (1, 7, 0));
+    }
+
+    #[test]
+    fn a_late_copy_of_started_begins_no_run() {
+        let mut session = Session::default();
+        session.report(&report(Event::Started, 0, 0), 0, 100);
+        session.report(&report(Event::Update, 500, 0), 5, 100);
+        session.report(&report(Event::Started, 0, 0), 6, 100);
+        session.report(&report(Event::Update, 800, 0), 7, 100);
+        assert_eq!(totals(&session), (0, 800, 0));
+    }
+
+    #[test]
+    fn the_first_report_after_a_restart_may_begin_a_run() {
+        let mut first = Session::default();
+        first.report(&report(Event::Update, 500, 0), 5, 100);
+        let stored = first.entry(MemberId(Uuid::nil()), TorrentId(Uuid::nil()));
+        let mut session = Session::resumed(0, Some(stored), 0);
+        assert!(
+            session
+                .report(&report(Event::Update, 20, 0), 1, 100)
+                .new_run
+        );
+        assert_eq!(totals(&session), (1, 20, 0));
+        assert!(session.report(&report(Event::Update, 10, 0), 2, 100).shrunk);
+    }
+
+    #[test]
+    fn zeros_with_stopped_lose_nothing_and_other_shrinking_is_flagged() {
+        let mut session = Session::default();
+        session.report(&report(Event::Update, 50, 20), 10, 100);
+        assert!(
+            !session
+                .report(&report(Event::Stopped, 0, 0), 11, 100)
+                .shrunk
+        );
+        assert!(
+            session
+                .report(&report(Event::Update, 40, 20), 12, 100)
+                .shrunk
+        );
+        assert_eq!(totals(&session), (0, 50, 20));
+    }
+
+    #[test]
+    fn completing_counts_once() {
+        let mut session = Session::default();
+        assert!(
+            session
+                .report(&report(Event::Completed, 0, 9), 1, 100)
+                .completed
+        );
+        assert!(
+            !session
+                .report(&report(Event::Completed, 0, 9), 2, 100)
+                .completed
+        );
+    }
+
+    #[test]
+    fn time_is_added_to_the_side_and_capped() {
+        let mut session = Session {
+            place: Some((Side::Seeders, 0)),
+            ..Session::default()
+        };
+        session.report(&report(Event::Update, 0, 0), 40, 100);
+        session.report(&report(Event::Update, 0, 0), 4_000, 100);
+        assert_eq!((session.seeded, session.leeched), (140, 0));
+    }
+
+    proptest! {
+        /// Whatever is doubled, delayed within its run or cut off by a crash: once the client's last
+        /// report has arrived, its runs add up to what it claims.
+        #[test]
+        fn what_is_recorded_equals_the_claims(
+            runs in prop::collection::vec(prop::collection::vec((0_u64..1_000, 0_u64..1_000), 1..6), 1..4),
+            crash in any::<Vec<bool>>(),
+        ) {
+            let (member, torrent) = (MemberId(Uuid::nil()), TorrentId(Uuid::nil()));
+            let mut ledger: BTreeMap<i32, Entry> = BTreeMap::new();
+            let mut session = Session::resumed(7, None, 0);
+            let (mut now, mut claimed) = (0, (0, 0));
+            let mut crash = crash.into_iter().chain(std::iter::repeat(false));
+            for steps in &runs {
+                now += COPY_WINDOW + 1;
+                if session.report(&report(Event::Started, 0, 0), now, 100).new_run {
+                    // A new run is handed over at once.
+                    let entry = session.entry(member, torrent);
+                    ledger.insert(entry.run, entry);
+                }
+                let mut sum = (0, 0);
+                for (up, down) in steps {
+                    now += 1;
+                    let before = sum;
+                    sum = (sum.0 + up, sum.1 + down);
+                    session.report(&report(Event::Update, sum.0, sum.1), now, 100);
+                    session.report(&report(Event::Update, before.0, before.1), now, 100);
+                    let entry = session.entry(member, torrent);
+                    if crash.next() == Some(true) {
+                        session = Session::resumed(7, ledger.last_key_value().map(|(_, e)| e.clone()), now);
+                    } else {
+                        ledger.insert(entry.run, entry);
+                    }
+                }
+                // The client goes on after a crash, and its next report brings back what was lost.
+                session.report(&report(Event::Update, sum.0, sum.1), now, 100);
+                let entry = session.entry(member, torrent);
+                ledger.insert(entry.run, entry);
+                claimed = (claimed.0 + sum.0, claimed.1 + sum.1);
+            }
+            let sums = ledger.values().fold((0, 0), |sum, e| (sum.0 + e.uploaded.0, sum.1 + e.downloaded.0));
+            prop_assert_eq!(sums, claimed);
+        }
+    }
+}

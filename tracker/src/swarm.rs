@@ -1,0 +1,383 @@
+//! The swarms in memory: 256 shards by torrent, a lock each, and nothing on the path that grows
+//! with a swarm.
+//!
+//! A swarm keeps its sessions by peer, and the addresses of those that are there in two sides,
+//! seeders and leechers. An answer is a window of the ring of both that begins at random; each
+//! announce swaps its own place with a random one, so windows don't repeat.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use domain::id::{MemberId, TorrentId};
+use domain::traffic::Entry;
+use indexmap::IndexMap;
+use projections::swarm::Count;
+use rand::RngExt as _;
+
+use crate::announce::{Announce, Event, Failure};
+use crate::session::{Session, Side};
+use crate::{Runs, Settings};
+
+mod side;
+mod sweep;
+
+pub(crate) use side::Peers;
+
+/// How many shards there are; the first byte of a torrent's id names its own.
+const SHARDS: usize = 256;
+
+/// Who a peer is: the same client over another address or family is the same peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PeerKey {
+    pub(crate) member: MemberId,
+    pub(crate) id: [u8; 20],
+    pub(crate) key: u64,
+}
+
+/// Peers for an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// Compact IPv4 addresses, six bytes each.
+    pub v4: Vec<u8>,
+    /// Compact IPv6 addresses, eighteen bytes each.
+    pub v6: Vec<u8>,
+    /// The peer ids in the order of the addresses, for the dictionary form alone.
+    pub ids: Vec<[u8; 20]>,
+}
+
+/// An admitted announce and what goes with it.
+pub(crate) struct Joined<'a> {
+    pub(crate) torrent: TorrentId,
+    pub(crate) peer: PeerKey,
+    pub(crate) announce: &'a Announce,
+    pub(crate) from: IpAddr,
+    pub(crate) now: u32,
+    pub(crate) interval: u32,
+    pub(crate) wanted: usize,
+}
+
+/// What an announce did to its swarm.
+pub(crate) struct Outcome {
+    pub(crate) count: Count,
+    pub(crate) completed: u32,
+    pub(crate) peers: Chosen,
+    /// Whether the traffic shall be handed over at once.
+    pub(crate) urgent: bool,
+}
+
+/// All swarms.
+pub(crate) struct Swarms {
+    shards: Vec<Mutex<Shard>>,
+    stored: Mutex<Runs>,
+    of_member: Mutex<HashMap<MemberId, Count>>,
+    peers: AtomicUsize,
+}
+
+impl std::fmt::Debug for Swarms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Swarms").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Shard {
+    pub(crate) swarms: HashMap<TorrentId, Swarm>,
+    /// Sessions that changed since the last hand-over.
+    dirty: Vec<(TorrentId, PeerKey)>,
+}
+
+/// One torrent's sessions and peers.
+#[derive(Default)]
+pub(crate) struct Swarm {
+    pub(crate) sessions: IndexMap<PeerKey, Session>,
+    pub(crate) peers: Peers,
+    pub(crate) completed: u32,
+}
+
+impl Default for Swarms {
+    fn default() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            stored: Mutex::default(),
+            of_member: Mutex::default(),
+            peers: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Swarms {
+    /// Remembers where clients' totals stood and how often torrents were completed.
+    pub(crate) fn remember(&self, runs: Vec<Entry>, snatches: Vec<(TorrentId, i64)>) {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        for run in runs {
+            if let Ok(client) = u64::from_str_radix(&run.client, 16) {
+                stored.insert((run.torrent, run.member, client), run);
+            }
+        }
+        for (torrent, count) in snatches {
+            let mut shard = self.shard(torrent);
+            shard.swarms.entry(torrent).or_default().completed =
+                u32::try_from(count).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Counts the peers of all swarms.
+    pub(crate) fn peers(&self) -> usize {
+        self.peers.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn shard(&self, torrent: TorrentId) -> MutexGuard<'_, Shard> {
+        let first = torrent.0.as_bytes().first().copied().unwrap_or(0);
+        self.shard_at(usize::from(first))
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the place is taken modulo the number of shards"
+    )]
+    fn shard_at(&self, place: usize) -> MutexGuard<'_, Shard> {
+        self.shards[place % SHARDS]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an announce into its swarm, and chooses other peers for it.
+    pub(crate) fn join(
+        &self,
+        joined: &Joined<'_>,
+        settings: &Settings,
+        client: impl FnOnce(&PeerKey) -> u64,
+    ) -> Result<Outcome, Failure> {
+        let mut shard = self.shard(joined.torrent);
+        let Shard { swarms, dirty } = &mut *shard;
+        let swarm = swarms.entry(joined.torrent).or_default();
+        let known = swarm.sessions.get_index_of(&joined.peer);
+        let is_peer = known.is_some_and(|at| swarm.place(at).is_some());
+        if !is_peer
+            && swarm
+                .peers
+                .addresses(joined.peer.member, joined.from, settings.most_addresses)
+        {
+            return Err(Failure::TooManyAddresses);
+        }
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let client = client(&joined.peer);
+                let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+                let run = stored.remove(&(joined.torrent, joined.peer.member, client));
+                swarm
+                    .sessions
+                    .insert_full(joined.peer, Session::resumed(client, run, joined.now))
+                    .0
+            }
+        };
+        let outcome = self.change(swarm, at, joined, dirty);
+        Ok(outcome)
+    }
+
+    fn change(
+        &self,
+        swarm: &mut Swarm,
+        at: usize,
+        joined: &Joined<'_>,
+        dirty: &mut Vec<(TorrentId, PeerKey)>,
+    ) -> Outcome {
+        let longest = joined.interval + joined.interval / 2;
+        let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
+            return Outcome::nothing();
+        };
+        if !session.dirty {
+            dirty.push((joined.torrent, joined.peer));
+        }
+        let before = session.place.map(|(side, _)| side);
+        let reported = session.report(joined.announce, joined.now, longest);
+        if reported.shrunk {
+            tracing::warn!(torrent = %joined.torrent, member = %joined.peer.member, "reported totals shrank");
+        }
+        swarm.completed += u32::from(reported.completed);
+        let stopped = joined.announce.event == Event::Stopped;
+        let side = if joined.announce.left == 0 {
+            Side::Seeders
+        } else {
+            Side::Leechers
+        };
+        let after = (!stopped).then_some(side);
+        swarm.settle(
+            at,
+            after,
+            SocketAddr::new(joined.from, joined.announce.port),
+        );
+        self.count_move(joined.peer.member, before, after);
+        let peers = if stopped {
+            Chosen::default()
+        } else {
+            swarm.choose(at, joined)
+        };
+        let urgent = stopped || reported.completed || reported.new_run;
+        Outcome {
+            count: swarm.peers.count(),
+            completed: swarm.completed,
+            peers,
+            urgent,
+        }
+    }
+
+    /// Keeps the counts of a member's own peers and of all peers.
+    fn count_move(&self, member: MemberId, before: Option<Side>, after: Option<Side>) {
+        if before == after {
+            return;
+        }
+        match (before, after) {
+            (None, Some(_)) => self.peers.fetch_add(1, Ordering::Relaxed),
+            (Some(_), None) => self.peers.fetch_sub(1, Ordering::Relaxed),
+            (None, None) | (Some(_), Some(_)) => 0,
+        };
+        let mut members = self
+            .of_member
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = members.entry(member).or_default();
+        match before {
+            Some(Side::Seeders) => count.seeders = count.seeders.saturating_sub(1),
+            Some(Side::Leechers) => count.leechers = count.leechers.saturating_sub(1),
+            None => {}
+        }
+        match after {
+            Some(Side::Seeders) => count.seeders += 1,
+            Some(Side::Leechers) => count.leechers += 1,
+            None => {}
+        }
+        if *count == Count::default() {
+            members.remove(&member);
+        }
+    }
+
+    /// Counts a member's own peers.
+    pub(crate) fn of_member(&self, member: MemberId) -> Count {
+        let members = self
+            .of_member
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        members.get(&member).copied().unwrap_or_default()
+    }
+
+    /// Takes what changed since the last time, as entries of the ledger.
+    pub(crate) fn take_dirty(&self) -> Vec<Entry> {
+        let mut entries = vec![];
+        for place in 0..SHARDS {
+            let mut shard = self.shard_at(place);
+            let Shard { swarms, dirty } = &mut *shard;
+            for (torrent, peer) in dirty.drain(..) {
+                let session = swarms
+                    .get_mut(&torrent)
+                    .and_then(|swarm| swarm.sessions.get_mut(&peer));
+                if let Some(session) = session {
+                    session.dirty = false;
+                    entries.push(session.entry(peer.member, torrent));
+                }
+            }
+        }
+        entries
+    }
+
+    /// Calls for each swarm that has a peer.
+    pub(crate) fn each(&self, mut seen: impl FnMut(TorrentId, &Swarm)) {
+        for place in 0..SHARDS {
+            for (torrent, swarm) in &self.shard_at(place).swarms {
+                if swarm.peers.count() != Count::default() {
+                    seen(*torrent, swarm);
+                }
+            }
+        }
+    }
+}
+
+impl Outcome {
+    fn nothing() -> Self {
+        Self {
+            count: Count::default(),
+            completed: 0,
+            peers: Chosen::default(),
+            urgent: false,
+        }
+    }
+}
+
+impl Swarm {
+    fn place(&self, at: usize) -> Option<(Side, u32)> {
+        self.sessions
+            .get_index(at)
+            .and_then(|(_, session)| session.place)
+    }
+
+    /// Puts a session among the seeders or the leechers with its address, or takes it out.
+    fn settle(&mut self, at: usize, after: Option<Side>, address: SocketAddr) {
+        let Some((peer, session)) = self.sessions.get_index(at) else {
+            return;
+        };
+        let (member, place) = (peer.member, session.place);
+        match (place, after) {
+            (Some((side, slot)), Some(after)) if side == after => {
+                self.peers.set(side, slot, address)
+            }
+            (place, after) => {
+                let addresses = place.map(|(side, slot)| self.take_out(side, slot));
+                let place = after.map(|side| {
+                    let slot = self
+                        .peers
+                        .push(side, at, member, addresses.unwrap_or_default());
+                    self.peers.set(side, slot, address);
+                    (side, slot)
+                });
+                if let Some((_, session)) = self.sessions.get_index_mut(at) {
+                    session.place = place;
+                }
+            }
+        }
+    }
+
+    /// Takes a peer out of its side; the last one of the side moves into its place.
+    fn take_out(&mut self, side: Side, slot: u32) -> side::Addresses {
+        let (addresses, moved) = self.peers.remove(side, slot);
+        if let Some((_, session)) = moved.and_then(|at| self.sessions.get_index_mut(at)) {
+            session.place = Some((side, slot));
+        }
+        addresses
+    }
+
+    /// Swaps the announcer with a random peer of its side, then gives a window of the ring.
+    fn choose(&mut self, at: usize, joined: &Joined<'_>) -> Chosen {
+        let Some((side, slot)) = self.place(at) else {
+            return Chosen::default();
+        };
+        let length = self.peers.length(side);
+        let other = rand::rng().random_range(0..length.max(1));
+        if let Some(moved) = self.peers.swap(side, slot, other) {
+            for (at, slot) in [(moved.0, slot), (moved.1, other)] {
+                if let Some((_, session)) = self.sessions.get_index_mut(at) {
+                    session.place = Some((side, slot));
+                }
+            }
+        }
+        let sessions = &self.sessions;
+        let name = |at: usize| sessions.get_index(at).map_or([0; 20], |(peer, _)| peer.id);
+        let with_ids = !joined.announce.compact;
+        self.peers.window(
+            side,
+            joined.peer.member,
+            joined.from,
+            joined.wanted,
+            |chosen, at| {
+                if with_ids {
+                    chosen.ids.push(name(at));
+                }
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! Tests of [`super`] against a naive model.
+
+use std::collections::HashSet;
+
+use domain::info_hash::InfoHash;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+
+const TORRENT: TorrentId = TorrentId(Uuid::from_u128(9));
+
+fn announce(left: u64, event: Event, port: u16) -> Announce {
+    Announce {
+        info_hash: InfoHash([0; 20]),
+        peer_id: [0; 20],
+        port,
+        uploaded: 0,
+        downloaded: 0,
+        left,
+        event,
+        numwant: None,
+        key: 0,
+        compact: true,
+        no_peer_id: false,
+    }
+}
+
+fn member(number: u8) -> MemberId {
+    MemberId(Uuid::from_u128(u128::from(number) + 1))
+}
+
+fn ip(number: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, number])
+}
+
+struct World {
+    swarms: Swarms,
+    settings: Settings,
+    now: u32,
+}
+
+impl World {
+    fn new() -> Self {
+        let settings = Settings {
+            most_addresses: 3,
+            ..Settings::default()
+        };
+        Self {
+            swarms: Swarms::default(),
+            settings,
+            now: 0,
+        }
+    }
+
+    fn join(
+        &self,
+        who: u8,
+        client: u8,
+        from: IpAddr,
+        announce: &Announce,
+        wanted: usize,
+    ) -> Result<Outcome, Failure> {
+        let peer = PeerKey {
+            member: member(who),
+            id: [client; 20],
+            key: 0,
+        };
+        let now = self.now;
+        let joined = Joined {
+            torrent: TORRENT,
+            peer,
+            announce,
+            from,
+            now,
+            interval: 100,
+            wanted,
+        };
+        self.swarms
+            .join(&joined, &self.settings, |peer| u64::from(peer.id[0]))
+    }
+}
+
+fn ports(chosen: &Chosen) -> Vec<u16> {
+    chosen
+        .v4
+        .chunks_exact(6)
+        .map(|peer| u16::from_be_bytes([peer[4], peer[5]]))
+        .collect()
+}
+
+#[test]
+fn nobody_gets_themselves_their_own_peers_or_as_a_seeder_seeders() {
+    let world = World::new();
+    for who in 0..10 {
+        world
+            .join(
+                who,
+                who,
+                ip(who),
+                &announce(u64::from(who % 2), Event::Started, 1_000 + u16::from(who)),
+                50,
+            )
+            .ok()
+            .unwrap();
+    }
+    let seeder = world
+        .join(0, 0, ip(0), &announce(0, Event::Update, 1_000), 50)
+        .ok()
+        .unwrap();
+    let mut got = ports(&seeder.peers);
+    got.sort_unstable();
+    assert_eq!(got, [1_001, 1_003, 1_005, 1_007, 1_009]);
+    let leecher = world
+        .join(1, 1, ip(1), &announce(1, Event::Update, 1_001), 50)
+        .ok()
+        .unwrap();
+    assert_eq!(ports(&leecher.peers).len(), 9);
+    assert!(!ports(&leecher.peers).contains(&1_001));
+    let second = world
+        .join(1, 77, ip(1), &announce(1, Event::Started, 2_000), 50)
+        .ok()
+        .unwrap();
+    assert!(
+        !ports(&second.peers).contains(&1_001),
+        "a member's other client"
+    );
+}
+
+#[test]
+fn both_families_of_a_client_are_one_peer_with_two_addresses() {
+    let world = World::new();
+    let six: IpAddr = "fd00::1".parse().unwrap();
+    world
+        .join(0, 0, ip(1), &announce(0, Event::Started, 5), 0)
+        .ok()
+        .unwrap();
+    world
+        .join(0, 0, six, &announce(0, Event::Started, 5), 0)
+        .ok()
+        .unwrap();
+    let other = world
+        .join(1, 1, ip(2), &announce(1, Event::Started, 6), 50)
+        .ok()
+        .unwrap();
+    assert_eq!(
+        (
+            other.count.seeders,
+            other.peers.v4.len(),
+            other.peers.v6.len()
+        ),
+        (1, 6, 18)
+    );
+    let few = world
+        .join(1, 1, ip(2), &announce(1, Event::Update, 6), 1)
+        .ok()
+        .unwrap();
+    assert!(few.peers.addresses() >= 1);
+}
+
+#[test]
+fn a_fourth_address_of_a_member_is_refused_and_changes_nothing() {
+    let world = World::new();
+    for client in 0..3 {
+        world
+            .join(0, client, ip(client), &announce(0, Event::Started, 5), 0)
+            .ok()
+            .unwrap();
+    }
+    let refused = world
+        .join(0, 9, ip(9), &announce(0, Event::Started, 5), 0)
+        .err();
+    assert_eq!(refused, Some(Failure::TooManyAddresses));
+    assert_eq!(world.swarms.peers(), 3);
+    assert!(
+        world
+            .join(0, 10, ip(1), &announce(0, Event::Started, 6), 0)
+            .is_ok(),
+        "a known address"
+    );
+    assert!(
+        world
+            .join(0, 1, ip(77), &announce(0, Event::Update, 5), 0)
+            .is_ok(),
+        "a peer that moved"
+    );
+}
+
+#[test]
+fn a_private_address_is_not_handed_to_the_outside() {
+    let world = World::new();
+    world
+        .join(0, 0, ip(1), &announce(0, Event::Started, 5), 0)
+        .ok()
+        .unwrap();
+    let outside = world
+        .join(
+            1,
+            1,
+            IpAddr::from([8, 8, 4, 4]),
+            &announce(1, Event::Started, 6),
+            50,
+        )
+        .ok()
+        .unwrap();
+    assert_eq!(outside.peers, Chosen::default());
+    let inside = world
+        .join(2, 2, ip(3), &announce(1, Event::Started, 7), 50)
+        .ok()
+        .unwrap();
+    assert_eq!(inside.peers.v4.len(), 12);
+}
+
+#[test]
+fn every_peer_is_handed_out_about_as_often() {
+    let world = World::new();
+    for who in 0..100 {
+        world
+            .join(
+                who,
+                who,
+                ip(who),
+                &announce(u64::from(who % 4), Event::Started, 1_000 + u16::from(who)),
+                0,
+            )
+            .ok()
+            .unwrap();
+    }
+    let mut seen = vec![0_u32; 100];
+    for _ in 0..2_000 {
+        let got = world
+            .join(200, 200, ip(200), &announce(1, Event::Update, 9), 10)
+            .ok()
+            .unwrap();
+        for port in ports(&got.peers) {
+            seen[usize::from(port) - 1_000] += 1;
+        }
+    }
+    // 200 expected each; a window that always began at one place would leave most at 0.
+    assert!(
+        seen.iter().all(|times| (100..400).contains(times)),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn the_silent_leave_and_their_totals_are_remembered() {
+    let mut world = World::new();
+    world
+        .join(0, 0, ip(0), &announce(0, Event::Started, 5), 0)
+        .ok()
+        .unwrap();
+    world.now = 50;
+    world
+        .join(1, 1, ip(1), &announce(1, Event::Started, 6), 0)
+        .ok()
+        .unwrap();
+    for shard in 0..SHARDS {
+        world.swarms.sweep(shard, 210, 200);
+    }
+    assert_eq!(
+        (
+            world.swarms.peers(),
+            world.swarms.of_member(member(0)).seeders
+        ),
+        (1, 0)
+    );
+    world.now = 211;
+    let back = Announce {
+        uploaded: 10,
+        ..announce(0, Event::Update, 5)
+    };
+    world.join(0, 0, ip(0), &back, 0).ok().unwrap();
+    assert_eq!(
+        world
+            .swarms
+            .take_dirty()
+            .iter()
+            .map(|entry| entry.run)
+            .max(),
+        Some(0)
+    );
+}
+
+proptest! {
+    #[test]
+    fn the_swarm_agrees_with_a_naive_model(
+        steps in prop::collection::vec((0_u8..12, 0_u64..2, 0_u8..4, 0_usize..6), 1..120),
+    ) {
+        let mut world = World::new();
+        let mut model: HashMap<u8, (u64, u16)> = HashMap::new();
+        for (who, left, what, wanted) in steps {
+            world.now += 1;
+            let event = if what == 0 { Event::Stopped } else { Event::Update };
+            let port = 1_000 + u16::from(who);
+            let got = world.join(who, who, ip(who), &announce(left, event, port), wanted).ok().unwrap();
+            if what == 0 { model.remove(&who); } else { model.insert(who, (left, port)); }
+            let seeders = model.values().filter(|(left, _)| *left == 0).count();
+            prop_assert_eq!(got.count.seeders as usize, seeders);
+            prop_assert_eq!(got.count.leechers as usize, model.len() - seeders);
+            let handed = ports(&got.peers);
+            let unique: HashSet<u16> = handed.iter().copied().collect();
+            prop_assert_eq!(unique.len(), handed.len());
+            let allowed: HashSet<u16> = model.iter()
+                .filter(|(other, (other_left, _))| **other != who && (left > 0 || *other_left > 0))
+                .map(|(_, (_, port))| *port).collect();
+            prop_assert!(unique.is_subset(&allowed));
+            let expected = if what == 0 { 0 } else { wanted.min(allowed.len()) };
+            prop_assert_eq!(handed.len(), expected);
+        }
+        prop_assert_eq!(world.swarms.peers(), model.len());
+    }
+}
