@@ -1,1 +1,313 @@
-//! Placeholder.
+//! Announces over HTTP, by a loop of our own: a thread and a listener for each processor.
+//!
+//! Requests may be pipelined and connections are kept; a request's head has 8 KiB and 15 seconds.
+//! Every announce is answered with status 200, also a refused one, as clients expect.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::Tracker;
+use crate::announce::Failure;
+use crate::query::{self, Endpoint};
+
+mod answer;
+
+/// The most bytes of a request's head.
+const LARGEST_HEAD: usize = 8 * 1024;
+/// How long a client may take for a head, or stay without a request.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long open connections may finish at shutdown.
+const FINISH: Duration = Duration::from_millis(500);
+
+/// Listeners on one address, one for each thread, that don't accept yet.
+#[derive(Debug)]
+pub struct Bound {
+    listeners: Vec<std::net::TcpListener>,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Gives the address, with the port that the system chose.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Binds an address for a number of threads; 0 means one for each processor.
+pub fn bind(address: SocketAddr, threads: usize) -> io::Result<Bound> {
+    // Shared ports hide that another program of the same user has it: the first one asks for it alone.
+    let probe = std::net::TcpListener::bind(address)?;
+    let address = probe.local_addr()?;
+    drop(probe);
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    };
+    let listeners = (0..threads)
+        .map(|_| shared(address))
+        .collect::<io::Result<_>>()?;
+    Ok(Bound { listeners, address })
+}
+
+fn shared(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1_024)?;
+    Ok(socket.into())
+}
+
+/// Answers on bound listeners until `stop` turns true; the threads end soon after.
+pub fn serve(
+    tracker: &Tracker,
+    bound: Bound,
+    stop: &watch::Receiver<bool>,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    let open = Arc::new(AtomicUsize::new(0));
+    let mut threads = vec![];
+    for listener in bound.listeners {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (tracker, stop, open) = (tracker.clone(), stop.clone(), Arc::clone(&open));
+        let work = move || {
+            runtime.block_on(accept(tracker, listener, stop, open));
+            runtime.shutdown_timeout(FINISH);
+        };
+        threads.push(
+            std::thread::Builder::new()
+                .name("announce".to_owned())
+                .spawn(work)?,
+        );
+    }
+    Ok(threads)
+}
+
+/// Answers on the first of bound listeners, on this thread.
+pub(crate) fn serve_here(
+    tracker: &Tracker,
+    mut bound: Bound,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    if let Some(listener) = bound.listeners.pop() {
+        runtime.block_on(accept(tracker.clone(), listener, stop, Arc::default()));
+    }
+    Ok(())
+}
+
+async fn accept(
+    tracker: Tracker,
+    listener: std::net::TcpListener,
+    mut stop: watch::Receiver<bool>,
+    open: Arc<AtomicUsize>,
+) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "the tracker's listener failed"),
+    };
+    while !*stop.borrow() {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.changed() => continue,
+        };
+        let Ok((stream, peer)) = accepted else {
+            // Out of file descriptors: the next try may find one.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        if open.load(Ordering::Relaxed) >= tracker.0.settings.most_connections {
+            continue;
+        }
+        open.fetch_add(1, Ordering::Relaxed);
+        let (tracker, open) = (tracker.clone(), Arc::clone(&open));
+        tokio::spawn(async move {
+            // A connection that breaks is the client's affair.
+            let _broken = converse(&tracker, stream, peer.ip()).await;
+            open.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+/// Answers a connection's requests until it ends.
+async fn converse(tracker: &Tracker, mut stream: TcpStream, peer: IpAddr) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut asked = Vec::with_capacity(1_024);
+    let mut answer = Vec::with_capacity(2_048);
+    loop {
+        let Ok(read) = tokio::time::timeout(PATIENCE, stream.read_buf(&mut asked)).await else {
+            return Ok(());
+        };
+        if read? == 0 {
+            return Ok(());
+        }
+        answer.clear();
+        let mut done = 0;
+        let keep = loop {
+            let rest = asked.get(done..).unwrap_or_default();
+            match request(tracker, rest, peer, &mut answer) {
+                Step::Answered { length, keep: true } => done += length,
+                Step::Answered { keep: false, .. } => break false,
+                Step::Incomplete if rest.len() < LARGEST_HEAD => break true,
+                Step::Incomplete | Step::Malformed => {
+                    answer::plain(&mut answer, "400 Bad Request", "not a request\n");
+                    break false;
+                }
+            }
+        };
+        asked.drain(..done);
+        stream.write_all(&answer).await?;
+        if !keep {
+            return stream.shutdown().await;
+        }
+    }
+}
+
+/// What became of the bytes at hand.
+enum Step {
+    /// A request of this length was answered.
+    Answered { length: usize, keep: bool },
+    /// The request isn't complete yet.
+    Incomplete,
+    /// This isn't HTTP.
+    Malformed,
+}
+
+fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) -> Step {
+    if bytes.is_empty() {
+        return Step::Incomplete;
+    }
+    let mut headers = [httparse::EMPTY_HEADER; 48];
+    let mut request = httparse::Request::new(&mut headers);
+    let length = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Step::Incomplete,
+        Err(_) => return Step::Malformed,
+    };
+    let mut keep = request.version == Some(1);
+    let mut forwarded = None;
+    for header in request.headers.iter() {
+        if header.name.eq_ignore_ascii_case("connection") {
+            keep = !header.value.eq_ignore_ascii_case(b"close")
+                && (keep || header.value.eq_ignore_ascii_case(b"keep-alive"));
+        } else if header.name.eq_ignore_ascii_case("x-forwarded-for") {
+            forwarded = std::str::from_utf8(header.value).ok();
+        } else if header.name.eq_ignore_ascii_case("content-length") && header.value != b"0" {
+            return Step::Malformed;
+        }
+    }
+    if request.method != Some("GET") {
+        answer::plain(
+            answer,
+            "405 Method Not Allowed",
+            "a tracker answers GET alone\n",
+        );
+        return Step::Answered { length, keep };
+    }
+    let from = client_address(peer, forwarded, &tracker.0.settings.trusted_proxies);
+    respond(tracker, request.path.unwrap_or_default(), from, answer);
+    Step::Answered { length, keep }
+}
+
+/// Gives the address behind the proxies that are trusted, and behind no other.
+fn client_address(peer: IpAddr, forwarded: Option<&str>, trusted: &[IpAddr]) -> IpAddr {
+    let peer = crate::swarm::plain(peer);
+    if !trusted.contains(&peer) {
+        return peer;
+    }
+    let hops = forwarded
+        .unwrap_or_default()
+        .rsplit(',')
+        .map_while(|hop| hop.trim().parse().ok());
+    hops.map(crate::swarm::plain)
+        .find(|hop| !trusted.contains(hop))
+        .unwrap_or(peer)
+}
+
+fn respond(tracker: &Tracker, target: &str, from: IpAddr, answer: &mut Vec<u8>) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    match query::endpoint(path) {
+        Some(Endpoint::Announce(passkey)) => match announced(tracker, passkey, query, from, answer)
+        {
+            Ok(()) => {}
+            Err(failure) => answer::failure(answer, failure),
+        },
+        Some(Endpoint::Scrape(passkey)) => {
+            let scraped = query::scrape(query).and_then(|hashes| {
+                tracker.scrape(&key(passkey.or_else(|| query::passkey(query)))?, hashes)
+            });
+            match scraped {
+                Ok(scraped) => answer::scrape(answer, &scraped, tracker.0.settings.min_interval),
+                Err(failure) => answer::failure(answer, failure),
+            }
+        }
+        None => answer::plain(
+            answer,
+            "404 Not Found",
+            "this is a tracker: /announce and /scrape\n",
+        ),
+    }
+}
+
+fn announced(
+    tracker: &Tracker,
+    passkey: Option<&str>,
+    query: &str,
+    from: IpAddr,
+    answer: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let announce = query::announce(query)?;
+    let passkey = key(passkey.or_else(|| query::passkey(query)))?;
+    let reply = tracker.announce(&passkey, &announce, from)?;
+    answer::announce(answer, &reply, announce.compact, announce.no_peer_id);
+    Ok(())
+}
+
+fn key(text: Option<&str>) -> Result<[u8; 32], Failure> {
+    let text = text
+        .filter(|text| !text.is_empty())
+        .ok_or(Failure::PasskeyMissing)?;
+    query::passkey_bytes(text).ok_or(Failure::PasskeyUnknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forwarded_address_is_believed_from_trusted_proxies_alone() {
+        let [proxy, client, liar]: [IpAddr; 3] =
+            ["10.0.0.1", "8.8.8.8", "9.9.9.9"].map(|ip| ip.parse().unwrap());
+        let chain = Some("1.1.1.1, 8.8.8.8, 10.0.0.1");
+        assert_eq!(client_address(proxy, chain, &[proxy]), client);
+        assert_eq!(client_address(liar, chain, &[proxy]), liar);
+        assert_eq!(client_address(proxy, None, &[proxy]), proxy);
+        assert_eq!(client_address(proxy, Some("nonsense"), &[proxy]), proxy);
+    }
+
+    #[test]
+    fn a_port_in_use_is_told_before_anything_is_served() {
+        let taken = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let again = bind(taken.address(), 2)
+            .map(|_| ())
+            .map_err(|error| error.kind());
+        assert_eq!(again, Err(io::ErrorKind::AddrInUse));
+    }
+}

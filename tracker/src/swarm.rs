@@ -23,7 +23,7 @@ use crate::{Runs, Settings};
 mod side;
 mod sweep;
 
-pub(crate) use side::Peers;
+pub(crate) use side::{Peers, plain};
 
 /// How many shards there are; the first byte of a torrent's id names its own.
 const SHARDS: usize = 256;
@@ -43,8 +43,10 @@ pub struct Chosen {
     pub v4: Vec<u8>,
     /// Compact IPv6 addresses, eighteen bytes each.
     pub v6: Vec<u8>,
-    /// The peer ids in the order of the addresses, for the dictionary form alone.
+    /// The peer ids of the IPv4 addresses in their order, for the dictionary form alone.
     pub ids: Vec<[u8; 20]>,
+    /// The peer ids of the IPv6 addresses in their order, for the dictionary form alone.
+    pub ids6: Vec<[u8; 20]>,
 }
 
 /// An admitted announce and what goes with it.
@@ -372,7 +374,7 @@ impl Swarm {
             joined.wanted,
             |chosen, at| {
                 if with_ids {
-                    chosen.ids.push(name(at));
+                    chosen.fill_ids(name(at));
                 }
             },
         )

@@ -274,6 +274,16 @@ impl Column {
 }
 
 impl Chosen {
+    /// Names the peer whose address was added last.
+    pub(super) fn fill_ids(&mut self, id: [u8; 20]) {
+        if self.ids.len() < self.v4.len() / 6 {
+            self.ids.push(id);
+        }
+        if self.ids6.len() < self.v6.len() / 18 {
+            self.ids6.push(id);
+        }
+    }
+
     /// Counts the addresses of both families.
     pub(crate) fn addresses(&self) -> usize {
         self.v4.len() / 6 + self.v6.len() / 18
