@@ -1,2 +1,48 @@
-//! The program.
-fn main() {}
+//! OpenTracker: the site, the tracker and the vault in one program.
+//!
+//! This crate is the command line and the wiring: [`serve`] runs every role, [`store`] opens the
+//! event store that all commands share. It is the only place that sees all crates.
+
+use clap::Parser as _;
+
+mod announcement;
+mod bench;
+mod cli;
+mod config;
+mod demo;
+mod member;
+mod projection;
+mod serve;
+mod store;
+mod torrent;
+
+use cli::{Cli, Command};
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            announcement::failed(&error, cli.json);
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    let config = config::load(cli)?;
+    announcement::begin_log(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // The main thread waits here: the embedded database ends with the thread that started it.
+    runtime.block_on(async {
+        match cli.command.clone().unwrap_or_default() {
+            Command::Serve(serve) => serve::serve(config, serve.demo).await,
+            Command::Migrate => store::Store::open(&config).await?.close().await,
+            Command::Config(command) => config::command(&config, &command),
+            Command::Member(command) => member::command(&config, &command, cli.json).await,
+            Command::Torrent(command) => torrent::command(&config, &command, cli.json).await,
+            Command::Projections(command) => projection::command(&config, &command, cli.json).await,
+            Command::Bench(command) => bench::command(&command),
+        }
+    })
+}

@@ -1,6 +1,7 @@
 //! What handlers share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use commands::Commands;
 use commands::ports::{Ephemera, Random};
@@ -27,6 +28,8 @@ pub struct App {
     pub site: Arc<Site>,
     /// Whether the site can serve, asked anew for `/health/ready`.
     pub health: Arc<dyn Health>,
+    /// Whether the first administrator was seen; it never turns back.
+    pub is_set_up: Arc<AtomicBool>,
 }
 
 /// The site's facts, from its configuration.
@@ -36,14 +39,27 @@ pub struct Site {
     pub name: String,
     /// What stands as `source` in every info dictionary.
     pub source: String,
-    /// Where browsers find it, such as `https://tracker.example`; it is part of every sign-in proof.
-    pub origin: String,
+    /// Where browsers find it, such as `https://tracker.example`, the first being the one that is
+    /// written into links; an origin is part of every sign-in's proof.
+    pub origins: Vec<String>,
     /// Where clients announce, without the passkey, such as `http://localhost:8080/announce`.
     pub announce: String,
     /// Leading zero bits of a registration's proof of work.
     pub work_bits: u8,
     /// PBKDF2 iterations of new credentials.
     pub iterations: u32,
+}
+
+impl Site {
+    /// Gives the origin that is written into links.
+    pub fn origin(&self) -> &str {
+        self.origins.first().map_or("", String::as_str)
+    }
+
+    /// Tells whether browsers reach the site over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.origin().starts_with("https://")
+    }
 }
 
 /// Who knows whether the parts outside answer.

@@ -1,3 +1,48 @@
-//! The web edge.
+//! The web edge: pages, the sign-in API, health.
+//!
+//! A request passes [`headers`], [`csrf`] and the guard of a site that isn't set up, then a handler.
+//! Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
+//! [`problem::Problem`], shown as problem+json or as a page.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::timeout::TimeoutLayer;
 
 pub mod app;
+pub mod headers;
+pub mod problem;
+pub mod proof_of_work;
+pub mod session;
+pub mod sign_in;
+
+mod csrf;
+mod health;
+mod web;
+
+use app::App;
+
+/// The largest body of a request that isn't an upload.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// Gives every route with its layers.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .merge(sign_in::routes())
+        .merge(health::routes())
+        .merge(headers::routes())
+        .merge(web::routes())
+        .fallback(async || problem::Problem::not_found())
+        .method_not_allowed_fallback(async || problem::Problem::method())
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(app.clone(), csrf::check))
+        .layer(from_fn_with_state(app.clone(), web::setup::guard))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(60)))
+        .layer(from_fn_with_state(app.clone(), problem::show))
+        .layer(from_fn_with_state(app.clone(), headers::set))
+        .layer(from_fn(problem::name_request))
+        .with_state(app)
+}

@@ -118,6 +118,17 @@ impl Feed for LogFeed {
         Ok(Position(head.unwrap_or(0)))
     }
 
+    async fn age_ms(&self, after: Position) -> Result<i64, Unavailable> {
+        let age: Option<i64> = sqlx::query_scalar(
+            "select (extract(epoch from clock_timestamp() - recorded_at) * 1000)::bigint
+             from event_log where position = $1",
+        )
+        .bind(after.0 + 1)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(age.unwrap_or(0))
+    }
+
     async fn wait(&self, after: Position) {
         let mut head = self.head.clone();
         let grown = head.wait_for(|head| *head > after);

@@ -28,6 +28,9 @@ pub trait Feed: Send + Sync + std::fmt::Debug {
     /// Gives the last position.
     async fn head(&self) -> Result<Position, Unavailable>;
 
+    /// Tells how many milliseconds ago the first event after a position was recorded; 0 without one.
+    async fn age_ms(&self, after: Position) -> Result<i64, Unavailable>;
+
     /// Waits until the log has grown past a position, at most a short while.
     async fn wait(&self, after: Position);
 }

@@ -74,7 +74,7 @@ fn fault(bytes: &[u8]) -> Result<&str, PathFault> {
 /// Checks a path's parts and joins them by `/`.
 pub(super) fn joined(parts: &[Value<'_>]) -> Result<String, ParseError> {
     if parts.len() > MOST_PARTS {
-        let start = parts.iter().take(1).filter_map(Value::bytes).next();
+        let start = parts.first().and_then(Value::bytes);
         let start = String::from_utf8_lossy(start.unwrap_or_default());
         return Err(refusal(&start, PathFault::TooManyParts));
     }
@@ -127,7 +127,7 @@ fn fold(path: &str) -> String {
     composed.to_uppercase().to_lowercase().replace('/', "\0")
 }
 
-/// Tells whether this is the padding that BitComet makes.
+/// Tells whether this is the padding that `BitComet` makes.
 pub(super) fn is_comets(path: &str) -> bool {
     path.rsplit('/')
         .next()

@@ -1,327 +1,548 @@
 //! Tests of [`super`].
 
+use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
 
-const SITE: &str = "Our Site";
+pub(super) const SITE: &str = "Our Site";
+const PIECE: u64 = 16_384;
 
-/// An info dictionary of one 40,000-byte file in three pieces, with replaced or added fields.
-fn info(changes: &[(&str, Option<&str>)]) -> Vec<u8> {
-    let pieces = format!("60:{}", "x".repeat(60));
-    let mut fields = vec![
-        ("length", "i40000e".to_owned()),
-        ("name", "4:file".to_owned()),
-        ("piece length", "i16384e".to_owned()),
-        ("pieces", pieces),
-    ];
-    for (key, value) in changes {
-        fields.retain(|(known, _)| known != key);
-        fields.extend(value.map(|value| (*key, value.to_owned())));
-    }
-    fields.sort();
-    let body: String = fields
-        .iter()
-        .map(|(key, value)| format!("{}:{key}{value}", key.len()))
-        .collect();
-    format!("d{body}e").into_bytes()
+/// A dictionary's values by key, encoded already.
+pub(super) type Fields = BTreeMap<Vec<u8>, Vec<u8>>;
+
+pub(super) fn text(content: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut bytes = vec![];
+    write_bytes(content.as_ref(), &mut bytes);
+    bytes
 }
 
-fn torrent(info: &[u8]) -> Vec<u8> {
+pub(super) fn number(of: impl std::fmt::Display) -> Vec<u8> {
+    format!("i{of}e").into_bytes()
+}
+
+pub(super) fn list(values: &[Vec<u8>]) -> Vec<u8> {
+    [b"l".to_vec(), values.concat(), b"e".to_vec()].concat()
+}
+
+pub(super) fn dict(fields: &Fields) -> Vec<u8> {
+    let pairs = fields.iter().map(|(key, value)| [text(key), value.clone()]);
     [
-        b"d8:announce20:http://elsewhere/ann4:info".as_slice(),
-        info,
-        b"e",
+        b"d".to_vec(),
+        pairs.flatten().collect::<Vec<_>>().concat(),
+        b"e".to_vec(),
     ]
     .concat()
 }
 
-fn with(changes: &[(&str, Option<&str>)]) -> Result<Checked, ParseError> {
-    read(&torrent(&info(changes)), SITE)
+pub(super) fn fields(pairs: &[(&str, Vec<u8>)]) -> Fields {
+    let pairs = pairs.iter().cloned();
+    pairs.map(|(key, value)| (key.into(), value)).collect()
 }
 
-/// A folder with these files, and as many pieces as they need.
-fn folder(files: &str, total: u64) -> Result<Checked, ParseError> {
-    let pieces = usize::try_from(total.div_ceil(16_384)).unwrap() * 20;
-    let pieces = format!("{pieces}:{}", "x".repeat(pieces));
-    with(&[
-        ("length", None),
-        ("files", Some(files)),
-        ("pieces", Some(&pieces)),
+/// As many hashes as so many bytes need.
+fn pieces(total: u64) -> Vec<u8> {
+    text("x".repeat(usize::try_from(total.div_ceil(PIECE)).unwrap() * 20))
+}
+
+/// An info dictionary of one 40,000-byte file in three pieces.
+fn info() -> Fields {
+    fields(&[
+        ("length", number(40_000)),
+        ("name", text("file")),
+        ("piece length", number(PIECE)),
+        ("pieces", pieces(40_000)),
     ])
+}
+
+fn torrent(info: &Fields) -> Vec<u8> {
+    dict(&fields(&[
+        ("announce", text("http://elsewhere/announce")),
+        (
+            "announce-list",
+            list(&[list(&[text("http://elsewhere/2")])]),
+        ),
+        ("comment", text("from elsewhere")),
+        ("creation date", number(1_700_000_000)),
+        ("httpseeds", list(&[text("http://elsewhere/3")])),
+        ("info", dict(info)),
+        ("nodes", list(&[list(&[text("elsewhere"), number(6881)])])),
+        ("url-list", text("http://elsewhere/4")),
+    ]))
+}
+
+/// Reads a torrent of which some fields are replaced or added.
+fn with(changes: &[(&str, Vec<u8>)]) -> Result<Checked, ParseError> {
+    let mut info = info();
+    info.extend(fields(changes));
+    read(&torrent(&info), SITE)
+}
+
+fn without(key: &str) -> Result<Checked, ParseError> {
+    let mut info = info();
+    info.remove(key.as_bytes());
+    read(&torrent(&info), SITE)
+}
+
+pub(super) fn entry(path: &[&str], size: u64) -> Vec<u8> {
+    let parts: Vec<_> = path.iter().map(text).collect();
+    dict(&fields(&[("length", number(size)), ("path", list(&parts))]))
+}
+
+/// An info dictionary of a folder, with as many pieces as so many bytes need.
+fn folder_info(entries: &[Vec<u8>], total: u64) -> Fields {
+    let mut info = info();
+    info.remove(b"length".as_slice());
+    info.extend(fields(&[
+        ("files", list(entries)),
+        ("pieces", pieces(total)),
+    ]));
+    info
+}
+
+fn folder(entries: &[Vec<u8>], total: u64) -> Result<Checked, ParseError> {
+    read(&torrent(&folder_info(entries, total)), SITE)
+}
+
+fn paths(checked: &Checked) -> Vec<&str> {
+    checked
+        .files
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect()
+}
+
+fn fault(refused: Result<Checked, ParseError>) -> Option<PathFault> {
+    if let ParseError::Path { why, .. } = refused.err()? {
+        return Some(why);
+    }
+    None
 }
 
 #[test]
 fn a_foreign_torrent_is_made_ours_once() {
     let first = with(&[]).unwrap();
+    assert_eq!(first.info, Info::Changed);
+    assert_eq!((first.size, first.files.len()), (Bytes(40_000), 1));
     assert_eq!(
-        (first.info, first.size, first.files.len()),
-        (Info::Changed, Bytes(40_000), 1)
+        first.info_hash.to_string(),
+        "d689f1d4c15c54ef45f5eca2e49744c1d9503036"
     );
-    assert!(!String::from_utf8_lossy(&first.metainfo.0).contains("elsewhere"));
     let second = read(&first.metainfo.0, SITE).unwrap();
-    assert_eq!(
-        second,
-        Checked {
-            info: Info::Kept,
-            ..first
-        }
-    );
+    let kept = Checked {
+        info: Info::Kept,
+        ..first
+    };
+    assert_eq!(second, kept);
+}
+
+#[test]
+fn nothing_foreign_stays_beside_the_info_dictionary() {
+    let checked = with(&[]).unwrap();
+    let top = bencode::read(&checked.metainfo.0).unwrap();
+    let keys: Vec<_> = top.dict().unwrap().iter().map(|(key, _)| *key).collect();
+    assert_eq!(keys, [b"info"]);
+    assert!(!String::from_utf8_lossy(&checked.metainfo.0).contains("elsewhere"));
 }
 
 #[test]
 fn an_info_dictionary_that_is_ours_is_kept_to_the_byte() {
-    let own = info(&[
-        ("private", Some("i1e")),
-        ("source", Some("8:Our Site")),
-        ("zz", Some("3:any")),
-    ]);
+    let mut own = info();
+    own.extend(fields(&[
+        ("private", number(1)),
+        ("source", text(SITE)),
+        ("zz", list(&[text([0xff, 0x00]), number(-7)])),
+    ]));
     let checked = read(&torrent(&own), SITE).unwrap();
     assert_eq!(checked.info, Info::Kept);
-    assert_eq!(checked.info_hash, InfoHash(Sha1::digest(&own).into()));
     assert_eq!(
-        checked.metainfo.0,
-        [b"d4:info".as_slice(), &own, b"e"].concat()
+        checked.info_hash.0,
+        <[u8; 20]>::from(Sha1::digest(dict(&own)))
     );
+    let stored = [b"d4:info".to_vec(), dict(&own), b"e".to_vec()].concat();
+    assert_eq!(checked.metainfo, Metainfo(stored));
+}
+
+#[test]
+fn an_info_dictionary_that_is_not_ours_keeps_its_other_fields() {
+    for (private, source) in [
+        (number(0), text(SITE)),
+        (number(2), text(SITE)),
+        (text("1"), text(SITE)),
+        (number(1), text("Their Site")),
+        (number(1), text("our site")),
+        (number(1), list(&[text(SITE)])),
+    ] {
+        let other = [
+            ("Aa", text("first")),
+            ("private", private),
+            ("source", source),
+        ];
+        let mut expected = info();
+        expected.extend(fields(&other));
+        let checked = read(&torrent(&expected), SITE).unwrap();
+        expected.extend(fields(&[("private", number(1)), ("source", text(SITE))]));
+        let stored = [b"d4:info".to_vec(), dict(&expected), b"e".to_vec()].concat();
+        assert_eq!(checked.info, Info::Changed);
+        assert_eq!(checked.metainfo, Metainfo(stored));
+    }
 }
 
 #[test]
 fn a_members_file_has_their_announce_and_the_same_info() {
     let checked = with(&[]).unwrap();
-    let own = personal(
-        &checked.metainfo,
-        "http://t/announce?passkey=00",
-        "http://t/torrents/1",
-        "OpenTracker",
-    )
-    .unwrap();
-    let top = bencode::read(&own).unwrap();
+    let own = personal(&checked.metainfo, "http://t/announce", "a comment", "us").unwrap();
+    let expected = [
+        b"d8:announce17:http://t/announce7:comment9:a comment10:created by2:us".as_slice(),
+        &checked.metainfo.0[1..],
+    ];
+    assert_eq!(own, expected.concat());
     assert_eq!(
-        top.get("announce").and_then(Value::bytes),
-        Some(b"http://t/announce?passkey=00".as_slice())
+        read(&own, SITE),
+        Ok(Checked {
+            info: Info::Kept,
+            ..checked
+        })
     );
-    assert_eq!(read(&own, SITE).unwrap().info_hash, checked.info_hash);
+    for nothing in ["", "de", "d4:infoi1ee", "d4:info"] {
+        assert_eq!(personal(&Metainfo(nothing.into()), "", "", ""), None);
+    }
 }
 
 #[test]
-fn every_truncation_is_refused() {
-    let whole = torrent(&info(&[]));
+fn every_truncation_and_every_tail_is_refused() {
+    let whole = torrent(&info());
     for end in 0..whole.len() {
-        assert!(read(&whole[..end], SITE).is_err(), "{end} bytes");
+        assert_eq!(read(&whole[..end], SITE), Err(ParseError::Malformed));
     }
-    assert_eq!(
-        read(&[whole.as_slice(), b"x"].concat(), SITE),
-        Err(ParseError::Malformed)
-    );
+    for tail in [b"x".as_slice(), b"e", b"i1e", b"\n", b"\0"] {
+        let longer = [whole.as_slice(), tail].concat();
+        assert_eq!(read(&longer, SITE), Err(ParseError::Malformed));
+    }
 }
 
 #[test]
 fn ten_mebibytes_are_read_and_one_byte_more_is_not() {
-    let frame = torrent(&info(&[("pad", Some("00000000:"))])).len() - 9;
-    let pad = LARGEST - frame;
-    let value = |length: usize| format!("{length}:{}", "p".repeat(length));
-    let mut text = value(pad - 8);
-    let bytes = loop {
-        let bytes = torrent(&info(&[("pad", Some(&text))]));
-        match bytes.len().cmp(&LARGEST) {
-            std::cmp::Ordering::Equal => break bytes,
-            std::cmp::Ordering::Less => {
-                text = value(text.len() - 8 + 1 + LARGEST - bytes.len() - 1)
-            }
-            std::cmp::Ordering::Greater => text = value(text.len() - 9 - (bytes.len() - LARGEST)),
-        }
+    let sized = |length: usize| {
+        let whole = |pad: usize| {
+            let comment = ("comment", text("p".repeat(pad)));
+            dict(&fields(&[comment, ("info", dict(&info()))]))
+        };
+        let frame = whole(10_000_000).len() - 10_000_000;
+        whole(length - frame)
     };
-    assert!(read(&bytes, SITE).is_ok());
-    assert_eq!(
-        read(&[bytes.as_slice(), b"x"].concat(), SITE),
-        Err(ParseError::TooLarge)
-    );
+    assert_eq!(sized(LARGEST).len(), 10 * 1024 * 1024);
+    assert!(read(&sized(LARGEST), SITE).is_ok());
+    assert_eq!(read(&sized(LARGEST + 1), SITE), Err(ParseError::TooLarge));
+}
+
+#[test]
+fn what_is_stored_has_ten_mebibytes_too() {
+    let sized = |length: usize| {
+        let whole = |pad: usize| {
+            let mut info = info();
+            info.extend(fields(&[("pad", text("p".repeat(pad)))]));
+            dict(&fields(&[("info", dict(&info))]))
+        };
+        let frame = whole(10_000_000).len() - 10_000_000;
+        whole(length - frame)
+    };
+    let added = "7:privatei1e6:source8:Our Site".len();
+    let stored = read(&sized(LARGEST - added), SITE).unwrap().metainfo;
+    assert_eq!(stored.0.len(), LARGEST);
+    assert!(read(&stored.0, SITE).is_ok());
+    let refused = read(&sized(LARGEST - added + 1), SITE);
+    assert_eq!(refused, Err(ParseError::TooLarge));
+}
+
+#[test]
+fn what_is_no_torrent_is_refused() {
+    for bytes in [
+        "",
+        "x",
+        "i1e1:a",
+        "d4:infod4:name1:a6:lengthi2eee",
+        "<html>",
+    ] {
+        assert_eq!(read(bytes.as_bytes(), SITE), Err(ParseError::Malformed));
+    }
+    for bytes in ["de", "d4:infoi1ee", "d4:info2:dee", "d8:announce1:ae"] {
+        let refused = read(bytes.as_bytes(), SITE);
+        assert_eq!(refused, Err(ParseError::Field("info")), "{bytes}");
+    }
+    for bytes in ["i1e", "le", "0:"] {
+        assert!(read(bytes.as_bytes(), SITE).is_err(), "{bytes}");
+    }
+}
+
+#[test]
+fn doubled_and_unsorted_keys_are_refused() {
+    for bytes in [
+        "d4:infod6:lengthi1e6:lengthi2eee",
+        "d4:infod4:name1:a6:lengthi2eee",
+        "d4:infode4:infodee",
+        "d4:infode8:announce1:ae",
+    ] {
+        assert_eq!(read(bytes.as_bytes(), SITE), Err(ParseError::Malformed));
+    }
+}
+
+#[test]
+fn bombs_are_refused() {
+    let deep = b"d4:info".repeat(1_000_000);
+    assert_eq!(read(&deep, SITE), Err(ParseError::TooDeep));
+    let nest = |levels| [b"l".repeat(levels), b"e".repeat(levels)].concat();
+    assert!(with(&[("zz", nest(10))]).is_ok());
+    assert_eq!(with(&[("zz", nest(11))]), Err(ParseError::TooDeep));
+    let many = list(&vec![text(""); bencode::MOST_VALUES]);
+    assert_eq!(with(&[("zz", many)]), Err(ParseError::TooManyValues));
+    let claim = b"d4:infod6:pieces9223372036854775808:xx".as_slice();
+    assert_eq!(read(claim, SITE), Err(ParseError::Malformed));
 }
 
 #[test]
 fn pieces_must_fit_the_files() {
-    let pieces = |count: usize| format!("{}:{}", count * 20, "x".repeat(count * 20));
-    for (count, found) in [(0, 0), (2, 2), (4, 4)] {
-        let refused = with(&[("pieces", Some(&pieces(count)))]);
+    for found in [0, 2, 4] {
+        let refused = with(&[("pieces", pieces(found * PIECE))]);
         assert_eq!(refused, Err(ParseError::Pieces { found, expected: 3 }));
     }
-    assert_eq!(
-        with(&[("pieces", Some("3:abc"))]),
-        Err(ParseError::Field("pieces"))
-    );
-    assert_eq!(with(&[("pieces", None)]), Err(ParseError::Field("pieces")));
+    for bad in [text("x".repeat(59)), text("x"), number(60), list(&[])] {
+        let refused = with(&[("pieces", bad)]);
+        assert_eq!(refused, Err(ParseError::Field("pieces")));
+    }
+    assert_eq!(without("pieces"), Err(ParseError::Field("pieces")));
+    for (length, total) in [(PIECE, 1), (PIECE + 1, 2 * PIECE), (1, 1)] {
+        let fitting = with(&[("length", number(length)), ("pieces", pieces(total))]);
+        assert!(fitting.is_ok(), "{length}");
+    }
 }
 
 #[test]
-fn lengths_must_be_possible() {
-    assert_eq!(
-        with(&[("length", Some("i-1e"))]),
-        Err(ParseError::Field("length"))
-    );
-    assert_eq!(with(&[("length", Some("i0e"))]), Err(ParseError::Size));
-    assert_eq!(
-        with(&[("length", Some("i1125899906842624e"))]),
-        Err(ParseError::Size)
-    );
-    assert_eq!(
-        with(&[("length", Some("i99999999999999999999e"))]),
-        Err(ParseError::Malformed)
-    );
-    assert_eq!(
-        with(&[("length", Some("3:abc"))]),
-        Err(ParseError::Field("length"))
-    );
-    let overflow = format!("l{}e", "d6:lengthi1125899906842623e4:pathl1:aee".repeat(2));
-    assert_eq!(folder(&overflow, 16_384), Err(ParseError::Size));
+fn lengths_are_possible() {
+    for bad in [number(-1), number(i64::MIN), text("abc"), list(&[])] {
+        let refused = with(&[("length", bad.clone())]);
+        assert_eq!(refused, Err(ParseError::Field("length")));
+        let entry = dict(&fields(&[("length", bad), ("path", list(&[text("a")]))]));
+        assert_eq!(folder(&[entry], 1), Err(ParseError::Field("length")));
+    }
+    for huge in [1 << 50, (1 << 50) + 1, i64::MAX] {
+        let refused = with(&[("length", number(huge))]);
+        assert_eq!(refused, Err(ParseError::Size));
+    }
+    let refused = with(&[("length", number("99999999999999999999"))]);
+    assert_eq!(refused, Err(ParseError::Malformed));
+    let just_below = with(&[("length", number((1_i64 << 50) - 1))]);
+    let expected = 1 << 36;
+    assert_eq!(just_below, Err(ParseError::Pieces { found: 3, expected }));
+    assert_eq!(without("length"), Err(ParseError::Field("length")));
+}
+
+#[test]
+fn sums_are_checked() {
+    let half = 1 << 49;
+    let refused = folder(&[entry(&["a"], half), entry(&["b"], half)], 1);
+    assert_eq!(refused, Err(ParseError::Size));
+    let most = i64::MAX.unsigned_abs();
+    let wrap = [most, most, 2 + PIECE].map(|size| entry(&["a"], size));
+    assert_eq!(folder(&wrap, PIECE), Err(ParseError::Size));
+}
+
+#[test]
+fn a_torrent_holds_something() {
+    let empty = |found| with(&[("length", number(0)), ("pieces", pieces(found))]);
+    assert_eq!(empty(0), Err(ParseError::Size));
+    assert_eq!(empty(1), Err(ParseError::Size));
+    assert_eq!(folder(&[], 0), Err(ParseError::Size));
+    assert_eq!(folder(&[entry(&["a"], 0)], 0), Err(ParseError::Size));
+    let one = folder(&[entry(&["a"], 0), entry(&["b"], 1)], 1).unwrap();
+    assert_eq!(paths(&one), ["a", "b"]);
 }
 
 #[test]
 fn piece_lengths_are_powers_of_two_in_range() {
-    for bad in ["i0e", "i-16384e", "i8192e", "i16385e", "i134217728e"] {
-        let refused = with(&[("piece length", Some(bad))]);
-        assert!(
-            matches!(refused, Err(ParseError::PieceLength | ParseError::Field(_))),
-            "{bad}"
-        );
+    for good in [16_384_u64, 1 << 20, 64 << 20] {
+        let one = [
+            ("piece length", number(good)),
+            ("length", number(1)),
+            ("pieces", pieces(1)),
+        ];
+        assert_eq!(with(&one).map(|it| it.piece_length), Ok(Bytes(good)));
+    }
+    for bad in [0, 1, 8_192, 16_383, 16_385, 24_576, 128 << 20, i64::MAX] {
+        let refused = with(&[("piece length", number(bad))]);
+        assert_eq!(refused, Err(ParseError::PieceLength), "{bad}");
+    }
+    for bad in [number(-16_384), text("16384")] {
+        let refused = with(&[("piece length", bad)]);
+        assert_eq!(refused, Err(ParseError::Field("piece length")));
     }
 }
 
 #[test]
 fn dangerous_paths_are_refused() {
-    for bad in [
-        "2:..",
-        "1:.",
-        "0:",
-        "3:a/b",
-        "3:a\\b",
-        "3:a\nb",
-        "3:NUL",
-        "8:com1.txt",
+    for (bad, why) in [
+        ("..", PathFault::Dots),
+        (".", PathFault::Dots),
+        ("", PathFault::Empty),
+        ("a/b", PathFault::Character),
+        ("a\\b", PathFault::Character),
+        ("a\0b", PathFault::Character),
+        ("NUL", PathFault::Reserved),
+        ("com1.txt", PathFault::Reserved),
+        (&"x".repeat(256), PathFault::TooLong),
     ] {
-        let refused = folder(&format!("ld6:lengthi5e4:pathl{bad}eee"), 5);
-        assert!(
-            matches!(refused, Err(ParseError::Path(_))),
-            "{bad}: {refused:?}"
-        );
-        assert!(
-            matches!(with(&[("name", Some(bad))]), Err(ParseError::Path(_))),
-            "{bad}"
-        );
+        assert_eq!(fault(with(&[("name", text(bad))])), Some(why), "{bad}");
+        let first = folder(&[entry(&[bad, "a"], 5)], 5);
+        assert_eq!(fault(first), Some(why), "{bad}");
+        let last = folder(&[entry(&["a", bad], 5)], 5);
+        assert_eq!(fault(last), Some(why), "{bad}");
     }
-    let long = format!("256:{}", "x".repeat(256));
-    assert!(matches!(
-        with(&[("name", Some(&long))]),
-        Err(ParseError::Path(_))
-    ));
-    assert!(matches!(
-        folder("ld6:lengthi5e4:pathleee", 5),
-        Err(ParseError::Path(_))
-    ));
+    assert_eq!(fault(folder(&[entry(&[], 5)], 5)), Some(PathFault::Empty));
+    let latin = with(&[("name", text([b'\xe9']))]);
+    assert_eq!(fault(latin), Some(PathFault::NotUtf8));
+}
+
+#[test]
+fn paths_have_at_most_64_parts() {
+    let parts = |count: usize| folder(&[entry(&vec!["a"; count], 5)], 5);
+    assert!(parts(64).is_ok());
+    assert_eq!(fault(parts(65)), Some(PathFault::TooManyParts));
+}
+
+#[test]
+fn names_and_paths_are_there_and_have_their_form() {
+    assert_eq!(without("name"), Err(ParseError::Field("name")));
+    let refused = with(&[("name", number(1))]);
+    assert_eq!(refused, Err(ParseError::Field("name")));
+    let pathless = dict(&fields(&[("length", number(5))]));
+    assert_eq!(folder(&[pathless], 5), Err(ParseError::Field("path")));
+    let flat = dict(&fields(&[("length", number(5)), ("path", text("a"))]));
+    assert_eq!(folder(&[flat], 5), Err(ParseError::Field("path")));
+    assert_eq!(folder(&[number(5)], 5), Err(ParseError::Field("length")));
+    let both = with(&[("files", list(&[entry(&["a"], 40_000)]))]);
+    assert_eq!(both, Err(ParseError::Field("files")));
 }
 
 #[test]
 fn a_path_stands_there_once_whatever_its_case() {
-    let twice = "ld6:lengthi5e4:pathl1:aeed6:lengthi5e4:pathl1:Aeee";
-    assert_eq!(folder(twice, 10), Err(ParseError::DoubledPath("A".into())));
-    let nested = folder("ld6:lengthi5e4:pathl1:a1:beed6:lengthi5e4:pathl1:ceee", 10).unwrap();
-    assert_eq!(
-        nested
-            .files
-            .iter()
-            .map(|file| file.path.as_str())
-            .collect::<Vec<_>>(),
-        ["a/b", "c"]
-    );
+    let twice = folder(&[entry(&["a"], 5), entry(&["A"], 5)], 10);
+    assert_eq!(twice, Err(ParseError::DoubledPath("a".into())));
+    let both = folder(&[entry(&["a"], 5), entry(&["A", "b"], 5)], 10);
+    assert_eq!(both, Err(ParseError::DoubledPath("A/b".into())));
+    let nested = folder(&[entry(&["a", "b"], 5), entry(&["c"], 5)], 10).unwrap();
+    assert_eq!(paths(&nested), ["a/b", "c"]);
+}
+
+#[test]
+fn a_second_name_says_the_same() {
+    assert!(with(&[("name.utf-8", text("file"))]).is_ok());
+    let refused = with(&[("name.utf-8", text("../file"))]);
+    assert_eq!(refused, Err(ParseError::Disguised("name")));
+    let entry = |twin: &str| {
+        dict(&fields(&[
+            ("length", number(5)),
+            ("path", list(&[text("a")])),
+            ("path.utf-8", list(&[text(twin)])),
+        ]))
+    };
+    assert!(folder(&[entry("a")], 5).is_ok());
+    let refused = folder(&[entry("..")], 5);
+    assert_eq!(refused, Err(ParseError::Disguised("path")));
+}
+
+#[test]
+fn links_are_refused() {
+    assert_eq!(with(&[("attr", text("l"))]), Err(ParseError::Symlink));
+    for link in [("attr", text("xl")), ("symlink path", list(&[text("..")]))] {
+        let path = ("path", list(&[text("a")]));
+        let entry = dict(&fields(&[link, ("length", number(5)), path]));
+        assert_eq!(folder(&[entry], 5), Err(ParseError::Symlink));
+    }
+    assert!(with(&[("attr", text("xh"))]).is_ok());
+    assert_eq!(with(&[("attr", number(1))]), Err(ParseError::Field("attr")));
 }
 
 #[test]
 fn padding_belongs_into_hybrids() {
-    let padded = "ld6:lengthi5e4:pathl1:aeed4:attr1:p6:lengthi5e4:pathl4:.pad1:5eee";
-    assert_eq!(folder(padded, 10), Err(ParseError::Padding));
-    let comet = "ld6:lengthi5e4:pathl30:_____padding_file_0_if you seeeee";
-    assert_eq!(folder(comet, 5), Err(ParseError::Padding));
+    let padding = dict(&fields(&[
+        ("attr", text("p")),
+        ("length", number(5)),
+        ("path", list(&[text(".pad"), text("5")])),
+    ]));
+    let refused = folder(&[entry(&["a"], 5), padding], 10);
+    assert_eq!(refused, Err(ParseError::Padding));
+    assert_eq!(with(&[("attr", text("p"))]), Err(ParseError::Padding));
+    let comets = "_____padding_file_0_if you see this file, update BitComet____";
+    let refused = folder(&[entry(&["a"], 5), entry(&[comets], 5)], 10);
+    assert_eq!(refused, Err(ParseError::Padding));
+    let refused = with(&[("name", text(comets))]);
+    assert_eq!(refused, Err(ParseError::Padding));
 }
 
 #[test]
-fn doubled_and_unsorted_keys_are_refused() {
-    assert_eq!(
-        read(b"d4:infod6:lengthi1e6:lengthi2eee", SITE),
-        Err(ParseError::Malformed)
-    );
-    assert_eq!(
-        read(b"d4:infod4:name1:a6:lengthi2eee", SITE),
-        Err(ParseError::Malformed)
-    );
-    assert_eq!(
-        read(&b"d4:info".repeat(200), SITE),
-        Err(ParseError::Malformed)
-    );
-}
-
-/// The v2 fields of the file that [`info`] tells of.
-fn v2_fields(size: &str) -> Vec<(&'static str, Option<String>)> {
-    let root = "r".repeat(32);
-    let tree = format!("d4:filed0:d6:length{size}11:pieces root32:{root}eee");
-    vec![
-        ("file tree", Some(tree)),
-        ("meta version", Some("i2e".into())),
-    ]
-}
-
-fn hybrid(size: &str, layers: &str) -> Vec<u8> {
-    let fields = v2_fields(size);
-    let changes: Vec<(&str, Option<&str>)> = fields
-        .iter()
-        .map(|(key, value)| (*key, value.as_deref()))
+fn a_hundred_thousand_files_are_read_and_one_more_is_not() {
+    let mut entries: Vec<_> = (0..MOST_FILES)
+        .map(|n| entry(&[&n.to_string()], 1))
         .collect();
-    [
-        b"d4:info".as_slice(),
-        &info(&changes),
-        b"12:piece layers",
-        layers.as_bytes(),
-        b"e",
-    ]
-    .concat()
+    let most = folder(&entries, 100_000).unwrap();
+    assert_eq!((most.files.len(), most.size), (100_000, Bytes(100_000)));
+    entries.push(entry(&["one more"], 1));
+    assert_eq!(folder(&entries, 100_001), Err(ParseError::TooManyFiles));
 }
 
 #[test]
-fn a_hybrid_is_known_by_both_hashes() {
-    let layers = format!("d32:{}96:{}e", "r".repeat(32), "h".repeat(96));
-    let checked = read(&hybrid("i40000e", &layers), SITE).unwrap();
-    let again = read(&checked.metainfo.0, SITE).unwrap();
-    assert_eq!(
-        (again.info, again.info_hash_v2),
-        (Info::Kept, checked.info_hash_v2)
-    );
-    assert!(checked.info_hash_v2.is_some());
+fn refusals_read_as_the_rest_of_a_sentence() {
+    for refusal in [
+        ParseError::TooLarge,
+        ParseError::Malformed,
+        ParseError::TooDeep,
+        ParseError::TooManyValues,
+        ParseError::Field("info"),
+        ParseError::OnlyV2,
+        ParseError::PieceLength,
+        ParseError::Size,
+        ParseError::TooManyFiles,
+        ParseError::DoubledPath("a".into()),
+        ParseError::Symlink,
+        ParseError::Padding,
+    ] {
+        let shown = refusal.to_string();
+        assert!(shown.starts_with(|c: char| c.is_lowercase()), "{shown}");
+        assert!(!shown.ends_with('.'), "{shown}");
+    }
+    let shown = fault(with(&[("name", text(".."))])).map(|why| why.to_string());
+    let expected = "a part of it is made of dots and spaces alone";
+    assert_eq!(shown.as_deref(), Some(expected));
 }
 
-#[test]
-fn a_hybrid_whose_halves_disagree_is_refused() {
-    let layers = |length: usize| format!("d32:{}{length}:{}e", "r".repeat(32), "h".repeat(length));
-    assert!(matches!(
-        read(&hybrid("i39999e", &layers(96)), SITE),
-        Err(ParseError::Hybrid(_))
-    ));
-    assert!(matches!(
-        read(&hybrid("i40000e", &layers(64)), SITE),
-        Err(ParseError::Hybrid(_))
-    ));
-    assert!(matches!(
-        read(&hybrid("i40000e", "de"), SITE),
-        Err(ParseError::Hybrid(_))
-    ));
-}
-
-#[test]
-fn a_torrent_without_a_v1_half_is_refused() {
-    let fields = v2_fields("i40000e");
-    let mut changes: Vec<(&str, Option<&str>)> = fields
-        .iter()
-        .map(|(key, value)| (*key, value.as_deref()))
-        .collect();
-    changes.extend([("pieces", None), ("length", None)]);
-    assert_eq!(with(&changes), Err(ParseError::OnlyV2));
+/// A torrent that is accepted, of any contents and with any fields that aren't known.
+fn acceptable() -> impl Strategy<Value = Vec<u8>> {
+    let any_text = || vec(any::<u8>(), 0..12).prop_map(text);
+    (
+        vec(0..100_000_u64, 1..12),
+        option::of(0..3_i64),
+        option::of(prop_oneof![Just(SITE), Just("Their Site")]),
+        vec(("z[a-z]{0,5}", any_text()), 0..4),
+        vec(("[a-hj-z][a-z ]{0,8}", any_text()), 0..4),
+    )
+        .prop_map(|(sizes, private, source, inner, outer)| {
+            let name = |n: usize| format!("file {n}");
+            let mut entries: Vec<_> = (sizes.iter().enumerate())
+                .map(|(n, size)| entry(&["folder", &name(n)], *size))
+                .collect();
+            entries.push(entry(&["last"], 1));
+            let mut info = folder_info(&entries, sizes.iter().sum::<u64>() + 1);
+            info.extend(private.map(|it| (b"private".to_vec(), number(it))));
+            info.extend(source.map(|it| (b"source".to_vec(), text(it))));
+            info.extend(inner.into_iter().map(|(key, it)| (key.into(), it)));
+            let mut top: Fields = outer
+                .into_iter()
+                .map(|(key, it)| (key.into(), it))
+                .collect();
+            top.insert(b"info".to_vec(), dict(&info));
+            dict(&top)
+        })
 }
 
 proptest! {
@@ -331,11 +552,39 @@ proptest! {
     }
 
     #[test]
-    fn no_change_of_a_byte_makes_it_panic(place in 0_usize..200, byte: u8) {
-        let mut bytes = torrent(&info(&[]));
-        if let Some(old) = bytes.get_mut(place) {
-            *old = byte;
+    fn no_changed_bytes_make_it_panic(
+        bytes in acceptable(),
+        changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = bytes;
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
         }
         let _ = read(&bytes, SITE).is_ok();
+    }
+
+    #[test]
+    fn truncating_anywhere_is_refused(bytes in acceptable(), end: prop::sample::Index) {
+        let end = end.index(bytes.len());
+        prop_assert_eq!(read(&bytes[..end], SITE), Err(ParseError::Malformed));
+    }
+
+    #[test]
+    fn making_it_ours_a_second_time_changes_nothing(bytes in acceptable()) {
+        let first = read(&bytes, SITE).unwrap();
+        let second = read(&first.metainfo.0, SITE).unwrap();
+        prop_assert_eq!(second, Checked { info: Info::Kept, ..first.clone() });
+        let own = personal(&first.metainfo, "http://t/announce", "", "us").unwrap();
+        prop_assert_eq!(read(&own, SITE).unwrap().metainfo, first.metainfo);
+    }
+
+    #[test]
+    fn the_info_hash_is_that_of_the_stored_bytes(bytes in acceptable()) {
+        let checked = read(&bytes, SITE).unwrap();
+        let info = bencode::raw_dict(&checked.metainfo.0, "info").unwrap().unwrap();
+        prop_assert_eq!(checked.info_hash.0, <[u8; 20]>::from(Sha1::digest(info)));
+        let uploaded = bencode::raw_dict(&bytes, "info").unwrap().unwrap();
+        prop_assert_eq!(checked.info == Info::Kept, info == uploaded);
     }
 }

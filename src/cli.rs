@@ -1,0 +1,134 @@
+//! The command line. Scripts depend on it, so it only grows.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A private BitTorrent tracker: site, tracker and vault in one program.
+#[derive(Debug, Clone, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    /// Where the program keeps its keys and, without DATABASE_URL, its database.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The configuration file; opentracker.toml where it is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do; serve, when nothing is said.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Run the site, the tracker and the projections.
+    Serve(Serve),
+    /// Bring the database's tables up to date.
+    Migrate,
+    /// Print or check the configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// Make members, or give them another password.
+    #[command(subcommand)]
+    Member(Member),
+    /// Add torrents.
+    #[command(subcommand)]
+    Torrent(Torrent),
+    /// Show or rebuild the read tables.
+    #[command(subcommand)]
+    Projections(Projections),
+    /// Measure, beside a floor in the same run.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Serve(Serve::default())
+    }
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Serve {
+    /// Where the site listens, such as 127.0.0.1:3000.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where the tracker listens, such as 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) tracker: Option<SocketAddr>,
+    /// Fill an empty site with sample members, torrents and peers.
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Config {
+    /// Print the configuration in force, with what each value means.
+    Print,
+    /// Check the configuration and say what is wrong with it.
+    Check,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Member {
+    /// Make a member; the password is made here and shown once.
+    Create {
+        /// The name.
+        name: String,
+        /// Make an administrator.
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Give a member another password; it is made here and shown once.
+    ResetCredentials {
+        /// The name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Torrent {
+    /// Offer the torrent of a .torrent file.
+    Add {
+        /// The .torrent file.
+        file: PathBuf,
+        /// The category's slug, such as software-linux.
+        #[arg(long)]
+        category: String,
+        /// The name of the member who offers it.
+        #[arg(long = "as", value_name = "NAME")]
+        uploader: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Projections {
+    /// Show how far each projection is.
+    Status,
+    /// Fill a projection's tables anew, beside the living ones, and swap them.
+    Rebuild {
+        /// The projection's name.
+        #[arg(required_unless_present = "all")]
+        name: Option<String>,
+        /// All projections.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Bench {
+    /// Announces over kept-alive HTTP, beside a bare responder of the same bytes.
+    Announce {
+        /// Seconds of each measurement.
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+        /// Peers over all swarms.
+        #[arg(long, default_value_t = 100_000)]
+        peers: usize,
+    },
+}

@@ -1,0 +1,193 @@
+//! The configuration: defaults, then `opentracker.toml`, then `OPENTRACKER_SECTION__KEY`, then
+//! `DATABASE_URL`, then the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::{self, Cli, Command};
+
+/// The configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where the program keeps its keys and, without a database given, its database.
+    pub(crate) data_dir: PathBuf,
+    /// The site.
+    pub(crate) site: Site,
+    /// The tracker's port.
+    pub(crate) announce: Announce,
+    /// The tracker.
+    pub(crate) tracker: tracker::Settings,
+    /// The database.
+    pub(crate) database: Database,
+    /// What is written to standard error.
+    pub(crate) log: Log,
+}
+
+/// The site.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Site {
+    /// What members call it.
+    pub(crate) name: String,
+    /// What stands as `source` in every info dictionary; it must not change once torrents are there.
+    pub(crate) source: String,
+    /// Where the site listens.
+    pub(crate) listen: SocketAddr,
+    /// Where browsers find it, such as https://tracker.example; from `listen` when empty.
+    pub(crate) origin: String,
+    /// Leading zero bits of a registration's proof of work.
+    pub(crate) work_bits: u8,
+    /// PBKDF2 iterations of new credentials.
+    pub(crate) iterations: u32,
+}
+
+/// The tracker's port.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Announce {
+    /// Where the tracker listens for HTTP announces.
+    pub(crate) listen: SocketAddr,
+    /// The announce URL that stands in downloads, without the passkey; from `listen` when empty.
+    pub(crate) url: String,
+}
+
+/// The database.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Database {
+    /// The connection string; an embedded PostgreSQL in the data directory when empty.
+    pub(crate) url: String,
+}
+
+/// What is written to standard error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// What is written, such as `info` or `warn,tracker=debug`.
+    pub(crate) filter: String,
+    /// Whether lines are JSON.
+    pub(crate) json: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data"),
+            site: Site::default(),
+            announce: Announce::default(),
+            tracker: tracker::Settings::default(),
+            database: Database::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            name: "OpenTracker".to_owned(),
+            source: "OpenTracker".to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            origin: String::new(),
+            work_bits: 20,
+            iterations: 600_000,
+        }
+    }
+}
+
+impl Default for Announce {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), url: String::new() }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info,sqlx=warn,tantivy=warn".to_owned(), json: false }
+    }
+}
+
+/// Reads the configuration, and says which key is wrong and why.
+pub(crate) fn load(cli: &Cli) -> anyhow::Result<Config> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    figment = match &cli.config {
+        Some(file) => figment.merge(Toml::file_exact(file)),
+        None => figment.merge(Toml::file("opentracker.toml")),
+    };
+    figment = figment.merge(Env::prefixed("OPENTRACKER_").filter(|key| key != "pg_bin").split("__"));
+    let mut config: Config = figment.extract().context("the configuration is wrong")?;
+    if let Ok(url) = std::env::var("DATABASE_URL")
+        && !url.is_empty()
+    {
+        config.database.url = url;
+    }
+    if let Some(folder) = &cli.data_dir {
+        config.data_dir.clone_from(folder);
+    }
+    if let Some(Command::Serve(serve)) = &cli.command {
+        config.site.listen = serve.listen.unwrap_or(config.site.listen);
+        config.announce.listen = serve.tracker.unwrap_or(config.announce.listen);
+    }
+    check(&config)?;
+    Ok(config)
+}
+
+fn check(config: &Config) -> anyhow::Result<()> {
+    let site = &config.site;
+    anyhow::ensure!(!site.name.trim().is_empty(), "site.name is empty: give the site a name");
+    anyhow::ensure!(!site.source.trim().is_empty(), "site.source is empty: give it the site's name");
+    anyhow::ensure!(site.work_bits <= 32, "site.work_bits is {}: 32 bits take a browser hours", site.work_bits);
+    let iterations = domain::user::FEWEST_ITERATIONS..=domain::user::MOST_ITERATIONS;
+    anyhow::ensure!(
+        iterations.contains(&site.iterations),
+        "site.iterations is {}: it must be from {} to {}",
+        site.iterations,
+        iterations.start(),
+        iterations.end()
+    );
+    let plain = site.origin.is_empty() || site.origin.starts_with("https://") || site.origin.starts_with("http://");
+    anyhow::ensure!(plain, "site.origin is {}: it must begin with https:// or http://", site.origin);
+    anyhow::ensure!(config.tracker.interval >= 1, "tracker.interval is 0: clients would announce all the time");
+    Ok(())
+}
+
+/// Prints or checks the configuration; [`load`] has checked it already.
+pub(crate) fn command(config: &Config, command: &cli::Config) -> anyhow::Result<()> {
+    let mut shown = config.clone();
+    if !shown.database.url.is_empty() {
+        // A connection string may hold a password.
+        shown.database.url = "(given)".to_owned();
+    }
+    match command {
+        cli::Config::Print => crate::announcement::print(&toml::to_string_pretty(&shown)?),
+        cli::Config::Check => crate::announcement::print("the configuration is right"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_defaults_are_read_back() {
+        let printed = toml::to_string_pretty(&Config::default()).unwrap();
+        let read: Config = toml::from_str(&printed).unwrap();
+        assert_eq!(toml::to_string_pretty(&read).unwrap(), printed);
+    }
+
+    #[test]
+    fn unknown_keys_and_impossible_values_are_named() {
+        let unknown = toml::from_str::<Config>("[site]\nnme = 'x'").unwrap_err().to_string();
+        assert!(unknown.contains("nme"), "{unknown}");
+        let mut config = Config::default();
+        config.site.iterations = 5;
+        assert!(check(&config).unwrap_err().to_string().contains("site.iterations"));
+    }
+}

@@ -1,0 +1,71 @@
+//! Members at the command line, for who has no browser at hand.
+
+use anyhow::Context as _;
+use commands::Commands;
+use commands::ports::Random as _;
+use commands::user::Join;
+use domain::user::{Credentials, Name, Role};
+use infra::random::System;
+use serde_json::json;
+
+use crate::announcement;
+use crate::cli;
+use crate::config::Config;
+use crate::store::Store;
+
+/// Makes a member or gives one another password.
+pub(crate) async fn command(config: &Config, command: &cli::Member, json: bool) -> anyhow::Result<()> {
+    let store = Store::open(config).await?;
+    let done = match command {
+        cli::Member::Create { name, admin } => {
+            let role = if *admin { Role::Administrator } else { Role::Member };
+            create(&store.commands, config, name, role, json).await
+        }
+        cli::Member::ResetCredentials { name } => reset(&store.commands, config, name, json).await,
+    };
+    store.close().await?;
+    done
+}
+
+async fn create(commands: &Commands, config: &Config, name: &str, role: Role, json: bool) -> anyhow::Result<()> {
+    let name = Name::parse(name)?;
+    let (password, credentials) = new_credentials(config.site.iterations);
+    let join = Join { name: name.clone(), credentials };
+    let member = commands.create_member(join, role).await?.of;
+    let passkey = commands.member(member).await?.context("the member isn't there")?.passkey;
+    let value = json!({
+        "member": member, "name": name.as_str(), "passkey": passkey.reveal(), "credentials": password,
+    });
+    let text = format!("{name} may sign in with this password, shown once: {password}");
+    announcement::answer(json, &value, &text);
+    Ok(())
+}
+
+async fn reset(commands: &Commands, config: &Config, name: &str, json: bool) -> anyhow::Result<()> {
+    let name = Name::parse(name)?;
+    let (password, credentials) = new_credentials(config.site.iterations);
+    let member = commands.reset_credentials(&name, credentials).await?.of;
+    let value = json!({ "member": member, "name": name.as_str(), "credentials": password });
+    let text = format!("{name} may sign in with this password, shown once: {password}");
+    announcement::answer(json, &value, &text);
+    Ok(())
+}
+
+/// Makes a password of 120 random bits and what the site keeps of it.
+pub(crate) fn new_credentials(iterations: u32) -> (String, Credentials) {
+    let mut bytes = [0; 24];
+    System.fill(&mut bytes);
+    // 32 letters and digits that aren't mistaken for one another.
+    let letters = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let letter = |byte: &u8| letters.get(usize::from(byte % 32)).copied().map_or('a', char::from);
+    let password: String = bytes.iter().map(letter).collect();
+    let credentials = credentials_for(&password, iterations);
+    (password, credentials)
+}
+
+/// Derives what the site keeps of a password.
+pub(crate) fn credentials_for(password: &str, iterations: u32) -> Credentials {
+    let mut salt = [0; 32];
+    System.fill(&mut salt);
+    api::sign_in::scram::credentials(password, salt, iterations)
+}

@@ -1,0 +1,83 @@
+//! The read tables at the command line.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use domain::Position;
+use projections::{Projection, rebuild, runner};
+use serde_json::json;
+
+use crate::announcement;
+use crate::cli;
+use crate::config::Config;
+use crate::store::Store;
+
+/// Shows how far the projections are, or rebuilds them.
+pub(crate) async fn command(config: &Config, command: &cli::Projections, json: bool) -> anyhow::Result<()> {
+    let store = Store::open(config).await?;
+    let all = projections::all(&store.keys());
+    let done = match command {
+        cli::Projections::Status => status(&store, &all, json).await,
+        cli::Projections::Rebuild { name, .. } => rebuild_some(&store, &all, name.as_deref(), json).await,
+    };
+    store.close().await?;
+    done
+}
+
+async fn status(store: &Store, all: &[Arc<dyn Projection>], json: bool) -> anyhow::Result<()> {
+    runner::prepare(&store.pools.read, all).await?;
+    let head = store.feed.head().await?;
+    let mut rows = vec![];
+    for status in runner::status(&store.pools.read).await? {
+        let lag = head.0 - status.position.0;
+        let age = if lag == 0 { 0 } else { store.feed.age_ms(status.position).await? };
+        let state = if status.error.is_some() { "stopped" } else { "living" };
+        if !json {
+            let error = status.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+            announcement::print(&format!(
+                "{:<10} version {} at {} of {head}, {state}{error}",
+                status.name, status.version, status.position
+            ));
+        }
+        rows.push(json!({
+            "name": status.name, "version": status.version, "position": status.position,
+            "lag_positions": lag, "lag_ms": age, "state": state, "error": status.error,
+        }));
+    }
+    if json {
+        announcement::print(&serde_json::Value::Array(rows).to_string());
+    }
+    Ok(())
+}
+
+async fn rebuild_some(
+    store: &Store,
+    all: &[Arc<dyn Projection>],
+    name: Option<&str>,
+    json: bool,
+) -> anyhow::Result<()> {
+    runner::prepare(&store.pools.read, all).await?;
+    let chosen: Vec<_> = all.iter().filter(|one| name.is_none_or(|name| one.name() == name)).collect();
+    let names = || all.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
+    anyhow::ensure!(!chosen.is_empty(), "there is no such projection; there are {}", names());
+    for projection in chosen {
+        let name = projection.name();
+        let position = rebuild::rebuild(&store.pools.read, &store.feed, projection.as_ref(), |at, head| {
+            show(name, at, head);
+        })
+        .await?;
+        let value = json!({ "name": name, "position": position });
+        announcement::answer(json, &value, &format!("{name:<10} rebuilt up to {position}"));
+    }
+    Ok(())
+}
+
+/// Shows the progress on a terminal, over itself.
+fn show(name: &str, at: Position, head: Position) {
+    use std::io::Write as _;
+    let mut terminal = std::io::stderr();
+    if terminal.is_terminal() && at < head {
+        let percent = at.0 * 100 / head.0.max(1);
+        let _closed = write!(terminal, "\r{name:<10} {percent:>3} %  {at} of {head}\r");
+    }
+}

@@ -1,0 +1,89 @@
+//! The event store with everything that hangs on it, opened the same way by every command.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use commands::Commands;
+use domain::Keyed;
+use infra::embedded::Embedded;
+use infra::event_store::EventStore;
+use infra::feed::LogFeed;
+use infra::postgres::{self, Pools};
+use infra::random;
+use infra::vault::Vault;
+use projections::feed::Feed;
+
+use crate::config::Config;
+
+/// The open event store.
+pub(crate) struct Store {
+    pub(crate) pools: Pools,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) commands: Commands,
+    pub(crate) feed: Arc<dyn Feed>,
+    /// The database that this program brought up itself.
+    pub(crate) embedded: Option<Embedded>,
+}
+
+impl Store {
+    /// Opens the store: a given database, the one that another program of ours serves from the data
+    /// directory, or an embedded one.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        make_folder(&config.data_dir)?;
+        let given = Some(config.database.url.clone()).filter(|url| !url.is_empty());
+        let running = given.or_else(|| Embedded::running(&config.data_dir));
+        let (url, embedded) = match running {
+            Some(url) => (url, None),
+            None => start(config)?,
+        };
+        Self::connect(config, &url, embedded).await
+    }
+
+    /// Opens the store as the one program that serves from the data directory.
+    pub(crate) async fn open_alone(config: &Config) -> anyhow::Result<Self> {
+        make_folder(&config.data_dir)?;
+        let (url, embedded) = match config.database.url.as_str() {
+            "" => start(config)?,
+            given => (given.to_owned(), None),
+        };
+        Self::connect(config, &url, embedded).await
+    }
+
+    async fn connect(config: &Config, url: &str, embedded: Option<Embedded>) -> anyhow::Result<Self> {
+        let pools = postgres::connect(url).await?;
+        let vault = Vault::open(pools.log.clone(), &config.data_dir.join("keys/master.key")).await?;
+        let vault = Arc::new(vault);
+        let events = EventStore::new(pools.log.clone(), Arc::clone(&vault));
+        let feed = Arc::new(LogFeed::new(pools.log.clone(), Arc::clone(&vault), events.head()));
+        let keys: Arc<dyn Keyed> = Arc::clone(&vault) as Arc<dyn Keyed>;
+        let commands = Commands::new(Arc::new(events), Arc::new(random::System), keys);
+        Ok(Self { pools, vault, commands, feed, embedded })
+    }
+
+    /// Gives the keyed hashes.
+    pub(crate) fn keys(&self) -> Arc<dyn Keyed> {
+        Arc::clone(&self.vault) as Arc<dyn Keyed>
+    }
+
+    /// Lets go of the database, and stops it if it is ours.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        self.pools.log.close().await;
+        self.pools.read.close().await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop()?;
+        }
+        Ok(())
+    }
+}
+
+fn start(config: &Config) -> anyhow::Result<(String, Option<Embedded>)> {
+    let embedded = Embedded::start(&config.data_dir)?;
+    Ok((embedded.url().to_owned(), Some(embedded)))
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("the data directory {} can't be made; choose another --data-dir", path.display()))
+}
