@@ -18,7 +18,10 @@ use crate::session::SignedIn;
 
 /// Refuses what another site makes a browser send.
 pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     // Reports say nothing of where they come from, and change nothing.
     if safe || request.uri().path() == "/csp-report" {
         return next.run(request).await;
@@ -28,7 +31,11 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
         Origin::Foreign => foreign().into_response(),
         Origin::Unsaid => {
             let (mut parts, body) = request.into_parts();
-            let token = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let token = parts
+                .headers
+                .get("x-csrf-token")
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned);
             let signed_in = SignedIn::from_request_parts(&mut parts, &app).await;
             match (signed_in, token) {
                 (Ok(signed_in), Some(token)) if is_token(&signed_in, &token) => {
@@ -58,16 +65,28 @@ fn origin(app: &App, headers: &HeaderMap) -> Origin {
 }
 
 fn foreign() -> Problem {
-    Problem::forbidden("The request came from another site, so nothing was changed. Use the form on this site.")
+    Problem::forbidden(
+        "The request came from another site, so nothing was changed. Use the form on this site.",
+    )
 }
 
 fn is_token(signed_in: &SignedIn, token: &str) -> bool {
-    signed_in.form_token().as_bytes().ct_eq(token.as_bytes()).into()
+    signed_in
+        .form_token()
+        .as_bytes()
+        .ct_eq(token.as_bytes())
+        .into()
 }
 
 /// Checks the token of a form.
 pub(crate) fn check_token(signed_in: &SignedIn, token: &str) -> Result<(), Problem> {
-    if is_token(signed_in, token) { Ok(()) } else { Err(Problem::forbidden("The form is too old. Load the page again.")) }
+    if is_token(signed_in, token) {
+        Ok(())
+    } else {
+        Err(Problem::forbidden(
+            "The form is too old. Load the page again.",
+        ))
+    }
 }
 
 /// A form of a signed-in member whose token was checked.
@@ -90,7 +109,9 @@ impl FromRequest<App> for CheckedForm {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let signed_in = SignedIn::from_request_parts(&mut parts, app).await?;
-        let form = Form::<HashMap<String, String>>::from_request(Request::from_parts(parts, body), app).await;
+        let form =
+            Form::<HashMap<String, String>>::from_request(Request::from_parts(parts, body), app)
+                .await;
         let Form(fields) = form.map_err(|_| Problem::invalid("The form can't be read."))?;
         check_token(&signed_in, fields.get("_token").map_or("", String::as_str))?;
         Ok(Self { signed_in, fields })

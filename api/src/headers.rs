@@ -19,8 +19,14 @@ const FIXED: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
     (
         HeaderName::from_static("permissions-policy"),
         "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()",
@@ -37,12 +43,18 @@ pub(crate) async fn set(State(app): State<App>, request: Request, next: Next) ->
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in FIXED {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if app.site.is_secure() {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
-        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(year);
+        headers
+            .entry(header::STRICT_TRANSPORT_SECURITY)
+            .or_insert(year);
     }
     response
 }
@@ -50,7 +62,9 @@ pub(crate) async fn set(State(app): State<App>, request: Request, next: Next) ->
 /// Logs what a browser refused, without addresses: they may hold a secret.
 async fn reported(body: Bytes) -> StatusCode {
     let report: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let directive = report.pointer("/csp-report/effective-directive").and_then(serde_json::Value::as_str);
+    let directive = report
+        .pointer("/csp-report/effective-directive")
+        .and_then(serde_json::Value::as_str);
     let directive: String = directive.unwrap_or("unknown").chars().take(40).collect();
     tracing::warn!(directive, "csp report");
     StatusCode::NO_CONTENT

@@ -11,11 +11,21 @@ use crate::app::App;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/health/live", get(async || Json(json!({ "live": true })))).route("/health/ready", get(ready))
+    Router::new()
+        .route("/health/live", get(async || Json(json!({ "live": true }))))
+        .route("/health/ready", get(ready))
 }
 
 async fn ready(State(app): State<App>) -> Response {
     let reasons = app.health.reasons().await;
-    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
+    let status = if reasons.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(json!({ "ready": reasons.is_empty(), "reasons": reasons })),
+    )
+        .into_response()
 }

@@ -34,7 +34,13 @@ struct RequestId(String);
 impl Problem {
     /// Says what happened and what to do next.
     pub fn new(status: StatusCode, kind: &'static str, title: &str, detail: &str) -> Self {
-        Self { status, kind, title: title.to_owned(), detail: detail.to_owned(), retry_after: None }
+        Self {
+            status,
+            kind,
+            title: title.to_owned(),
+            detail: detail.to_owned(),
+            retry_after: None,
+        }
     }
 
     /// Nothing is there.
@@ -59,17 +65,32 @@ impl Problem {
 
     /// Who asks may not.
     pub fn forbidden(detail: &str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "You may not do this", detail)
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "You may not do this",
+            detail,
+        )
     }
 
     /// Nobody is signed in.
     pub fn signed_out(detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "signed-out", "Sign in first", detail)
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "signed-out",
+            "Sign in first",
+            detail,
+        )
     }
 
     /// What was sent can't be used.
     pub fn invalid(detail: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid", "This can't be used", detail)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid",
+            "This can't be used",
+            detail,
+        )
     }
 
     /// It collides with something that is there.
@@ -80,8 +101,16 @@ impl Problem {
     /// Something outside is away; trying again is right.
     pub fn unavailable() -> Self {
         let detail = "The database doesn't answer just now. Nothing was changed. Try again in a few seconds.";
-        let away = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The site is catching its breath", detail);
-        Self { retry_after: Some(5), ..away }
+        let away = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "The site is catching its breath",
+            detail,
+        );
+        Self {
+            retry_after: Some(5),
+            ..away
+        }
     }
 }
 
@@ -102,9 +131,12 @@ impl From<projections::Unavailable> for Problem {
 impl<R: std::error::Error> From<Refusal<R>> for Problem {
     fn from(refusal: Refusal<R>) -> Self {
         match refusal {
-            Refusal::Rejected(rejection) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "rejected", "This can't be done", &sentence(&rejection))
-            }
+            Refusal::Rejected(rejection) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "rejected",
+                "This can't be done",
+                &sentence(&rejection),
+            ),
             Refusal::Forbidden => Self::forbidden("This needs another role."),
             Refusal::NotFound => Self::not_found(),
             Refusal::Taken { scope, .. } => Self::conflict(
@@ -125,7 +157,10 @@ impl<R: std::error::Error> From<Refusal<R>> for Problem {
 pub(crate) fn sentence(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string())
+        .unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }
 
@@ -137,7 +172,10 @@ impl IntoResponse for Problem {
         });
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
@@ -149,7 +187,10 @@ impl IntoResponse for Problem {
 /// Names each request, for the log and for who reports a problem.
 pub(crate) async fn name_request(mut request: Request, next: Next) -> Response {
     let name = Uuid::new_v4().simple().to_string();
-    let route = request.extensions().get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .map(|path| path.as_str().to_owned());
     request.extensions_mut().insert(RequestId(name.clone()));
     let method = request.method().clone();
     let mut response = next.run(request).await;
@@ -163,16 +204,27 @@ pub(crate) async fn name_request(mut request: Request, next: Next) -> Response {
 
 /// Shows a problem as a page to who reads HTML.
 pub(crate) async fn show(State(app): State<App>, request: Request, next: Next) -> Response {
-    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accepts = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
     let html = accepts.is_some_and(|accepts| accepts.contains("text/html"));
-    let name = request.extensions().get::<RequestId>().map(|name| name.0.clone()).unwrap_or_default();
+    let name = request
+        .extensions()
+        .get::<RequestId>()
+        .map(|name| name.0.clone())
+        .unwrap_or_default();
     let theme = layout::Theme::of(request.headers());
     let response = next.run(request).await;
     match response.extensions().get::<Problem>() {
         Some(problem) if html => {
             let page = layout::problem_page(&app.site, theme, problem, &name);
             let mut shown = (problem.status, page).into_response();
-            for kept in [header::RETRY_AFTER, header::SET_COOKIE, header::CACHE_CONTROL] {
+            for kept in [
+                header::RETRY_AFTER,
+                header::SET_COOKIE,
+                header::CACHE_CONTROL,
+            ] {
                 if let Some(value) = response.headers().get(&kept) {
                     shown.headers_mut().insert(kept, value.clone());
                 }

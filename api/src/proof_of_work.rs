@@ -37,39 +37,66 @@ pub(crate) fn challenge(app: &App, purpose: Purpose) -> String {
     let mut random = [0; 10];
     app.random.fill(&mut random);
     let expiry = now().saturating_add(LIFE);
-    let fields = [&expiry.to_be_bytes()[..], &[purpose.number(), app.site.work_bits], &random].concat();
+    let fields = [
+        &expiry.to_be_bytes()[..],
+        &[purpose.number(), app.site.work_bits],
+        &random,
+    ]
+    .concat();
     hex::encode([fields.as_slice(), &mac(app, &fields)].concat())
 }
 
 /// Checks a solved challenge and spends it.
-pub(crate) async fn redeem(app: &App, purpose: Purpose, challenge: &str, nonce: &str) -> Result<(), Problem> {
+pub(crate) async fn redeem(
+    app: &App,
+    purpose: Purpose,
+    challenge: &str,
+    nonce: &str,
+) -> Result<(), Problem> {
     check(app, purpose, challenge, nonce, now())?;
     let spent = format!("spent:{}", hex::encode(Sha256::digest(challenge)));
-    if app.ephemera.put_new(&spent, &[], Duration::from_secs(u64::from(LIFE))).await? {
+    if app
+        .ephemera
+        .put_new(&spent, &[], Duration::from_secs(u64::from(LIFE)))
+        .await?
+    {
         Ok(())
     } else {
         Err(refused("The proof of work was used already."))
     }
 }
 
-fn check(app: &App, purpose: Purpose, challenge: &str, nonce: &str, now: u32) -> Result<(), Problem> {
+fn check(
+    app: &App,
+    purpose: Purpose,
+    challenge: &str,
+    nonce: &str,
+    now: u32,
+) -> Result<(), Problem> {
     let bytes: [u8; 32] = hex::decode(challenge)
         .ok()
-        .filter(|_| challenge.len() == 64 && challenge.bytes().all(|digit| !digit.is_ascii_uppercase()))
+        .filter(|_| {
+            challenge.len() == 64 && challenge.bytes().all(|digit| !digit.is_ascii_uppercase())
+        })
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| refused("The proof of work isn't one of ours."))?;
     let (fields, tag) = bytes.split_at(16);
     if !bool::from(mac(app, fields).ct_eq(tag)) {
         return Err(refused("The proof of work isn't one of ours."));
     }
-    let expiry = fields.iter().take(4).fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
+    let expiry = fields
+        .iter()
+        .take(4)
+        .fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
     if now > expiry {
         return Err(refused("The proof of work is too old."));
     }
     if fields.get(4) != Some(&purpose.number()) {
         return Err(refused("The proof of work was made for something else."));
     }
-    if nonce.len() > 20 || leading_zeros(challenge, nonce) < u32::from(fields.get(5).copied().unwrap_or(u8::MAX)) {
+    if nonce.len() > 20
+        || leading_zeros(challenge, nonce) < u32::from(fields.get(5).copied().unwrap_or(u8::MAX))
+    {
         return Err(refused("The proof of work doesn't hold."));
     }
     Ok(())

@@ -81,13 +81,35 @@ impl SignedIn {
 }
 
 /// Begins a session and gives its cookie.
-pub(crate) async fn begin(app: &App, member: MemberId, headers: &HeaderMap) -> Result<HeaderValue, Problem> {
+pub(crate) async fn begin(
+    app: &App,
+    member: MemberId,
+    headers: &HeaderMap,
+) -> Result<HeaderValue, Problem> {
     let mut token = [0; 32];
     app.random.fill(&mut token);
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    let device = device::name(headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default());
-    keep(app, &key(member, &token), &Session { begun: now, seen: now, device }).await?;
-    cookie(app, &format!("{}.{}", member.0.simple(), hex::encode(token)), LONGEST)
+    let device = device::name(
+        headers
+            .get(USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default(),
+    );
+    keep(
+        app,
+        &key(member, &token),
+        &Session {
+            begun: now,
+            seen: now,
+            device,
+        },
+    )
+    .await?;
+    cookie(
+        app,
+        &format!("{}.{}", member.0.simple(), hex::encode(token)),
+        LONGEST,
+    )
 }
 
 /// Gives a cookie that ends the browser's session.
@@ -125,7 +147,11 @@ fn key(member: MemberId, token: &[u8]) -> String {
 
 /// The prefix binds the cookie to this host; a browser takes it over TLS alone.
 fn cookie_name(app: &App) -> &'static str {
-    if app.site.is_secure() { "__Host-ot_session" } else { "ot_session" }
+    if app.site.is_secure() {
+        "__Host-ot_session"
+    } else {
+        "ot_session"
+    }
 }
 
 fn cookie(app: &App, value: &str, seconds: i64) -> Result<HeaderValue, Problem> {
@@ -137,33 +163,61 @@ fn cookie(app: &App, value: &str, seconds: i64) -> Result<HeaderValue, Problem> 
 
 /// Finds a cookie's value.
 pub(crate) fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|line| line.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(name).and_then(|rest| rest.strip_prefix('=')))
+    let all = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    all.flat_map(|line| line.split(';')).find_map(|pair| {
+        pair.trim()
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('='))
+    })
 }
 
 /// Finds out who asks; `None` for a guest, an error text for a session that is over.
 async fn recognise(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Over> {
-    let Some(value) = cookie_value(headers, cookie_name(app)).filter(|value| !value.is_empty()) else {
+    let Some(value) = cookie_value(headers, cookie_name(app)).filter(|value| !value.is_empty())
+    else {
         return Ok(None);
     };
     let (member, token) = value.split_once('.').ok_or(Over::Expired)?;
     let member: MemberId = member.parse().map_err(|_| Over::Expired)?;
     let token = hex::decode(token).map_err(|_| Over::Expired)?;
     let key = key(member, &token);
-    let kept = app.ephemera.get(&key).await.map_err(|error| Over::Away(error.into()))?;
-    let session: Session = kept.and_then(|value| serde_json::from_slice(&value).ok()).ok_or(Over::Expired)?;
+    let kept = app
+        .ephemera
+        .get(&key)
+        .await
+        .map_err(|error| Over::Away(error.into()))?;
+    let session: Session = kept
+        .and_then(|value| serde_json::from_slice(&value).ok())
+        .ok_or(Over::Expired)?;
     let now = OffsetDateTime::now_utc().unix_timestamp();
     if now - session.begun > LONGEST {
         return Err(Over::Expired);
     }
     if now - session.seen > NOTE_EVERY {
-        keep(app, &key, &Session { seen: now, ..session }).await.map_err(Over::Away)?;
+        keep(
+            app,
+            &key,
+            &Session {
+                seen: now,
+                ..session
+            },
+        )
+        .await
+        .map_err(Over::Away)?;
     }
-    let profile = projections::user::profile(&app.reads, member).await.map_err(|error| Over::Away(error.into()))?;
+    let profile = projections::user::profile(&app.reads, member)
+        .await
+        .map_err(|error| Over::Away(error.into()))?;
     let mac = app.keys.mac(Purpose::Form, key.as_bytes());
     let form_token = hex::encode(mac.get(..16).unwrap_or_default());
-    Ok(Some(SignedIn { profile: profile.ok_or(Over::Expired)?, key, form_token }))
+    Ok(Some(SignedIn {
+        profile: profile.ok_or(Over::Expired)?,
+        key,
+        form_token,
+    }))
 }
 
 /// Why nobody was recognised though a cookie was there.
@@ -207,10 +261,18 @@ impl FromRequestParts<App> for SignedIn {
             Err(Over::Expired) => "&expired=1",
             Err(Over::Away(problem)) => return Err(NotSignedIn::Told(problem)),
         };
-        let accepts = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accepts = parts
+            .headers
+            .get(ACCEPT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         if parts.method == Method::GET && accepts.contains("text/html") {
-            let path = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
-            let next = percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC);
+            let path = parts
+                .uri
+                .path_and_query()
+                .map_or("/", axum::http::uri::PathAndQuery::as_str);
+            let next =
+                percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC);
             return Err(NotSignedIn::Page(format!("/sign-in?next={next}{why}")));
         }
         let detail = if why.is_empty() {

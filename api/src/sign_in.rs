@@ -16,9 +16,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use commands::Refusal;
 use commands::user::Join;
+use domain::Purpose as KeyPurpose;
 use domain::id::MemberId;
 use domain::user::{Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS, Name, Rejection};
-use domain::Purpose as KeyPurpose;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -51,7 +51,10 @@ struct Body<T>(T);
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
         let invalid = Self::invalid(&sentence(&rejection.body_text().to_lowercase()));
-        Self { status: rejection.status(), ..invalid }
+        Self {
+            status: rejection.status(),
+            ..invalid
+        }
     }
 }
 
@@ -69,13 +72,18 @@ struct Challenge {
     iterations: u32,
 }
 
-async fn challenge(State(app): State<App>, Query(asked): Query<Asked>) -> Result<Json<Challenge>, Problem> {
+async fn challenge(
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Challenge>, Problem> {
     let folded = folded(&asked.username);
     let credentials = credentials_of(&app, &asked.username).await?.1;
     let mut random = [0; 32];
     app.random.fill(&mut random);
     let challenge = hex::encode(random);
-    app.ephemera.put(&format!("challenge:{challenge}"), folded.as_bytes(), LIFE).await?;
+    app.ephemera
+        .put(&format!("challenge:{challenge}"), folded.as_bytes(), LIFE)
+        .await?;
     Ok(Json(Challenge {
         salt: STANDARD.encode(credentials.salt),
         challenge,
@@ -87,11 +95,17 @@ async fn challenge(State(app): State<App>, Query(asked): Query<Asked>) -> Result
 
 /// Gives the form in which a challenge is bound to a name, also for a text that is no name.
 fn folded(username: &str) -> String {
-    Name::parse(username).map_or_else(|_| format!("?{}", username.chars().take(64).collect::<String>()), |n| n.folded())
+    Name::parse(username).map_or_else(
+        |_| format!("?{}", username.chars().take(64).collect::<String>()),
+        |n| n.folded(),
+    )
 }
 
 /// Gives a name's member and credentials, or false ones that stay the same.
-async fn credentials_of(app: &App, username: &str) -> Result<(Option<MemberId>, Credentials), Problem> {
+async fn credentials_of(
+    app: &App,
+    username: &str,
+) -> Result<(Option<MemberId>, Credentials), Problem> {
     let member = match Name::parse(username) {
         Ok(name) => app.commands.member_named(&name).await?,
         Err(_) => None,
@@ -103,9 +117,20 @@ async fn credentials_of(app: &App, username: &str) -> Result<(Option<MemberId>, 
     let _nobody = app.commands.member(MemberId(app.random.id())).await?;
     let message = scram::false_salt_message(&folded(username));
     let salt = app.keys.mac(KeyPurpose::FalseSalt, &message);
-    let false_part = |label: &[u8]| app.keys.mac(KeyPurpose::FalseSalt, &[label, &salt].concat());
+    let false_part = |label: &[u8]| {
+        app.keys
+            .mac(KeyPurpose::FalseSalt, &[label, &salt].concat())
+    };
     let (verifier, server_key) = (false_part(b"verifier"), false_part(b"server key"));
-    Ok((None, Credentials { salt, iterations: app.site.iterations, verifier, server_key }))
+    Ok((
+        None,
+        Credentials {
+            salt,
+            iterations: app.site.iterations,
+            verifier,
+            server_key,
+        },
+    ))
 }
 
 #[derive(Deserialize)]
@@ -117,18 +142,36 @@ struct Login {
     client_nonce: String,
 }
 
-async fn login(State(app): State<App>, headers: HeaderMap, Body(login): Body<Login>) -> Result<Response, Problem> {
+async fn login(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Body(login): Body<Login>,
+) -> Result<Response, Problem> {
     // The challenge is spent before anything is checked.
-    let valid = login.challenge.len() == 64 && login.challenge.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let valid = login.challenge.len() == 64
+        && login
+            .challenge
+            .bytes()
+            .all(|digit| digit.is_ascii_hexdigit());
     let bound = match valid {
-        true => app.ephemera.take(&format!("challenge:{}", login.challenge)).await?,
+        true => {
+            app.ephemera
+                .take(&format!("challenge:{}", login.challenge))
+                .await?
+        }
         false => None,
     };
     if bound.as_deref() != Some(folded(&login.username).as_bytes()) {
-        return Err(unauthorized("The challenge was used or is too old. Try again: another one will be made."));
+        return Err(unauthorized(
+            "The challenge was used or is too old. Try again: another one will be made.",
+        ));
     }
     let (member, credentials) = credentials_of(&app, &login.username).await?;
-    let proof = STANDARD.decode(&login.proof).ok().and_then(|proof| proof.try_into().ok()).unwrap_or([0; 32]);
+    let proof = STANDARD
+        .decode(&login.proof)
+        .ok()
+        .and_then(|proof| proof.try_into().ok())
+        .unwrap_or([0; 32]);
     let signature = app.site.origins.iter().find_map(|origin| {
         let transcript = scram::transcript(&scram::Exchange {
             origin,
@@ -142,7 +185,11 @@ async fn login(State(app): State<App>, headers: HeaderMap, Body(login): Body<Log
     let (Some(member), Some(signature)) = (member, signature) else {
         return Err(unauthorized("The name or the password is wrong."));
     };
-    let profile = app.commands.member(member).await?.ok_or_else(Problem::not_found)?;
+    let profile = app
+        .commands
+        .member(member)
+        .await?
+        .ok_or_else(Problem::not_found)?;
     let cookie = session::begin(&app, member, &headers).await?;
     let answer = json!({
         "success": true, "serverSignature": STANDARD.encode(signature),
@@ -152,13 +199,19 @@ async fn login(State(app): State<App>, headers: HeaderMap, Body(login): Body<Log
 }
 
 fn unauthorized(detail: &str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "sign-in", "You are not signed in", detail)
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "sign-in",
+        "You are not signed in",
+        detail,
+    )
 }
 
 async fn work(State(app): State<App>) -> Response {
     let challenge = proof_of_work::challenge(&app, Purpose::Registration);
     let bits = app.site.work_bits;
-    Json(json!({ "challenge": challenge, "difficulty": bits / 4, "difficultyBits": bits })).into_response()
+    Json(json!({ "challenge": challenge, "difficulty": bits / 4, "difficultyBits": bits }))
+        .into_response()
 }
 
 #[derive(Deserialize)]
@@ -180,14 +233,21 @@ impl Registration {
             return Err(Problem::invalid("`authScheme` must be v2."));
         }
         if !(FEWEST_ITERATIONS..=MOST_ITERATIONS).contains(&self.auth_iterations) {
-            return Err(Problem::invalid("`authIterations` must be from 100,000 to 10,000,000."));
+            return Err(Problem::invalid(
+                "`authIterations` must be from 100,000 to 10,000,000.",
+            ));
         }
         let bytes = |field: &str, text: &str| {
-            let decoded = STANDARD.decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            decoded.ok_or_else(|| Problem::invalid(&format!("`{field}` must be 32 bytes in base64.")))
+            let decoded = STANDARD
+                .decode(text)
+                .ok()
+                .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            decoded
+                .ok_or_else(|| Problem::invalid(&format!("`{field}` must be 32 bytes in base64.")))
         };
         Ok(Join {
-            name: Name::parse(&self.username).map_err(|error| Problem::invalid(&sentence(&error)))?,
+            name: Name::parse(&self.username)
+                .map_err(|error| Problem::invalid(&sentence(&error)))?,
             credentials: Credentials {
                 salt: bytes("authSalt", &self.auth_salt)?,
                 iterations: self.auth_iterations,
@@ -204,9 +264,21 @@ async fn register(
     Body(registration): Body<Registration>,
 ) -> Result<Response, Problem> {
     let join = registration.join()?;
-    proof_of_work::redeem(&app, Purpose::Registration, &registration.pow_challenge, &registration.pow_nonce).await?;
+    proof_of_work::redeem(
+        &app,
+        Purpose::Registration,
+        &registration.pow_challenge,
+        &registration.pow_nonce,
+    )
+    .await?;
     let registered = app.commands.register(join).await;
-    joined(&app, &headers, registered, "Registration is closed. Ask the staff of the site to open it.").await
+    joined(
+        &app,
+        &headers,
+        registered,
+        "Registration is closed. Ask the staff of the site to open it.",
+    )
+    .await
 }
 
 async fn set_up(
@@ -215,9 +287,21 @@ async fn set_up(
     Body(registration): Body<Registration>,
 ) -> Result<Response, Problem> {
     let join = registration.join()?;
-    proof_of_work::redeem(&app, Purpose::Registration, &registration.pow_challenge, &registration.pow_nonce).await?;
+    proof_of_work::redeem(
+        &app,
+        Purpose::Registration,
+        &registration.pow_challenge,
+        &registration.pow_nonce,
+    )
+    .await?;
     let made = app.commands.set_up(join).await;
-    joined(&app, &headers, made, "The site has its first administrator already. Sign in.").await
+    joined(
+        &app,
+        &headers,
+        made,
+        "The site has its first administrator already. Sign in.",
+    )
+    .await
 }
 
 async fn joined(
@@ -228,19 +312,38 @@ async fn joined(
 ) -> Result<Response, Problem> {
     let done = joined.map_err(|refusal| match refusal {
         Refusal::Forbidden => Problem::forbidden(closed),
-        Refusal::Taken { scope: "username", .. } => {
-            Problem::conflict("name-taken", "The name is taken", "Somebody has this name. Choose another one.")
-        }
+        Refusal::Taken {
+            scope: "username", ..
+        } => Problem::conflict(
+            "name-taken",
+            "The name is taken",
+            "Somebody has this name. Choose another one.",
+        ),
         other => other.into(),
     })?;
     app.reads.wait_for(done.position).await;
     let cookie = session::begin(app, done.of, headers).await?;
     let answer = json!({ "success": true, "user": { "id": done.of } });
-    let head = [(header::SET_COOKIE, cookie), ("x-position".parse().unwrap_or(header::ETAG), done.position.0.into())];
-    Ok((StatusCode::CREATED, head.map(|(name, value)| (name, value)), Json(answer)).into_response())
+    let head = [
+        (header::SET_COOKIE, cookie),
+        (
+            "x-position".parse().unwrap_or(header::ETAG),
+            done.position.0.into(),
+        ),
+    ];
+    Ok((
+        StatusCode::CREATED,
+        head.map(|(name, value)| (name, value)),
+        Json(answer),
+    )
+        .into_response())
 }
 
 async fn logout(State(app): State<App>, signed_in: SignedIn) -> Result<Response, Problem> {
     signed_in.end(&app).await?;
-    Ok(([(header::SET_COOKIE, session::ended(&app)?)], Json(json!({ "success": true }))).into_response())
+    Ok((
+        [(header::SET_COOKIE, session::ended(&app)?)],
+        Json(json!({ "success": true })),
+    )
+        .into_response())
 }

@@ -3,10 +3,19 @@
 /// Names the browser and the system.
 pub(super) fn name(agent: &str) -> String {
     let find = |known: &[(&str, &'static str)], other| {
-        known.iter().find(|(sign, _)| agent.contains(sign)).map_or(other, |(_, name)| *name)
+        known
+            .iter()
+            .find(|(sign, _)| agent.contains(sign))
+            .map_or(other, |(_, name)| *name)
     };
     let browser = find(
-        &[("Firefox/", "Firefox"), ("Edg/", "Edge"), ("OPR/", "Opera"), ("Chrome/", "Chrome"), ("Safari/", "Safari")],
+        &[
+            ("Firefox/", "Firefox"),
+            ("Edg/", "Edge"),
+            ("OPR/", "Opera"),
+            ("Chrome/", "Chrome"),
+            ("Safari/", "Safari"),
+        ],
         "A program",
     );
     let system = find(

@@ -39,12 +39,20 @@ pub struct Exchange<'a> {
 pub fn credentials(password: &str, salt: [u8; 32], iterations: u32) -> Credentials {
     let salted = salted(password, &salt, iterations);
     let verifier = Sha256::digest(mac(&salted, b"Client Key")).into();
-    Credentials { salt, iterations, verifier, server_key: mac(&salted, b"Server Key") }
+    Credentials {
+        salt,
+        iterations,
+        verifier,
+        server_key: mac(&salted, b"Server Key"),
+    }
 }
 
 /// Makes a client's proof.
 pub fn prove(password: &str, credentials: &Credentials, transcript: &[u8]) -> [u8; 32] {
-    let key = mac(&salted(password, &credentials.salt, credentials.iterations), b"Client Key");
+    let key = mac(
+        &salted(password, &credentials.salt, credentials.iterations),
+        b"Client Key",
+    );
     let verifier = Sha256::digest(key);
     xor(&key, &mac(&verifier, transcript))
 }
@@ -59,10 +67,29 @@ pub fn verify(credentials: &Credentials, transcript: &[u8], proof: &[u8; 32]) ->
 
 /// Writes what both sides sign: each part behind its length.
 pub fn transcript(exchange: &Exchange<'_>) -> Vec<u8> {
-    let Exchange { origin, username, credentials, challenge, client_nonce } = exchange;
-    let (iterations, salt) = (credentials.iterations.to_string(), STANDARD.encode(credentials.salt));
+    let Exchange {
+        origin,
+        username,
+        credentials,
+        challenge,
+        client_nonce,
+    } = exchange;
+    let (iterations, salt) = (
+        credentials.iterations.to_string(),
+        STANDARD.encode(credentials.salt),
+    );
     let label = "opentracker-login-v2";
-    parts(&[label, origin, username, SCHEME, KDF, &iterations, &salt, challenge, client_nonce])
+    parts(&[
+        label,
+        origin,
+        username,
+        SCHEME,
+        KDF,
+        &iterations,
+        &salt,
+        challenge,
+        client_nonce,
+    ])
 }
 
 /// Writes what a false salt is hashed from.
@@ -86,12 +113,17 @@ fn salted(password: &str, salt: &[u8; 32], iterations: u32) -> [u8; 32] {
 
 fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
     // HMAC takes a key of any length.
-    Hmac::<Sha256>::new_from_slice(key).map_or([0; 32], |mac| mac.chain_update(message).finalize().into_bytes().into())
+    Hmac::<Sha256>::new_from_slice(key).map_or([0; 32], |mac| {
+        mac.chain_update(message).finalize().into_bytes().into()
+    })
 }
 
 fn xor(one: &[u8; 32], other: &[u8; 32]) -> [u8; 32] {
     let mut result = *one;
-    result.iter_mut().zip(other).for_each(|(to, with)| *to ^= with);
+    result
+        .iter_mut()
+        .zip(other)
+        .for_each(|(to, with)| *to ^= with);
     result
 }
 
@@ -105,7 +137,11 @@ mod tests {
     }
 
     fn bytes(text: &Value) -> [u8; 32] {
-        STANDARD.decode(text.as_str().unwrap()).unwrap().try_into().unwrap()
+        STANDARD
+            .decode(text.as_str().unwrap())
+            .unwrap()
+            .try_into()
+            .unwrap()
     }
 
     /// The vectors' transcript, and what the site keeps.
@@ -128,17 +164,26 @@ mod tests {
         for vector in vectors()["signIn"].as_array().unwrap() {
             let (kept, transcript) = setting(vector);
             assert_eq!(kept.verifier, bytes(&vector["verifier"]));
-            assert_eq!(hex::encode(Sha256::digest(&transcript)), vector["transcriptHash"].as_str().unwrap());
+            assert_eq!(
+                hex::encode(Sha256::digest(&transcript)),
+                vector["transcriptHash"].as_str().unwrap()
+            );
             let proof = prove(vector["password"].as_str().unwrap(), &kept, &transcript);
             assert_eq!(proof, bytes(&vector["proof"]));
-            assert_eq!(verify(&kept, &transcript, &proof), Some(bytes(&vector["serverSignature"])));
+            assert_eq!(
+                verify(&kept, &transcript, &proof),
+                Some(bytes(&vector["serverSignature"]))
+            );
         }
     }
 
     #[test]
     fn the_published_false_salt_holds() {
         let salt = mac(&[0x11; 32], &false_salt_message("nosuchuser"));
-        assert_eq!(STANDARD.encode(salt), vectors()["falseSalt"].as_str().unwrap());
+        assert_eq!(
+            STANDARD.encode(salt),
+            vectors()["falseSalt"].as_str().unwrap()
+        );
     }
 
     #[test]
@@ -157,8 +202,17 @@ mod tests {
     #[test]
     fn who_reads_what_is_kept_cannot_prove() {
         let kept = credentials("secret", [1; 32], 1);
-        let mut guesses = vec![kept.verifier, kept.server_key, mac(&kept.verifier, b"said"), [0; 32]];
+        let mut guesses = vec![
+            kept.verifier,
+            kept.server_key,
+            mac(&kept.verifier, b"said"),
+            [0; 32],
+        ];
         guesses.push(xor(&kept.verifier, &mac(&kept.verifier, b"said")));
-        assert!(guesses.iter().all(|guess| verify(&kept, b"said", guess).is_none()));
+        assert!(
+            guesses
+                .iter()
+                .all(|guess| verify(&kept, b"said", guess).is_none())
+        );
     }
 }

@@ -1,0 +1,41 @@
+//! The pages, one file for each; what they share is [`layout`], [`component`] and [`form`].
+
+use axum::Router;
+
+use crate::app::App;
+
+pub(crate) mod asset;
+pub(crate) mod component;
+pub(crate) mod form;
+pub(crate) mod layout;
+pub(crate) mod markdown;
+
+pub(crate) mod home;
+pub(crate) mod profile;
+pub(crate) mod register;
+pub(crate) mod settings;
+pub(crate) mod setup;
+pub(crate) mod sign_in;
+pub(crate) mod staff;
+pub(crate) mod torrent;
+pub(crate) mod torrents;
+pub(crate) mod upload;
+
+#[cfg(test)]
+mod samples;
+
+/// Gives the routes of all pages.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .merge(asset::routes())
+        .merge(home::routes())
+        .merge(profile::routes())
+        .merge(register::routes())
+        .merge(settings::routes())
+        .merge(setup::routes())
+        .merge(sign_in::routes())
+        .merge(staff::routes())
+        .merge(torrent::routes())
+        .merge(torrents::routes())
+        .merge(upload::routes())
+}

@@ -1,0 +1,214 @@
+//! The frame of every page: head, masthead with the member's figures, footer.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use domain::user::Role;
+use maud::{DOCTYPE, Markup, html};
+use projections::swarm::Count;
+use projections::traffic::Totals;
+use projections::user::Profile;
+
+use super::asset;
+use super::component::{icon, ratio, size};
+use crate::app::Site;
+use crate::problem::Problem;
+use crate::session::cookie_value;
+
+/// What the masthead shows of a signed-in member.
+#[derive(Debug, Clone)]
+pub(crate) struct Viewer {
+    /// Who it is.
+    pub(crate) profile: Profile,
+    /// What they moved.
+    pub(crate) totals: Totals,
+    /// In how many swarms they are.
+    pub(crate) swarm: Count,
+    /// The token of their forms.
+    pub(crate) token: String,
+}
+
+/// A page's frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page<'a> {
+    /// What stands in the browser's title, before the site's name.
+    pub(crate) title: &'a str,
+    /// The site's facts.
+    pub(crate) site: &'a Site,
+    /// Who looks, if they are signed in.
+    pub(crate) viewer: Option<&'a Viewer>,
+    /// The chosen theme.
+    pub(crate) theme: Theme,
+    /// The path of the section that the page belongs to.
+    pub(crate) section: &'a str,
+}
+
+/// A theme that the visitor chose, or the system's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// As the system has it.
+    #[default]
+    System,
+    /// Always light.
+    Light,
+    /// Always dark.
+    Dark,
+}
+
+impl Theme {
+    /// Reads the visitor's choice.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        match cookie_value(headers, "theme") {
+            Some("light") => Self::Light,
+            Some("dark") => Self::Dark,
+            _ => Self::System,
+        }
+    }
+
+    /// Gives the name that stands in the cookie and the document.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Theme {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.headers))
+    }
+}
+
+/// Sets a page into its frame.
+pub(crate) fn document(page: &Page<'_>, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=(page.theme.name()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="dark light";
+                meta name="robots" content="noindex";
+                title { (page.title) " · " (page.site.name) }
+                link rel="stylesheet" href=(asset::url("site.css"));
+                link rel="icon" type="image/svg+xml" href=(asset::url("mark.svg"));
+                @if page.viewer.is_some() {
+                    meta name="form-token" content=(page.viewer.map_or("", |viewer| viewer.token.as_str()));
+                }
+                script type="module" src=(asset::url("modules/app.js")) {}
+            }
+            body {
+                a.skip href="#content" { "Skip to the content" }
+                (masthead(page))
+                main id="content" tabindex="-1" { (body) }
+                (footer(page))
+            }
+        }
+    }
+}
+
+fn masthead(page: &Page<'_>) -> Markup {
+    html! {
+        header.masthead {
+            a.brand href="/" { (icon("mark")) span { (page.site.name) } }
+            @if let Some(viewer) = page.viewer {
+                nav aria-label="Sections" {
+                    (section(page, "/torrents", "Torrents"))
+                    (section(page, "/upload", "Upload"))
+                    @if viewer.profile.role == Role::Administrator { (section(page, "/staff", "Staff")) }
+                }
+                form.search role="search" action="/torrents" method="get" {
+                    label.visually-hidden for="masthead-search" { "Search torrents" }
+                    input id="masthead-search" type="search" name="q" placeholder="Search torrents" autocomplete="off" data-search;
+                    kbd aria-hidden="true" { "/" }
+                }
+                (menu(page, viewer))
+            } @else {
+                nav aria-label="Sections" {
+                    (section(page, "/sign-in", "Sign in"))
+                    (section(page, "/register", "Register"))
+                }
+            }
+        }
+        @if let Some(viewer) = page.viewer { (figures(viewer)) }
+    }
+}
+
+fn section(page: &Page<'_>, path: &str, name: &str) -> Markup {
+    html! { a href=(path) aria-current=[(page.section == path).then_some("page")] { (name) } }
+}
+
+fn menu(page: &Page<'_>, viewer: &Viewer) -> Markup {
+    html! {
+        nav.account aria-label="Account" {
+            a href={ "/members/" (viewer.profile.name) } aria-current=[(page.section == "/members").then_some("page")] {
+                (viewer.profile.name)
+            }
+            a href="/settings" aria-current=[(page.section == "/settings").then_some("page")] { "Settings" }
+            form action="/sign-out" method="post" {
+                (super::form::token(&viewer.token))
+                button.quiet type="submit" { "Sign out" }
+            }
+        }
+    }
+}
+
+/// The member's figures, on every page.
+fn figures(viewer: &Viewer) -> Markup {
+    let totals = &viewer.totals;
+    let buffer = totals.uploaded.0.saturating_sub(totals.downloaded.0);
+    html! {
+        dl.figures aria-label="Your figures" {
+            div { dt { "Up" } dd.good { (size(totals.uploaded)) } }
+            div { dt { "Down" } dd { (size(totals.downloaded)) } }
+            div { dt { "Ratio" } dd { (ratio(totals.ratio())) } }
+            div { dt { "Buffer" } dd { (size(domain::amount::Bytes(buffer))) } }
+            div { dt { "Seeding" } dd { (viewer.swarm.seeders) } }
+            div { dt { "Leeching" } dd { (viewer.swarm.leechers) } }
+        }
+    }
+}
+
+fn footer(page: &Page<'_>) -> Markup {
+    html! {
+        footer.foot {
+            p { (page.site.name) " runs on OpenTracker. Nothing about you leaves this machine." }
+            form.themes action="/theme" method="post" {
+                fieldset {
+                    legend.visually-hidden { "Theme" }
+                    @for theme in [Theme::System, Theme::Light, Theme::Dark] {
+                        button.quiet type="submit" name="theme" value=(theme.name())
+                            aria-pressed=(if page.theme == theme { "true" } else { "false" }) { (theme.name()) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Shows what went wrong; it needs no database.
+pub(crate) fn problem_page(site: &Site, theme: Theme, problem: &Problem, request: &str) -> Markup {
+    let page = Page {
+        title: &problem.title,
+        site,
+        viewer: None,
+        theme,
+        section: "",
+    };
+    document(
+        &page,
+        &html! {
+            section.narrow.problem {
+                p.code { (problem.status.as_u16()) }
+                h1 { (problem.title) }
+                p { (problem.detail) }
+                p { a.button href="/" { "Go to the first page" } }
+                @if !request.is_empty() { p.hint { "If you report this, name request " code { (request) } "." } }
+            }
+        },
+    )
+}

@@ -1,0 +1,70 @@
+//! Joining, where the site lets strangers.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use domain::site::Registration;
+use maud::{Markup, html};
+
+use super::component::empty;
+use super::form::{Field, field, kept_here, progress, submit};
+use super::layout::{Page, Theme, document};
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Gives the routes.
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/register", get(register))
+}
+
+async fn register(State(app): State<App>, theme: Theme) -> Result<Markup, Problem> {
+    let registration = projections::site::settings(&app.reads).await?.registration;
+    let page = Page {
+        title: "Register",
+        site: &app.site,
+        viewer: None,
+        theme,
+        section: "/register",
+    };
+    Ok(document(&page, &body(registration, app.site.iterations)))
+}
+
+pub(super) fn body(registration: Registration, iterations: u32) -> Markup {
+    html! {
+        section.narrow {
+            h1 { "Register" }
+            @if registration == Registration::Open {
+                p.lead { "No e-mail, no phone: a name and a password that only you know." }
+                (join_form("/api/auth/register", "Register", iterations))
+                p.hint { "A member already? " a href="/sign-in" { "Sign in" } "." }
+            } @else {
+                (empty("Registration is closed.", &html! {
+                    "The staff opens it from time to time. A member already? " a href="/sign-in" { "Sign in" } "."
+                }))
+            }
+        }
+    }
+}
+
+/// The form by which somebody joins; a module sends it.
+pub(super) fn join_form(to: &str, label: &str, iterations: u32) -> Markup {
+    html! {
+        form data-join=(to) data-iterations=(iterations) {
+            (field(&Field {
+                name: "username", label: "Name", kind: "text", autocomplete: "username",
+                hint: "3 to 20 letters, digits, _ or -. Everybody here sees it.", ..Field::default()
+            }))
+            (kept_here(&Field {
+                name: "password", label: "Password", kind: "password", autocomplete: "new-password",
+                hint: "At least 10 characters. It never leaves your browser, so nobody can reset it by e-mail.",
+                ..Field::default()
+            }))
+            (kept_here(&Field {
+                name: "password-again", label: "Password, once more", kind: "password",
+                autocomplete: "new-password", ..Field::default()
+            }))
+            (progress())
+            (submit(label))
+        }
+    }
+}

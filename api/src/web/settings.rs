@@ -1,0 +1,162 @@
+//! A member's own settings: the announce URL with its passkey, and the sessions.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use maud::{Markup, html};
+use time::OffsetDateTime;
+
+use super::component::{age, notice};
+use super::form::token;
+use super::layout::{Page, Theme, document};
+use crate::app::App;
+use crate::csrf::CheckedForm;
+use crate::problem::Problem;
+use crate::session::{self, Session, SignedIn};
+
+/// Gives the routes.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/settings", get(settings))
+        .route("/settings/passkey/reset", get(confirm).post(reset))
+        .route("/settings/sessions/revoke", post(revoke))
+        .route("/settings/sessions/revoke-others", post(revoke_others))
+}
+
+/// What the page shows.
+pub(super) struct Shown {
+    pub(super) announce: String,
+    pub(super) sessions: Vec<(String, Session)>,
+    pub(super) current: String,
+    pub(super) token: String,
+}
+
+async fn settings(
+    State(app): State<App>,
+    theme: Theme,
+    signed_in: SignedIn,
+) -> Result<Markup, Problem> {
+    let viewer = signed_in.viewer(&app).await?;
+    let member = app
+        .commands
+        .member(signed_in.profile.id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let shown = Shown {
+        announce: format!("{}?passkey={}", app.site.announce, member.passkey.reveal()),
+        sessions: session::list(&app, member.id).await?,
+        current: signed_in.key().to_owned(),
+        token: viewer.token.clone(),
+    };
+    let page = Page {
+        title: "Settings",
+        site: &app.site,
+        viewer: Some(&viewer),
+        theme,
+        section: "/settings",
+    };
+    Ok(document(&page, &body(&shown)))
+}
+
+pub(super) fn body(shown: &Shown) -> Markup {
+    html! {
+        h1 { "Settings" }
+        section.card {
+            h2 { "Your announce URL" }
+            p { "It stands in every .torrent file that you download here. Keep it to yourself: who has it downloads in your name." }
+            details {
+                summary { "Show it" }
+                p.copy { code data-copy { (shown.announce) } }
+            }
+            p { a.button href="/settings/passkey/reset" { "Get another one" } }
+        }
+        section.card {
+            h2 { "Where you are signed in" }
+            ul.rows {
+                @for (key, session) in &shown.sessions { (row(shown, key, session)) }
+            }
+            form action="/settings/sessions/revoke-others" method="post" {
+                (token(&shown.token))
+                button type="submit" { "Sign out everywhere else" }
+            }
+        }
+    }
+}
+
+fn row(shown: &Shown, key: &str, session: &Session) -> Markup {
+    let instant = |seconds: i64| {
+        OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    };
+    html! {
+        li {
+            span { strong { (session.device) } " · signed in " (age(instant(session.begun))) ", seen " (age(instant(session.seen))) }
+            @if key == shown.current {
+                span.badge { "this browser" }
+            } @else {
+                form action="/settings/sessions/revoke" method="post" {
+                    (token(&shown.token))
+                    input type="hidden" name="session" value=(key);
+                    button.quiet type="submit" { "Sign out" }
+                }
+            }
+        }
+    }
+}
+
+async fn confirm(
+    State(app): State<App>,
+    theme: Theme,
+    signed_in: SignedIn,
+) -> Result<Markup, Problem> {
+    let viewer = signed_in.viewer(&app).await?;
+    let page = Page {
+        title: "Another announce URL",
+        site: &app.site,
+        viewer: Some(&viewer),
+        theme,
+        section: "/settings",
+    };
+    Ok(document(&page, &confirmation(&viewer.token)))
+}
+
+pub(super) fn confirmation(form_token: &str) -> Markup {
+    html! {
+        section.narrow {
+            h1 { "Get another announce URL" }
+            (notice("bad", &html! {
+                "The old one stops working within a second, in all your clients. Download your .torrent files again, "
+                "or replace the announce URL in your clients."
+            }))
+            form action="/settings/passkey/reset" method="post" {
+                (token(form_token))
+                button.danger type="submit" { "Replace my announce URL" }
+                a.button href="/settings" { "Keep it" }
+            }
+        }
+    }
+}
+
+async fn reset(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
+    let done = app
+        .commands
+        .reset_passkey(form.signed_in.profile.id)
+        .await?;
+    app.reads.wait_for(done.position).await;
+    Ok(Redirect::to("/settings"))
+}
+
+async fn revoke(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
+    session::revoke(&app, form.signed_in.profile.id, form.field("session")).await?;
+    Ok(Redirect::to("/settings"))
+}
+
+async fn revoke_others(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
+    let member = form.signed_in.profile.id;
+    for (key, _) in session::list(&app, member).await? {
+        if key != form.signed_in.key() {
+            session::revoke(&app, member, &key).await?;
+        }
+    }
+    Ok(Redirect::to("/settings"))
+}

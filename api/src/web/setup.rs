@@ -1,0 +1,71 @@
+//! The first start: the first administrator, and nobody afterwards.
+
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::get;
+use maud::{Markup, html};
+
+use super::layout::{Page, Theme, document};
+use super::register::join_form;
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Gives the routes.
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/setup", get(setup))
+}
+
+/// Leads every page to the set-up while the site has no administrator.
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let free = [
+        "/setup",
+        "/assets/",
+        "/api/",
+        "/health/",
+        "/csp-report",
+        "/theme",
+    ];
+    if app.is_set_up.load(Ordering::Relaxed) || free.iter().any(|free| path.starts_with(free)) {
+        return next.run(request).await;
+    }
+    match app.commands.is_set_up().await {
+        Ok(true) => {
+            app.is_set_up.store(true, Ordering::Relaxed);
+            next.run(request).await
+        }
+        Ok(false) if request.method() == Method::GET => Redirect::to("/setup").into_response(),
+        Ok(false) => Problem::forbidden("The site has no administrator yet. Open /setup first.")
+            .into_response(),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+async fn setup(State(app): State<App>, theme: Theme) -> Result<Response, Problem> {
+    if app.commands.is_set_up().await? {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let page = Page {
+        title: "Set up",
+        site: &app.site,
+        viewer: None,
+        theme,
+        section: "",
+    };
+    Ok(document(&page, &body(app.site.iterations)).into_response())
+}
+
+pub(super) fn body(iterations: u32) -> Markup {
+    html! {
+        section.narrow {
+            h1 { "Make this site yours" }
+            p.lead { "The first account is its administrator. Registration stays closed until you open it." }
+            (join_form("/api/auth/setup", "Make the administrator", iterations))
+        }
+    }
+}

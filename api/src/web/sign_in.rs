@@ -1,0 +1,79 @@
+//! Signing in and out.
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::component::notice;
+use super::form::{Field, field, kept_here, progress, submit};
+use super::layout::{Page, Theme, document};
+use crate::app::App;
+use crate::csrf::CheckedForm;
+use crate::problem::Problem;
+use crate::session;
+
+/// Gives the routes.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/sign-in", get(sign_in))
+        .route("/sign-out", post(sign_out))
+}
+
+/// Where to go after signing in, and why it is asked.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    next: Option<String>,
+    expired: Option<String>,
+}
+
+async fn sign_in(State(app): State<App>, theme: Theme, Query(asked): Query<Asked>) -> Markup {
+    let page = Page {
+        title: "Sign in",
+        site: &app.site,
+        viewer: None,
+        theme,
+        section: "/sign-in",
+    };
+    document(&page, &body(&asked))
+}
+
+pub(super) fn body(asked: &Asked) -> Markup {
+    // Only a path of this site is followed.
+    let local =
+        |next: &&str| next.starts_with('/') && !next.starts_with("//") && !next.contains('\\');
+    let next = asked.next.as_deref().filter(local).unwrap_or("/");
+    html! {
+        section.narrow {
+            h1 { "Sign in" }
+            @if asked.expired.is_some() {
+                (notice("info", &html! { "Your session has ended. Sign in to go on where you were." }))
+            }
+            form data-sign-in=(next) {
+                (field(&Field {
+                    name: "username", label: "Name", kind: "text", autocomplete: "username", ..Field::default()
+                }))
+                (kept_here(&Field {
+                    name: "password", label: "Password", kind: "password", autocomplete: "current-password",
+                    hint: "Your browser proves that you know it; the password itself is never sent.",
+                    ..Field::default()
+                }))
+                (progress())
+                (submit("Sign in"))
+            }
+            p.hint { "Not a member? " a href="/register" { "Register" } "." }
+        }
+    }
+}
+
+async fn sign_out(State(app): State<App>, form: CheckedForm) -> Result<Response, Problem> {
+    form.signed_in.end(&app).await?;
+    Ok((
+        [(header::SET_COOKIE, session::ended(&app)?)],
+        Redirect::to("/sign-in"),
+    )
+        .into_response())
+}

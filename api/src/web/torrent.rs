@@ -1,0 +1,313 @@
+//! One torrent: facts, description, files, swarm; its download; its withdrawal.
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use domain::id::TorrentId;
+use domain::metainfo;
+use domain::torrent::File;
+use domain::user::Role;
+use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use projections::swarm::Peer;
+use projections::torrent::{self, Detail};
+
+use super::component::{age, duration, empty, icon, notice, sanitised, size, swarm};
+use super::form::token;
+use super::layout::{Page, Theme, document};
+use super::markdown;
+use crate::app::App;
+use crate::csrf::CheckedForm;
+use crate::problem::Problem;
+use crate::session::SignedIn;
+
+mod tree;
+
+/// The most files that a page lists.
+const MOST_FILES: i64 = 2_000;
+
+/// Gives the routes.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/torrents/{id}", get(page))
+        .route("/torrents/{id}/download", get(download))
+        .route("/torrents/{id}/withdraw", get(confirm).post(withdraw))
+}
+
+/// What the page shows.
+pub(super) struct Shown {
+    pub(super) detail: Detail,
+    pub(super) files: Vec<File>,
+    pub(super) peers: Vec<(String, Peer)>,
+    pub(super) may_withdraw: bool,
+}
+
+/// Reads an id of an address; anything else is no torrent.
+fn read_id(id: &str) -> Result<TorrentId, Problem> {
+    id.parse().map_err(|_| Problem::not_found())
+}
+
+/// Gives a torrent that the member may see: a withdrawn one is for its uploader and administrators.
+async fn visible(app: &App, signed_in: &SignedIn, id: TorrentId) -> Result<Detail, Problem> {
+    let detail = torrent::detail(&app.reads, id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    if detail.withdrawn && !may_withdraw(signed_in, &detail) {
+        return Err(Problem::not_found());
+    }
+    Ok(detail)
+}
+
+fn may_withdraw(signed_in: &SignedIn, detail: &Detail) -> bool {
+    detail.uploader == signed_in.profile.id || signed_in.profile.role == Role::Administrator
+}
+
+async fn page(
+    State(app): State<App>,
+    theme: Theme,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Markup, Problem> {
+    let viewer = signed_in.viewer(&app).await?;
+    let detail = visible(&app, &signed_in, read_id(&id)?).await?;
+    let mut peers = vec![];
+    for peer in app.swarms.peers(detail.id).into_iter().take(200) {
+        let profile = projections::user::profile(&app.reads, peer.member).await?;
+        peers.push((
+            profile.map(|profile| profile.name).unwrap_or_default(),
+            peer,
+        ));
+    }
+    let files = torrent::files(&app.reads, detail.id, MOST_FILES).await?;
+    let may_withdraw = may_withdraw(&signed_in, &detail) && !detail.withdrawn;
+    let title = detail.name.clone();
+    let page = Page {
+        title: &title,
+        site: &app.site,
+        viewer: Some(&viewer),
+        theme,
+        section: "/torrents",
+    };
+    Ok(document(
+        &page,
+        &body(&Shown {
+            detail,
+            files,
+            peers,
+            may_withdraw,
+        }),
+    ))
+}
+
+pub(super) fn body(shown: &Shown) -> Markup {
+    let detail = &shown.detail;
+    html! {
+        @if detail.withdrawn {
+            (notice("bad", &html! { "This torrent was withdrawn. Only its uploader and administrators see this page." }))
+        }
+        h1.torrent-name { (detail.name) }
+        div.actions {
+            @if !detail.withdrawn {
+                a.button.primary href={ "/torrents/" (detail.id) "/download" } { (icon("download")) "Download .torrent" }
+            }
+            @if shown.may_withdraw { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
+        }
+        (facts(shown))
+        section.card {
+            h2 { "Description" }
+            @if detail.description.trim().is_empty() { p.hint { "The uploader wrote none." } }
+            @else { (sanitised(&markdown::render(&detail.description))) }
+        }
+        section.card {
+            h2 { "Files" }
+            (tree::tree(&shown.files, detail.files))
+        }
+        (peers(shown))
+    }
+}
+
+fn facts(shown: &Shown) -> Markup {
+    let detail = &shown.detail;
+    let count = |seeds: bool| {
+        shown
+            .peers
+            .iter()
+            .filter(|(_, peer)| (peer.left == 0) == seeds)
+            .count()
+    };
+    let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    html! {
+        dl.facts {
+            div { dt { "Category" } dd { (detail.category_name) } }
+            div { dt { "Size" } dd { (size(detail.size)) } }
+            div { dt { "Files" } dd.num { (detail.files) } }
+            div { dt { "Swarm" } dd { (swarm(small(count(true)), small(count(false)))) } }
+            div { dt { "Snatches" } dd.num { (detail.snatches) } }
+            div { dt { "Uploaded" } dd { (age(detail.uploaded_at)) " by " a href={ "/members/" (detail.uploader_name) } { (detail.uploader_name) } } }
+            div { dt { "Pieces" } dd { "of " (size(detail.piece_length)) } }
+            div.wide { dt { "Info hash" } dd { code { (detail.info_hash) } } }
+            @if let Some(v2) = &detail.info_hash_v2 { div.wide { dt { "Info hash v2" } dd { code { (v2) } } } }
+        }
+    }
+}
+
+fn peers(shown: &Shown) -> Markup {
+    let size_left = |peer: &Peer| {
+        let whole = shown.detail.size.0.max(1);
+        100 - (u128::from(peer.left.min(whole)) * 100).div_ceil(u128::from(whole))
+    };
+    html! {
+        section.card {
+            h2 { "Swarm" }
+            @if shown.peers.is_empty() {
+                (empty("Nobody is here just now.", &html! { "Open the .torrent in your client: you show here with its first announce." }))
+            } @else {
+                div.scroller {
+                    table.peers {
+                        caption.visually-hidden { "Peers of this torrent" }
+                        thead { tr {
+                            th scope="col" { "Member" } th scope="col" { "Client" } th.num scope="col" { "Done" }
+                            th.num scope="col" { "Up" } th.num scope="col" { "Down" } th.num scope="col" { "Heard of" }
+                        } }
+                        tbody { @for (name, peer) in &shown.peers { tr {
+                            td.name { a href={ "/members/" (name) } { (name) } }
+                            td data-label="Client" { (peer.client) }
+                            td.num data-label="Done" { (size_left(peer)) " %" }
+                            td.num data-label="Up" { (domain::amount::Bytes(peer.uploaded)) }
+                            td.num data-label="Down" { (domain::amount::Bytes(peer.downloaded)) }
+                            td.num data-label="Heard of" { (duration(domain::amount::Seconds(peer.idle))) " ago" }
+                        } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Gives the member's own .torrent file.
+async fn download(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = read_id(&id)?;
+    let upload = app
+        .commands
+        .offered(id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let member = app
+        .commands
+        .member(signed_in.profile.id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let announce = format!("{}?passkey={}", app.site.announce, member.passkey.reveal());
+    let comment = format!("{}/torrents/{id}", app.site.origin());
+    let file = metainfo::personal(&upload.metainfo, &announce, &comment, "OpenTracker")
+        .ok_or_else(Problem::not_found)?;
+    let name = disposition(&format!("[{}]{}.torrent", app.site.name, upload.name));
+    let kind = HeaderValue::from_static("application/x-bittorrent");
+    Ok((
+        [
+            (header::CONTENT_TYPE, kind),
+            (header::CONTENT_DISPOSITION, name),
+        ],
+        file,
+    )
+        .into_response())
+}
+
+/// Names a download by RFC 6266: plain letters for old clients, all letters for the others.
+fn disposition(name: &str) -> HeaderValue {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || " .-_[]()".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    let ascii: String = name.chars().map(plain).collect();
+    let whole = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    let text = format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{whole}");
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
+}
+
+async fn confirm(
+    State(app): State<App>,
+    theme: Theme,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Markup, Problem> {
+    let viewer = signed_in.viewer(&app).await?;
+    let detail = visible(&app, &signed_in, read_id(&id)?).await?;
+    if !may_withdraw(&signed_in, &detail) {
+        return Err(Problem::forbidden(
+            "Only its uploader and administrators may withdraw a torrent.",
+        ));
+    }
+    let page = Page {
+        title: "Withdraw",
+        site: &app.site,
+        viewer: Some(&viewer),
+        theme,
+        section: "/torrents",
+    };
+    Ok(document(&page, &confirmation(&detail, &viewer.token)))
+}
+
+pub(super) fn confirmation(detail: &Detail, form_token: &str) -> Markup {
+    html! {
+        section.narrow {
+            h1 { "Withdraw a torrent" }
+            p { strong { (detail.name) } }
+            (notice("bad", &html! {
+                "It leaves the list and the search, and the tracker refuses its announces within a second. "
+                "What members have moved stays credited. The same torrent may be uploaded again."
+            }))
+            form action={ "/torrents/" (detail.id) "/withdraw" } method="post" {
+                (token(form_token))
+                div.field {
+                    label for="reason" { "Why (optional)" }
+                    input id="reason" name="reason" type="text" maxlength="500" autocomplete="off";
+                }
+                button.danger type="submit" { "Withdraw it" }
+                a.button href={ "/torrents/" (detail.id) } { "Keep it" }
+            }
+        }
+    }
+}
+
+async fn withdraw(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    form: CheckedForm,
+) -> Result<Redirect, Problem> {
+    let reason: String = form.field("reason").trim().chars().take(500).collect();
+    let reason = Some(reason).filter(|reason| !reason.is_empty());
+    let done = app
+        .commands
+        .withdraw(form.signed_in.profile.id, read_id(&id)?, reason)
+        .await?;
+    app.reads.wait_for(done.position).await;
+    Ok(Redirect::to(&format!("/torrents/{}", done.of)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::disposition;
+
+    #[test]
+    fn a_download_is_named_whatever_the_name_holds() {
+        let named = disposition("[Site]Grüße \"x\"\r\n.torrent");
+        let text = named.to_str().unwrap();
+        assert!(
+            text.starts_with(
+                "attachment; filename=\"[Site]Gr__e _x___.torrent\"; filename*=UTF-8''"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("Gr%C3%BC%C3%9Fe"), "{text}");
+    }
+}

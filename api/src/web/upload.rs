@@ -1,0 +1,293 @@
+//! Uploading a torrent: a file, a category, a description.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Form, Multipart, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use commands::Refusal;
+use domain::id::TorrentId;
+use domain::metainfo::{self, Checked, Info, ParseError};
+use domain::torrent::Upload;
+use maud::{Markup, html};
+use projections::category::Category;
+use serde::Deserialize;
+
+use super::component::{icon, notice, sanitised};
+use super::form::{submit, token};
+use super::layout::{Page, Theme, Viewer, document};
+use super::markdown;
+use crate::app::App;
+use crate::csrf::check_token;
+use crate::problem::{Problem, sentence};
+use crate::session::SignedIn;
+
+/// Room for the file, the description and what a form wraps around them.
+const LARGEST_BODY: usize = metainfo::LARGEST + 1024 * 1024;
+
+/// Gives the routes.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route(
+            "/upload",
+            get(page)
+                .post(upload)
+                .layer(DefaultBodyLimit::max(LARGEST_BODY)),
+        )
+        .route("/upload/preview", axum::routing::post(preview))
+}
+
+/// What the form holds when it is shown, at first or again.
+#[derive(Default)]
+pub(super) struct Shown {
+    pub(super) tree: Vec<Category>,
+    pub(super) category: String,
+    pub(super) description: String,
+    pub(super) token: String,
+    pub(super) error: Option<Markup>,
+}
+
+async fn page(
+    State(app): State<App>,
+    theme: Theme,
+    signed_in: SignedIn,
+) -> Result<Markup, Problem> {
+    let viewer = signed_in.viewer(&app).await?;
+    let tree = projections::category::tree(&app.reads).await?;
+    let shown = Shown {
+        tree,
+        token: viewer.token.clone(),
+        ..Shown::default()
+    };
+    Ok(framed(&app, theme, &viewer, &body(&shown)))
+}
+
+fn framed(app: &App, theme: Theme, viewer: &Viewer, body: &Markup) -> Markup {
+    let page = Page {
+        title: "Upload",
+        site: &app.site,
+        viewer: Some(viewer),
+        theme,
+        section: "/upload",
+    };
+    document(&page, body)
+}
+
+pub(super) fn body(shown: &Shown) -> Markup {
+    html! {
+        section.narrow {
+            h1 { "Upload a torrent" }
+            @if let Some(error) = &shown.error { (notice("bad", error)) }
+            form action="/upload" method="post" enctype="multipart/form-data" data-upload {
+                (token(&shown.token))
+                div.field.drop data-drop {
+                    label for="torrent" { "The .torrent file" }
+                    input id="torrent" name="torrent" type="file" accept=".torrent,application/x-bittorrent" required aria-describedby="torrent-hint";
+                    p.hint id="torrent-hint" data-file-hint {
+                        "At most 10 MiB. Any announce URL in it is replaced by each member's own."
+                    }
+                }
+                div.field {
+                    label for="category" { "Category" }
+                    select id="category" name="category" required {
+                        option value="" { "Choose one" }
+                        @for one in &shown.tree {
+                            option value=(one.slug) selected[one.slug == shown.category] { @if one.depth > 0 { "– " } (one.name) }
+                        }
+                    }
+                }
+                div.field {
+                    label for="description" { "Description" }
+                    textarea id="description" name="description" rows="10" maxlength="50000" aria-describedby="description-hint" { (shown.description) }
+                    p.hint id="description-hint" { "Markdown: **bold**, [links](https://…), lists, tables. Optional." }
+                    div data-preview hidden {
+                        button type="button" data-preview-button { "Preview" }
+                        div data-preview-region aria-live="polite" {}
+                    }
+                }
+                (submit("Upload"))
+            }
+        }
+    }
+}
+
+/// What the form sends.
+#[derive(Default)]
+struct Sent {
+    file: Vec<u8>,
+    category: String,
+    description: String,
+    token: String,
+}
+
+async fn read(mut form: Multipart) -> Result<Sent, Problem> {
+    let mut sent = Sent::default();
+    let unread = |error: axum::extract::multipart::MultipartError| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => Problem::invalid("The upload didn't arrive whole. Send it again."),
+    };
+    while let Some(field) = form.next_field().await.map_err(unread)? {
+        match field.name().unwrap_or_default() {
+            "torrent" => sent.file = field.bytes().await.map_err(unread)?.to_vec(),
+            "category" => sent.category = field.text().await.map_err(unread)?,
+            // Browsers send line ends as CR LF.
+            "description" => {
+                sent.description = field.text().await.map_err(unread)?.replace("\r\n", "\n")
+            }
+            "_token" => sent.token = field.text().await.map_err(unread)?,
+            _ => {}
+        }
+    }
+    Ok(sent)
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too-large",
+        "The file is too large",
+        "A .torrent file has at most 10 MiB. Make the torrent with larger pieces.",
+    )
+}
+
+async fn upload(
+    State(app): State<App>,
+    theme: Theme,
+    signed_in: SignedIn,
+    form: Multipart,
+) -> Result<Response, Problem> {
+    let sent = read(form).await?;
+    check_token(&signed_in, &sent.token)?;
+    if sent.file.len() > metainfo::LARGEST {
+        return Err(too_large());
+    }
+    let viewer = signed_in.viewer(&app).await?;
+    match offer(&app, &signed_in, &sent).await {
+        Ok((torrent, Info::Kept)) => {
+            Ok(Redirect::to(&format!("/torrents/{torrent}")).into_response())
+        }
+        Ok((torrent, Info::Changed)) => {
+            Ok(framed(&app, theme, &viewer, &changed(torrent)).into_response())
+        }
+        Err(Refused::Told(status, error)) => {
+            let tree = projections::category::tree(&app.reads).await?;
+            let Sent {
+                category,
+                description,
+                ..
+            } = sent;
+            let shown = Shown {
+                tree,
+                category,
+                description,
+                token: viewer.token.clone(),
+                error: Some(error),
+            };
+            Ok((status, framed(&app, theme, &viewer, &body(&shown))).into_response())
+        }
+        Err(Refused::Problem(problem)) => Err(problem),
+    }
+}
+
+/// Why an upload is refused: told in the form, or as a problem.
+enum Refused {
+    Told(StatusCode, Markup),
+    Problem(Problem),
+}
+
+impl From<ParseError> for Refused {
+    fn from(error: ParseError) -> Self {
+        Self::Told(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            html! { (sentence(&error)) },
+        )
+    }
+}
+
+impl<E: Into<Problem>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+async fn offer(app: &App, signed_in: &SignedIn, sent: &Sent) -> Result<(TorrentId, Info), Refused> {
+    let checked = metainfo::read(&sent.file, &app.site.source)?;
+    let tree = projections::category::tree(&app.reads).await?;
+    let chosen = tree.iter().find(|one| one.slug == sent.category);
+    let Some(category) = chosen.map(|one| one.id) else {
+        let text = html! { "Choose a category." };
+        return Err(Refused::Told(StatusCode::UNPROCESSABLE_ENTITY, text));
+    };
+    let Checked {
+        name,
+        files,
+        size,
+        piece_length,
+        info_hash,
+        info_hash_v2,
+        metainfo,
+        info,
+    } = checked;
+    let (uploader, description) = (signed_in.profile.id, sent.description.clone());
+    let upload = Upload {
+        uploader,
+        name,
+        category,
+        description,
+        info_hash,
+        info_hash_v2,
+        size,
+        piece_length,
+        files,
+        metainfo,
+    };
+    match app.commands.upload(upload).await {
+        Ok(done) => {
+            app.reads.wait_for(done.position).await;
+            Ok((done.of, info))
+        }
+        Err(Refusal::Taken {
+            scope: "info_hash",
+            holder,
+        }) => Err(Refused::Told(StatusCode::CONFLICT, taken(holder))),
+        Err(Refusal::Rejected(rejection)) => Err(Refused::Told(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            html! { (sentence(&rejection)) },
+        )),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+fn taken(holder: Option<uuid::Uuid>) -> Markup {
+    html! {
+        "This torrent is here already"
+        @if let Some(holder) = holder { ": " a href={ "/torrents/" (holder) } { "see it" } }
+        "."
+    }
+}
+
+/// Says that the uploader must seed another file than the one they made.
+pub(super) fn changed(torrent: TorrentId) -> Markup {
+    html! {
+        section.narrow {
+            h1 { "Uploaded, with a new info hash" }
+            (notice("info", &html! {
+                "Your file wasn't marked as private or as this site's, so both were added. That changes its info hash: "
+                strong { "seed the new file, not the one that you made." }
+            }))
+            p { a.button.primary href={ "/torrents/" (torrent) "/download" } { (icon("download")) "Download the new .torrent" } }
+            p { "Open it in your client with the data in place: it checks them and seeds at once." }
+            p { a href={ "/torrents/" (torrent) } { "Go to the torrent" } }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Previewed {
+    text: String,
+}
+
+/// Shows how a description will look.
+async fn preview(_: SignedIn, Form(previewed): Form<Previewed>) -> Markup {
+    sanitised(&markdown::render(&previewed.text))
+}
