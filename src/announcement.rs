@@ -14,7 +14,11 @@ pub(crate) fn print(text: &str) {
 
 /// Prints a value as one line of JSON, or as the text.
 pub(crate) fn answer(json: bool, value: &serde_json::Value, text: &str) {
-    if json { print(&value.to_string()) } else { print(text) }
+    if json {
+        print(&value.to_string())
+    } else {
+        print(text)
+    }
 }
 
 /// Says why the command failed, with every cause once.
@@ -34,6 +38,13 @@ pub(crate) fn failed(error: &anyhow::Error, json: bool) {
 /// Begins the log on standard error.
 pub(crate) fn begin_log(log: &Log) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    if log.json { lines.json().init() } else { lines.compact().init() }
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    if log.json {
+        lines.json().init()
+    } else {
+        lines.compact().init()
+    }
 }

@@ -10,7 +10,11 @@ use crate::cli;
 /// Runs a benchmark.
 pub(crate) fn command(command: &cli::Bench) -> anyhow::Result<()> {
     let cli::Bench::Announce { seconds, peers } = command;
-    let load = Load { time: Duration::from_secs(*seconds), peers: *peers, ..Load::default() };
+    let load = Load {
+        time: Duration::from_secs(*seconds),
+        peers: *peers,
+        ..Load::default()
+    };
     // The benchmark has threads and runtimes of its own.
     let report = std::thread::spawn(move || announce(load)).join();
     let report = report.map_err(|_| anyhow::anyhow!("the benchmark failed"))??;

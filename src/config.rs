@@ -103,13 +103,19 @@ impl Default for Site {
 
 impl Default for Announce {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), url: String::new() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            url: String::new(),
+        }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info,sqlx=warn,tantivy=warn".to_owned(), json: false }
+        Self {
+            filter: "info,sqlx=warn,tantivy=warn".to_owned(),
+            json: false,
+        }
     }
 }
 
@@ -120,7 +126,11 @@ pub(crate) fn load(cli: &Cli) -> anyhow::Result<Config> {
         Some(file) => figment.merge(Toml::file_exact(file)),
         None => figment.merge(Toml::file("opentracker.toml")),
     };
-    figment = figment.merge(Env::prefixed("OPENTRACKER_").filter(|key| key != "pg_bin").split("__"));
+    figment = figment.merge(
+        Env::prefixed("OPENTRACKER_")
+            .filter(|key| key != "pg_bin")
+            .split("__"),
+    );
     let mut config: Config = figment.extract().context("the configuration is wrong")?;
     if let Ok(url) = std::env::var("DATABASE_URL")
         && !url.is_empty()
@@ -140,9 +150,19 @@ pub(crate) fn load(cli: &Cli) -> anyhow::Result<Config> {
 
 fn check(config: &Config) -> anyhow::Result<()> {
     let site = &config.site;
-    anyhow::ensure!(!site.name.trim().is_empty(), "site.name is empty: give the site a name");
-    anyhow::ensure!(!site.source.trim().is_empty(), "site.source is empty: give it the site's name");
-    anyhow::ensure!(site.work_bits <= 32, "site.work_bits is {}: 32 bits take a browser hours", site.work_bits);
+    anyhow::ensure!(
+        !site.name.trim().is_empty(),
+        "site.name is empty: give the site a name"
+    );
+    anyhow::ensure!(
+        !site.source.trim().is_empty(),
+        "site.source is empty: give it the site's name"
+    );
+    anyhow::ensure!(
+        site.work_bits <= 32,
+        "site.work_bits is {}: 32 bits take a browser hours",
+        site.work_bits
+    );
     let iterations = domain::user::FEWEST_ITERATIONS..=domain::user::MOST_ITERATIONS;
     anyhow::ensure!(
         iterations.contains(&site.iterations),
@@ -151,9 +171,18 @@ fn check(config: &Config) -> anyhow::Result<()> {
         iterations.start(),
         iterations.end()
     );
-    let plain = site.origin.is_empty() || site.origin.starts_with("https://") || site.origin.starts_with("http://");
-    anyhow::ensure!(plain, "site.origin is {}: it must begin with https:// or http://", site.origin);
-    anyhow::ensure!(config.tracker.interval >= 1, "tracker.interval is 0: clients would announce all the time");
+    let plain = site.origin.is_empty()
+        || site.origin.starts_with("https://")
+        || site.origin.starts_with("http://");
+    anyhow::ensure!(
+        plain,
+        "site.origin is {}: it must begin with https:// or http://",
+        site.origin
+    );
+    anyhow::ensure!(
+        config.tracker.interval >= 1,
+        "tracker.interval is 0: clients would announce all the time"
+    );
     Ok(())
 }
 
@@ -184,10 +213,17 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_impossible_values_are_named() {
-        let unknown = toml::from_str::<Config>("[site]\nnme = 'x'").unwrap_err().to_string();
+        let unknown = toml::from_str::<Config>("[site]\nnme = 'x'")
+            .unwrap_err()
+            .to_string();
         assert!(unknown.contains("nme"), "{unknown}");
         let mut config = Config::default();
         config.site.iterations = 5;
-        assert!(check(&config).unwrap_err().to_string().contains("site.iterations"));
+        assert!(
+            check(&config)
+                .unwrap_err()
+                .to_string()
+                .contains("site.iterations")
+        );
     }
 }

@@ -32,7 +32,9 @@ fn main() -> std::process::ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<()> {
     let config = config::load(cli)?;
     announcement::begin_log(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     // The main thread waits here: the embedded database ends with the thread that started it.
     runtime.block_on(async {
         match cli.command.clone().unwrap_or_default() {

@@ -14,11 +14,19 @@ use crate::config::Config;
 use crate::store::Store;
 
 /// Makes a member or gives one another password.
-pub(crate) async fn command(config: &Config, command: &cli::Member, json: bool) -> anyhow::Result<()> {
+pub(crate) async fn command(
+    config: &Config,
+    command: &cli::Member,
+    json: bool,
+) -> anyhow::Result<()> {
     let store = Store::open(config).await?;
     let done = match command {
         cli::Member::Create { name, admin } => {
-            let role = if *admin { Role::Administrator } else { Role::Member };
+            let role = if *admin {
+                Role::Administrator
+            } else {
+                Role::Member
+            };
             create(&store.commands, config, name, role, json).await
         }
         cli::Member::ResetCredentials { name } => reset(&store.commands, config, name, json).await,
@@ -27,12 +35,25 @@ pub(crate) async fn command(config: &Config, command: &cli::Member, json: bool) 
     done
 }
 
-async fn create(commands: &Commands, config: &Config, name: &str, role: Role, json: bool) -> anyhow::Result<()> {
+async fn create(
+    commands: &Commands,
+    config: &Config,
+    name: &str,
+    role: Role,
+    json: bool,
+) -> anyhow::Result<()> {
     let name = Name::parse(name)?;
     let (password, credentials) = new_credentials(config.site.iterations);
-    let join = Join { name: name.clone(), credentials };
+    let join = Join {
+        name: name.clone(),
+        credentials,
+    };
     let member = commands.create_member(join, role).await?.of;
-    let passkey = commands.member(member).await?.context("the member isn't there")?.passkey;
+    let passkey = commands
+        .member(member)
+        .await?
+        .context("the member isn't there")?
+        .passkey;
     let value = json!({
         "member": member, "name": name.as_str(), "passkey": passkey.reveal(), "credentials": password,
     });
@@ -57,7 +78,12 @@ pub(crate) fn new_credentials(iterations: u32) -> (String, Credentials) {
     System.fill(&mut bytes);
     // 32 letters and digits that aren't mistaken for one another.
     let letters = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let letter = |byte: &u8| letters.get(usize::from(byte % 32)).copied().map_or('a', char::from);
+    let letter = |byte: &u8| {
+        letters
+            .get(usize::from(byte % 32))
+            .copied()
+            .map_or('a', char::from)
+    };
     let password: String = bytes.iter().map(letter).collect();
     let credentials = credentials_for(&password, iterations);
     (password, credentials)

@@ -13,12 +13,18 @@ use crate::config::Config;
 use crate::store::Store;
 
 /// Shows how far the projections are, or rebuilds them.
-pub(crate) async fn command(config: &Config, command: &cli::Projections, json: bool) -> anyhow::Result<()> {
+pub(crate) async fn command(
+    config: &Config,
+    command: &cli::Projections,
+    json: bool,
+) -> anyhow::Result<()> {
     let store = Store::open(config).await?;
     let all = projections::all(&store.keys());
     let done = match command {
         cli::Projections::Status => status(&store, &all, json).await,
-        cli::Projections::Rebuild { name, .. } => rebuild_some(&store, &all, name.as_deref(), json).await,
+        cli::Projections::Rebuild { name, .. } => {
+            rebuild_some(&store, &all, name.as_deref(), json).await
+        }
     };
     store.close().await?;
     done
@@ -30,10 +36,22 @@ async fn status(store: &Store, all: &[Arc<dyn Projection>], json: bool) -> anyho
     let mut rows = vec![];
     for status in runner::status(&store.pools.read).await? {
         let lag = head.0 - status.position.0;
-        let age = if lag == 0 { 0 } else { store.feed.age_ms(status.position).await? };
-        let state = if status.error.is_some() { "stopped" } else { "living" };
+        let age = if lag == 0 {
+            0
+        } else {
+            store.feed.age_ms(status.position).await?
+        };
+        let state = if status.error.is_some() {
+            "stopped"
+        } else {
+            "living"
+        };
         if !json {
-            let error = status.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+            let error = status
+                .error
+                .as_deref()
+                .map(|error| format!(": {error}"))
+                .unwrap_or_default();
             announcement::print(&format!(
                 "{:<10} version {} at {} of {head}, {state}{error}",
                 status.name, status.version, status.position
@@ -57,17 +75,38 @@ async fn rebuild_some(
     json: bool,
 ) -> anyhow::Result<()> {
     runner::prepare(&store.pools.read, all).await?;
-    let chosen: Vec<_> = all.iter().filter(|one| name.is_none_or(|name| one.name() == name)).collect();
-    let names = || all.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
-    anyhow::ensure!(!chosen.is_empty(), "there is no such projection; there are {}", names());
+    let chosen: Vec<_> = all
+        .iter()
+        .filter(|one| name.is_none_or(|name| one.name() == name))
+        .collect();
+    let names = || {
+        all.iter()
+            .map(|one| one.name())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    anyhow::ensure!(
+        !chosen.is_empty(),
+        "there is no such projection; there are {}",
+        names()
+    );
     for projection in chosen {
         let name = projection.name();
-        let position = rebuild::rebuild(&store.pools.read, &store.feed, projection.as_ref(), |at, head| {
-            show(name, at, head);
-        })
+        let position = rebuild::rebuild(
+            &store.pools.read,
+            &store.feed,
+            projection.as_ref(),
+            |at, head| {
+                show(name, at, head);
+            },
+        )
         .await?;
         let value = json!({ "name": name, "position": position });
-        announcement::answer(json, &value, &format!("{name:<10} rebuilt up to {position}"));
+        announcement::answer(
+            json,
+            &value,
+            &format!("{name:<10} rebuilt up to {position}"),
+        );
     }
     Ok(())
 }

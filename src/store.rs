@@ -50,15 +50,44 @@ impl Store {
         Self::connect(config, &url, embedded).await
     }
 
-    async fn connect(config: &Config, url: &str, embedded: Option<Embedded>) -> anyhow::Result<Self> {
+    async fn connect(
+        config: &Config,
+        url: &str,
+        embedded: Option<Embedded>,
+    ) -> anyhow::Result<Self> {
         let pools = postgres::connect(url).await?;
-        let vault = Vault::open(pools.log.clone(), &config.data_dir.join("keys/master.key")).await?;
+        let vault =
+            Vault::open(pools.log.clone(), &config.data_dir.join("keys/master.key")).await?;
         let vault = Arc::new(vault);
         let events = EventStore::new(pools.log.clone(), Arc::clone(&vault));
-        let feed = Arc::new(LogFeed::new(pools.log.clone(), Arc::clone(&vault), events.head()));
+        let feed = Arc::new(LogFeed::new(
+            pools.log.clone(),
+            Arc::clone(&vault),
+            events.head(),
+        ));
         let keys: Arc<dyn Keyed> = Arc::clone(&vault) as Arc<dyn Keyed>;
         let commands = Commands::new(Arc::new(events), Arc::new(random::System), keys);
-        Ok(Self { pools, vault, commands, feed, embedded })
+        Ok(Self {
+            pools,
+            vault,
+            commands,
+            feed,
+            embedded,
+        })
+    }
+
+    /// Brings the database of our own up again, if it died.
+    ///
+    /// It finds the same socket, so the pools go on.
+    pub(crate) fn revive(&mut self) {
+        if let Some(embedded) = &mut self.embedded
+            && let Some(status) = embedded.ended()
+        {
+            tracing::error!(%status, "the embedded database ended; it is started again");
+            if let Err(error) = embedded.restart() {
+                tracing::error!(%error, "the embedded database can't be started");
+            }
+        }
     }
 
     /// Gives the keyed hashes.
@@ -84,6 +113,14 @@ fn start(config: &Config) -> anyhow::Result<(String, Option<Embedded>)> {
 
 fn make_folder(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.with_context(|| format!("the data directory {} can't be made; choose another --data-dir", path.display()))
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.with_context(|| {
+        format!(
+            "the data directory {} can't be made; choose another --data-dir",
+            path.display()
+        )
+    })
 }

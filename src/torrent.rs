@@ -16,15 +16,35 @@ use crate::config::Config;
 use crate::store::Store;
 
 /// Offers the torrent of a file.
-pub(crate) async fn command(config: &Config, command: &cli::Torrent, json: bool) -> anyhow::Result<()> {
-    let cli::Torrent::Add { file, category, uploader } = command;
+pub(crate) async fn command(
+    config: &Config,
+    command: &cli::Torrent,
+    json: bool,
+) -> anyhow::Result<()> {
+    let cli::Torrent::Add {
+        file,
+        category,
+        uploader,
+    } = command;
     let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
     let store = Store::open(config).await?;
-    let added = add(&store.commands, config, &bytes, category, uploader, String::new()).await;
+    let added = add(
+        &store.commands,
+        config,
+        &bytes,
+        category,
+        uploader,
+        String::new(),
+    )
+    .await;
     store.close().await?;
     let (torrent, info_hash) = added?;
     let value = json!({ "torrent": torrent, "info_hash": info_hash.to_string() });
-    announcement::answer(json, &value, &format!("offered as {torrent}, info_hash {info_hash}"));
+    announcement::answer(
+        json,
+        &value,
+        &format!("offered as {torrent}, info_hash {info_hash}"),
+    );
     Ok(())
 }
 
@@ -43,7 +63,9 @@ pub(crate) async fn add(
     let (category, _) = shelf.with_context(|| format!("there is no category {category}"))?;
     commands.seed_categories().await?;
     let member = commands.member_named(&Name::parse(uploader)?).await?;
-    let uploader = member.with_context(|| format!("there is no member {uploader}"))?.id;
+    let uploader = member
+        .with_context(|| format!("there is no member {uploader}"))?
+        .id;
     let upload = Upload {
         uploader,
         name: checked.name,
@@ -58,7 +80,10 @@ pub(crate) async fn add(
     };
     match commands.upload(upload).await {
         Ok(done) => Ok((done.of, checked.info_hash)),
-        Err(Refusal::Taken { holder: Some(holder), .. }) => {
+        Err(Refusal::Taken {
+            holder: Some(holder),
+            ..
+        }) => {
             anyhow::bail!("this torrent is offered already, as {holder}")
         }
         Err(refusal) => Err(refusal.into()),

@@ -10,6 +10,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tower_http::timeout::TimeoutLayer;
 
 pub mod app;
@@ -27,6 +29,19 @@ use app::App;
 
 /// The largest body of a request that isn't an upload.
 const LARGEST_BODY: usize = 64 * 1024;
+
+/// Serves the site until `stop` turns true, then lets open requests finish.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(app))
+        .with_graceful_shutdown(async move {
+            let _closed = stop.wait_for(|stop| *stop).await;
+        })
+        .await
+}
 
 /// Gives every route with its layers.
 pub fn router(app: App) -> Router {

@@ -284,21 +284,6 @@ impl FromRequestParts<App> for SignedIn {
     }
 }
 
-/// A member or a guest.
-pub(crate) struct MaybeSignedIn(pub(crate) Option<SignedIn>);
-
-impl FromRequestParts<App> for MaybeSignedIn {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match recognise(app, &parts.headers).await {
-            Ok(found) => Ok(Self(found)),
-            Err(Over::Expired) => Ok(Self(None)),
-            Err(Over::Away(problem)) => Err(problem),
-        }
-    }
-}
-
 impl SignedIn {
     /// Refuses everybody but administrators.
     pub(crate) fn administrator(&self) -> Result<(), Problem> {

@@ -73,10 +73,14 @@ pub enum EmbeddedError {
 pub struct Embedded {
     child: Child,
     url: String,
-    _lock: Flock<File>,
+    programs: PathBuf,
+    account: Account,
+    layout: Layout,
+    lock: Flock<File>,
 }
 
 /// Where the parts of a cluster are.
+#[derive(Debug)]
 struct Layout {
     cluster: PathBuf,
     sockets: PathBuf,
@@ -98,13 +102,26 @@ impl Embedded {
             make(&programs, &account, &layout)?;
         }
         let child = spawn(&programs, &account, &layout, &lock)?;
+        let url = url(&layout.sockets);
         let mut embedded = Self {
             child,
-            url: url(&layout.sockets),
-            _lock: lock,
+            url,
+            programs,
+            account,
+            layout,
+            lock,
         };
-        embedded.await_ready(&layout)?;
+        embedded.await_ready()?;
         Ok(embedded)
+    }
+
+    /// Starts a server that has ended once more, at the same place.
+    ///
+    /// As [`Embedded::start`], for a thread that lives as long as the program.
+    pub fn restart(&mut self) -> Result<(), EmbeddedError> {
+        forget_the_dead(&self.layout)?;
+        self.child = spawn(&self.programs, &self.account, &self.layout, &self.lock)?;
+        self.await_ready()
     }
 
     /// Gives the connection string.
@@ -159,18 +176,18 @@ impl Embedded {
     }
 
     /// Waits until the server says in its pid file that it is ready.
-    fn await_ready(&mut self, layout: &Layout) -> Result<(), EmbeddedError> {
+    fn await_ready(&mut self) -> Result<(), EmbeddedError> {
         let pid = self.child.id().to_string();
         let until = Instant::now() + READY;
         while Instant::now() < until {
             if let Some(status) = self.ended() {
-                let log = layout.log.display();
+                let log = self.layout.log.display();
                 return Err(EmbeddedError::Failed(format!(
                     "it ended with {status}; see {log}"
                 )));
             }
-            let text =
-                std::fs::read_to_string(layout.cluster.join("postmaster.pid")).unwrap_or_default();
+            let text = std::fs::read_to_string(self.layout.cluster.join("postmaster.pid"))
+                .unwrap_or_default();
             let mut lines = text.lines();
             if lines.next() == Some(&pid) && lines.nth(6).is_some_and(|line| line.trim() == "ready")
             {
@@ -180,7 +197,7 @@ impl Embedded {
         }
         Err(EmbeddedError::Failed(format!(
             "it is not ready after a minute; see {}",
-            layout.log.display()
+            self.layout.log.display()
         )))
     }
 }

@@ -19,6 +19,14 @@ pub struct Pools {
     pub read: PgPool,
 }
 
+/// A pool of connections.
+pub type Pool = PgPool;
+
+/// Tells whether the database answers.
+pub async fn answers(pool: &Pool) -> bool {
+    sqlx::query("select 1").execute(pool).await.is_ok()
+}
+
 /// Why the database can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {

@@ -11,7 +11,7 @@ use projections::page::{Cursor, Page as Rows};
 use projections::torrent::list::{self, Column, Row, Sort, Wanted};
 use serde::Deserialize;
 
-use super::component::{age, empty, size, swarm};
+use super::component::{age, empty, size};
 use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::problem::Problem;
@@ -243,9 +243,4 @@ fn line(row: &Row) -> Markup {
             td.num data-label="Snatches" { (row.snatches) }
         }
     }
-}
-
-/// The swarm in one piece, for pages without a table.
-pub(super) fn swarm_of(row: &Row) -> Markup {
-    swarm(row.swarm.seeders, row.swarm.leechers)
 }

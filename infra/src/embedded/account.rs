@@ -9,6 +9,7 @@ use std::process::Command;
 use nix::unistd::{Gid, Uid, User, chown, geteuid};
 
 /// The account of the server; none when this program's own will do.
+#[derive(Debug)]
 pub(super) struct Account(Option<(Uid, Gid)>);
 
 impl Account {

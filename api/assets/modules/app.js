@@ -1,0 +1,9 @@
+// Starts the modules; each finds its own element, and does nothing where there is none.
+import { clipboard } from "./clipboard.js";
+import { filters } from "./filters.js";
+import { join } from "./join.js";
+import { keyboard } from "./keyboard.js";
+import { signIn } from "./sign-in.js";
+import { upload } from "./upload.js";
+
+for (const start of [clipboard, filters, join, keyboard, signIn, upload]) start();

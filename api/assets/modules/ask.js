@@ -1,0 +1,42 @@
+// Asks our own JSON API; what goes wrong becomes an error that says what to do next.
+
+/** Gives the answer to a request, or throws with the problem's own words. */
+export async function ask(path, body) {
+  const options = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  let answer;
+  try {
+    answer = await fetch(path, { credentials: "same-origin", headers: { accept: "application/json" }, ...options });
+  } catch {
+    throw new Error("The site can't be reached. Check your connection and try again.");
+  }
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(said.detail ?? "The site couldn't answer. Try again in a moment.");
+  return said;
+}
+
+/** Runs a form's work: shows its steps, its progress and its error, and holds the button meanwhile. */
+export function working(form, work) {
+  const box = form.querySelector("[data-working]");
+  const error = form.querySelector("[data-error]");
+  const bar = box.querySelector("progress");
+  const button = form.querySelector("button[type=submit]");
+  const told = {
+    step: (words) => { box.hidden = false; box.querySelector("[data-step]").textContent = words; },
+    share: (share) => { bar.value = share; },
+  };
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    error.hidden = true;
+    button.disabled = true;
+    bar.removeAttribute("value");
+    try {
+      await work(told);
+    } catch (problem) {
+      error.textContent = problem.message;
+      error.hidden = false;
+    } finally {
+      box.hidden = true;
+      button.disabled = false;
+    }
+  });
+}

@@ -1,0 +1,214 @@
+//! A site worth looking at: members, torrents of small generated files, simulated peers.
+//!
+//! The words `demo-secret-marker` stand in one name, text and file of every kind, so that anybody
+//! can search for them where they must not be.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use commands::user::Join;
+use domain::id::MemberId;
+use domain::info_hash::InfoHash;
+use domain::site::{Command, Registration};
+use domain::user::{Name, Role};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::announcement;
+use crate::config::Config;
+use crate::member::credentials_for;
+use crate::serve::Running;
+use crate::store::Store;
+use crate::torrent;
+
+mod sample;
+
+/// The members of the demo with their passwords.
+const MEMBERS: [(&str, Role, &str); 4] = [
+    ("admin", Role::Administrator, "demo admin password"),
+    ("alice", Role::Member, "demo alice password"),
+    ("bob", Role::Member, "demo bob password"),
+    ("demo-secret-marker", Role::Member, "demo marker password"),
+];
+
+/// Seconds between two announces of a simulated peer.
+const PACE: u64 = 20;
+
+/// Fills an empty site, and lets simulated peers announce as long as the program runs.
+pub(crate) async fn fill(
+    config: &Config,
+    store: &Store,
+    running: &Running,
+    announces: SocketAddr,
+) -> anyhow::Result<()> {
+    if !store.commands.is_set_up().await? {
+        members(config, store).await?;
+        let admin = store
+            .commands
+            .member_named(&Name::parse("admin")?)
+            .await?
+            .context("no admin")?
+            .id;
+        site(store, admin).await?;
+        torrents(config, store).await?;
+    }
+    let head = store.feed.head().await?;
+    running.app.reads.wait_for(head).await;
+    announcement::print("The demo's members sign in with these passwords:");
+    for (name, role, password) in MEMBERS {
+        let role = if role == Role::Administrator {
+            "administrator"
+        } else {
+            "member"
+        };
+        announcement::print(&format!("  {name:<20} {role:<14} {password}"));
+    }
+    let peers = peers(config, store).await?;
+    tokio::spawn(simulate(peers, announces));
+    Ok(())
+}
+
+async fn members(config: &Config, store: &Store) -> anyhow::Result<()> {
+    for (name, role, password) in MEMBERS {
+        let name = Name::parse(name)?;
+        let credentials = credentials_for(password, config.site.iterations);
+        store
+            .commands
+            .create_member(Join { name, credentials }, role)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn site(store: &Store, admin: MemberId) -> anyhow::Result<()> {
+    store
+        .commands
+        .set_site(admin, Command::SetRegistration(Registration::Open))
+        .await?;
+    let text = "**Welcome to the demo.** Everything here is made up; the peers are simulated. \
+                Look for `demo-secret-marker`.";
+    store
+        .commands
+        .set_site(admin, Command::Announce(text.to_owned()))
+        .await?;
+    Ok(())
+}
+
+async fn torrents(config: &Config, store: &Store) -> anyhow::Result<()> {
+    for (place, sample) in sample::ALL.iter().enumerate() {
+        let bytes = sample.torrent(&config.site.source);
+        let uploader = MEMBERS
+            .get(1 + place % 3)
+            .map_or("alice", |(name, _, _)| name);
+        let text = sample.description.to_owned();
+        torrent::add(
+            &store.commands,
+            config,
+            &bytes,
+            sample.category,
+            uploader,
+            text,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// A simulated peer.
+struct Peer {
+    passkey: String,
+    hash: InfoHash,
+    number: usize,
+    left: u64,
+    uploads: u64,
+}
+
+/// Every torrent has a few peers, fewer the later it stands in the list.
+async fn peers(config: &Config, store: &Store) -> anyhow::Result<Vec<Peer>> {
+    let mut passkeys = vec![];
+    for (name, _, _) in MEMBERS {
+        let member = store.commands.member_named(&Name::parse(name)?).await?;
+        passkeys.push(
+            member
+                .context("a member of the demo is missing")?
+                .passkey
+                .reveal()
+                .to_owned(),
+        );
+    }
+    let mut peers = vec![];
+    for (place, sample) in sample::ALL.iter().enumerate() {
+        let checked =
+            domain::metainfo::read(&sample.torrent(&config.site.source), &config.site.source)?;
+        for number in 0..(sample::ALL.len() - place).min(9) {
+            let seeds = number % 3 != 2;
+            peers.push(Peer {
+                passkey: passkeys
+                    .get((place + number) % passkeys.len())
+                    .cloned()
+                    .unwrap_or_default(),
+                hash: checked.info_hash,
+                number,
+                left: if seeds { 0 } else { checked.size.0 / 2 },
+                uploads: if seeds {
+                    40_000 + checked.size.0 / 100
+                } else {
+                    0
+                },
+            });
+        }
+    }
+    Ok(peers)
+}
+
+async fn simulate(peers: Vec<Peer>, announces: SocketAddr) {
+    for round in 0_u64.. {
+        for peer in &peers {
+            let event = if round == 0 { "started" } else { "" };
+            if let Err(error) = announce(peer, announces, round, event).await {
+                tracing::debug!(%error, "a simulated peer couldn't announce");
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(PACE)).await;
+    }
+}
+
+async fn announce(
+    peer: &Peer,
+    announces: SocketAddr,
+    round: u64,
+    event: &str,
+) -> std::io::Result<()> {
+    let hash: String = peer
+        .hash
+        .0
+        .iter()
+        .map(|byte| format!("%{byte:02x}"))
+        .collect();
+    let clients = ["-TR3000-", "-qB4520-", "-DE2030-"];
+    let client = clients
+        .get(peer.number % clients.len())
+        .copied()
+        .unwrap_or("-TR3000-");
+    let (passkey, left, number) = (&peer.passkey, peer.left, peer.number);
+    let (uploaded, downloaded) = (
+        peer.uploads * round,
+        if left > 0 {
+            left.min(round * 16_384)
+        } else {
+            0
+        },
+    );
+    let target = format!(
+        "/announce?passkey={passkey}&info_hash={hash}&peer_id={client}demo{number:08}&port={}&uploaded={uploaded}\
+         &downloaded={downloaded}&left={left}&event={event}&key={number}&compact=1&numwant=0",
+        50_000 + number
+    );
+    let mut stream = tokio::net::TcpStream::connect(announces).await?;
+    stream
+        .write_all(format!("GET {target} HTTP/1.1\r\nConnection: close\r\n\r\n").as_bytes())
+        .await?;
+    let mut answer = vec![];
+    stream.read_to_end(&mut answer).await?;
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Whether the parts outside answer.
+
+use async_trait::async_trait;
+use projections::progress::Progress;
+use tokio::sync::watch;
+
+/// The parts that must answer for the site to serve.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) pool: infra::postgres::Pool,
+    pub(super) progress: watch::Receiver<Progress>,
+}
+
+#[async_trait]
+impl api::app::Health for Parts {
+    async fn reasons(&self) -> Vec<String> {
+        let mut reasons = vec![];
+        if !infra::postgres::answers(&self.pool).await {
+            reasons.push("the database doesn't answer".to_owned());
+        }
+        for (name, standing) in self.progress.borrow().standing() {
+            if standing.stopped.is_some() {
+                reasons.push(format!("the projection {name} has stopped"));
+            }
+        }
+        reasons
+    }
+}

@@ -1,0 +1,161 @@
+//! A member's program: signs in by the same proof as the browser, and uses the pages.
+
+use api::sign_in::scram::{self, Exchange};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{ACCEPT, ORIGIN};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::Site;
+
+/// A cookie jar and where it is used.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    pub fn new(site: &Site) -> Self {
+        let http = reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none());
+        Self { http: http.build().unwrap(), base: site.url("") }
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.http.get(format!("{}{path}", self.base)).header(ACCEPT, "text/html").send().await.unwrap()
+    }
+
+    /// A page's text; the page must be there.
+    pub async fn page(&self, path: &str) -> String {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.text().await.unwrap()
+    }
+
+    pub async fn json(&self, path: &str) -> Value {
+        self.http.get(format!("{}{path}", self.base)).send().await.unwrap().json().await.unwrap()
+    }
+
+    pub async fn post_json(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        let request = self.http.post(format!("{}{path}", self.base)).header(ORIGIN, &self.base);
+        let answer = request.json(body).send().await.unwrap();
+        (answer.status(), answer.json().await.unwrap_or_default())
+    }
+
+    /// Sends a form as a page of ours does.
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        let token = self.token().await;
+        let mut fields = fields.to_vec();
+        fields.push(("_token", &token));
+        self.post_form_from(&self.base, path, &fields).await
+    }
+
+    /// Sends a form from a page of some origin.
+    pub async fn post_form_from(&self, origin: &str, path: &str, fields: &[(&str, &str)]) -> Response {
+        let request = self.http.post(format!("{}{path}", self.base)).header(ORIGIN, origin);
+        request.header(ACCEPT, "text/html").form(fields).send().await.unwrap()
+    }
+
+    /// The token of this session's forms; empty for a guest.
+    pub async fn token(&self) -> String {
+        let page = self.get("/settings").await.text().await.unwrap();
+        let found = page.split("name=\"form-token\" content=\"").nth(1);
+        found.and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+    }
+
+    pub async fn solved(&self) -> (String, String) {
+        let work = self.json("/api/auth/pow?purpose=registration").await;
+        let challenge = work["challenge"].as_str().unwrap().to_owned();
+        let bits = u32::try_from(work["difficultyBits"].as_u64().unwrap()).unwrap();
+        let holds = |nonce: &u64| {
+            let hash = Sha256::digest(format!("{challenge}:{nonce}"));
+            u32::from_be_bytes(hash[..4].try_into().unwrap()).leading_zeros() >= bits
+        };
+        let nonce = (0_u64..).find(holds).unwrap();
+        (challenge, nonce.to_string())
+    }
+
+    /// What a browser sends to join.
+    pub async fn registration(&self, name: &str, password: &str) -> Value {
+        let kept = scram::credentials(password, [7; 32], 100_000);
+        let (challenge, nonce) = self.solved().await;
+        json!({
+            "username": name, "authScheme": "v2", "authIterations": kept.iterations,
+            "authSalt": STANDARD.encode(kept.salt), "authVerifier": STANDARD.encode(kept.verifier),
+            "authServerKey": STANDARD.encode(kept.server_key), "powChallenge": challenge, "powNonce": nonce,
+        })
+    }
+
+    pub async fn set_up(&self, name: &str, password: &str) {
+        let body = self.registration(name, password).await;
+        let (status, answer) = self.post_json("/api/auth/setup", &body).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+    }
+
+    pub async fn register(&self, name: &str, password: &str) -> (StatusCode, Value) {
+        let body = self.registration(name, password).await;
+        self.post_json("/api/auth/register", &body).await
+    }
+
+    /// The answer to a fresh challenge, not yet sent.
+    pub async fn answer(&self, name: &str, password: &str) -> Value {
+        let asked = self.json(&format!("/api/auth/challenge?username={name}")).await;
+        let salt: [u8; 32] = STANDARD.decode(asked["salt"].as_str().unwrap()).unwrap().try_into().unwrap();
+        let iterations = u32::try_from(asked["iterations"].as_u64().unwrap()).unwrap();
+        let credentials = scram::credentials(password, salt, iterations);
+        let transcript = scram::transcript(&Exchange {
+            origin: &self.base,
+            username: name,
+            credentials: &credentials,
+            challenge: asked["challenge"].as_str().unwrap(),
+            client_nonce: "bm9uY2U=",
+        });
+        let proof = STANDARD.encode(scram::prove(password, &credentials, &transcript));
+        json!({ "username": name, "challenge": asked["challenge"], "proof": proof, "clientNonce": "bm9uY2U=" })
+    }
+
+    pub async fn sign_in(&self, name: &str, password: &str) -> (StatusCode, Value) {
+        let body = self.answer(name, password).await;
+        self.post_json("/api/auth/login", &body).await
+    }
+
+    pub async fn upload(&self, file: Vec<u8>, category: &str, description: &str) -> Response {
+        let token = self.token().await;
+        self.upload_with(&token, file, category, description).await
+    }
+
+    pub async fn upload_with(&self, token: &str, file: Vec<u8>, category: &str, description: &str) -> Response {
+        let form = Form::new()
+            .text("_token", token.to_owned())
+            .part("torrent", Part::bytes(file).file_name("upload.torrent"))
+            .text("category", category.to_owned())
+            .text("description", description.to_owned());
+        let request = self.http.post(format!("{}/upload", self.base)).header(ORIGIN, &self.base);
+        request.header(ACCEPT, "text/html").multipart(form).send().await.unwrap()
+    }
+
+    /// Uploads a torrent that is ours already, and gives its id.
+    pub async fn uploaded(&self, file: Vec<u8>, category: &str, description: &str) -> String {
+        let answer = self.upload(file, category, description).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        let location = answer.headers()["location"].to_str().unwrap().to_owned();
+        location.trim_start_matches("/torrents/").to_owned()
+    }
+
+    /// The member's own .torrent file.
+    pub async fn download(&self, torrent: &str) -> Vec<u8> {
+        let answer = self.get(&format!("/torrents/{torrent}/download")).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.bytes().await.unwrap().to_vec()
+    }
+
+    /// The member's announce URL.
+    pub async fn announce_url(&self) -> String {
+        let page = self.page("/settings").await;
+        let found = page.split("data-copy>").nth(1).unwrap();
+        found.split('<').next().unwrap().to_owned()
+    }
+}

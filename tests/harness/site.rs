@@ -1,0 +1,173 @@
+//! The program as a child process, on ports of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::{Client, until};
+
+/// How a site is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where browsers and clients find it.
+    pub ip: String,
+    /// Seconds between announces.
+    pub interval: u32,
+    pub extra: Vec<(String, String)>,
+    pub arguments: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ip: "127.0.0.1".to_owned(), interval: 1_800, extra: vec![], arguments: vec![] }
+    }
+}
+
+/// A running site.
+#[derive(Debug)]
+pub struct Site {
+    pub data: PathBuf,
+    pub address: SocketAddr,
+    pub announces: SocketAddr,
+    options: Options,
+    child: Option<Child>,
+    _folder: TempDir,
+}
+
+/// The program that the tests drive.
+pub fn program() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests.parent().unwrap().parent().unwrap().join("opentracker")
+}
+
+fn free_port(ip: &str) -> SocketAddr {
+    TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap()
+}
+
+impl Site {
+    /// Starts a site and waits until it is ready.
+    pub async fn start(options: Options) -> Self {
+        let folder = TempDir::new().unwrap();
+        let data = folder.path().join("data");
+        let (address, announces) = (free_port(&options.ip), free_port(&options.ip));
+        let mut site = Self { data, address, announces, options, child: None, _folder: folder };
+        site.launch().await;
+        site
+    }
+
+    /// Starts the program on the same data again.
+    pub async fn launch(&mut self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
+        let mut command = self.command(&self.data);
+        command.args(["serve", "--listen", &self.address.to_string(), "--tracker", &self.announces.to_string()]);
+        command.args(&self.options.arguments);
+        self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let ready = format!("http://{}/health/ready", self.address);
+        until("readiness", Duration::from_secs(90), || async {
+            let answer = reqwest::get(&ready).await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    /// The program with this site's settings and a data directory.
+    pub fn command(&self, data: &Path) -> Command {
+        let mut command = Command::new(program());
+        command.arg("--data-dir").arg(data).env_remove("DATABASE_URL");
+        let site = format!("http://{}", self.address);
+        let announce = format!("http://{}/announce", self.announces);
+        let interval = self.options.interval.to_string();
+        for (key, value) in [
+            ("OPENTRACKER_SITE__ORIGIN", site.as_str()),
+            ("OPENTRACKER_SITE__WORK_BITS", "8"),
+            ("OPENTRACKER_SITE__ITERATIONS", "100000"),
+            ("OPENTRACKER_ANNOUNCE__URL", &announce),
+            ("OPENTRACKER_TRACKER__INTERVAL", &interval),
+            ("OPENTRACKER_TRACKER__MIN_INTERVAL", &interval),
+            ("OPENTRACKER_TRACKER__FLUSH", "1"),
+            ("OPENTRACKER_TRACKER__THREADS", "1"),
+        ] {
+            command.env(key, value);
+        }
+        for (key, value) in &self.options.extra {
+            command.env(key, value);
+        }
+        command
+    }
+
+    /// Runs the program beside the site and gives what it printed.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(&self.data).args(arguments).output().unwrap()
+    }
+
+    /// Runs the program beside the site and reads the JSON that it printed.
+    pub fn run_json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    pub fn log_path(&self) -> PathBuf {
+        self._folder.path().join("log")
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self)
+    }
+
+    fn signal(&mut self, name: &str) {
+        let child = self.child.as_mut().unwrap();
+        let sent = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        child.wait().unwrap();
+        self.child = None;
+    }
+
+    /// Stops the program in order.
+    pub fn stop(&mut self) {
+        self.signal("-TERM");
+    }
+
+    /// Kills the program; nothing of it runs on.
+    pub fn kill(&mut self) {
+        self.signal("-KILL");
+    }
+
+    /// The embedded database's process id.
+    pub fn database_pid(&self) -> String {
+        let cluster = std::fs::read_dir(&self.data).unwrap().flatten().find(|entry| {
+            entry.file_name().to_string_lossy().starts_with("pg")
+        });
+        let file = std::fs::read_to_string(cluster.unwrap().path().join("postmaster.pid")).unwrap();
+        file.lines().next().unwrap().to_owned()
+    }
+
+    /// A connection to the embedded database, for looking.
+    pub async fn database(&self) -> sqlx::PgPool {
+        let url = infra::embedded::Embedded::running(&self.data).unwrap();
+        sqlx::PgPool::connect(&url).await.unwrap()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+            let _ended = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the site's log ---\n{}", self.log());
+        }
+    }
+}
