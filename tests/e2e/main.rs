@@ -1,1 +1,15 @@
-//! Tests.
+//! The whole program through its sockets.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod announce;
+mod clients;
+mod faults;
+mod rebuild;
+mod sign_in;
+mod torrent;

@@ -20,12 +20,22 @@ pub struct Client {
 
 impl Client {
     pub fn new(site: &Site) -> Self {
-        let http = reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none());
-        Self { http: http.build().unwrap(), base: site.url("") }
+        let http = reqwest::Client::builder()
+            .cookie_store(true)
+            .redirect(reqwest::redirect::Policy::none());
+        Self {
+            http: http.build().unwrap(),
+            base: site.url(""),
+        }
     }
 
     pub async fn get(&self, path: &str) -> Response {
-        self.http.get(format!("{}{path}", self.base)).header(ACCEPT, "text/html").send().await.unwrap()
+        self.http
+            .get(format!("{}{path}", self.base))
+            .header(ACCEPT, "text/html")
+            .send()
+            .await
+            .unwrap()
     }
 
     /// A page's text; the page must be there.
@@ -36,11 +46,21 @@ impl Client {
     }
 
     pub async fn json(&self, path: &str) -> Value {
-        self.http.get(format!("{}{path}", self.base)).send().await.unwrap().json().await.unwrap()
+        self.http
+            .get(format!("{}{path}", self.base))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     }
 
     pub async fn post_json(&self, path: &str, body: &Value) -> (StatusCode, Value) {
-        let request = self.http.post(format!("{}{path}", self.base)).header(ORIGIN, &self.base);
+        let request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .header(ORIGIN, &self.base);
         let answer = request.json(body).send().await.unwrap();
         (answer.status(), answer.json().await.unwrap_or_default())
     }
@@ -54,16 +74,32 @@ impl Client {
     }
 
     /// Sends a form from a page of some origin.
-    pub async fn post_form_from(&self, origin: &str, path: &str, fields: &[(&str, &str)]) -> Response {
-        let request = self.http.post(format!("{}{path}", self.base)).header(ORIGIN, origin);
-        request.header(ACCEPT, "text/html").form(fields).send().await.unwrap()
+    pub async fn post_form_from(
+        &self,
+        origin: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Response {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .header(ORIGIN, origin);
+        request
+            .header(ACCEPT, "text/html")
+            .form(fields)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// The token of this session's forms; empty for a guest.
     pub async fn token(&self) -> String {
         let page = self.get("/settings").await.text().await.unwrap();
         let found = page.split("name=\"form-token\" content=\"").nth(1);
-        found.and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+        found
+            .and_then(|rest| rest.split('"').next())
+            .unwrap_or_default()
+            .to_owned()
     }
 
     pub async fn solved(&self) -> (String, String) {
@@ -102,8 +138,14 @@ impl Client {
 
     /// The answer to a fresh challenge, not yet sent.
     pub async fn answer(&self, name: &str, password: &str) -> Value {
-        let asked = self.json(&format!("/api/auth/challenge?username={name}")).await;
-        let salt: [u8; 32] = STANDARD.decode(asked["salt"].as_str().unwrap()).unwrap().try_into().unwrap();
+        let asked = self
+            .json(&format!("/api/auth/challenge?username={name}"))
+            .await;
+        let salt: [u8; 32] = STANDARD
+            .decode(asked["salt"].as_str().unwrap())
+            .unwrap()
+            .try_into()
+            .unwrap();
         let iterations = u32::try_from(asked["iterations"].as_u64().unwrap()).unwrap();
         let credentials = scram::credentials(password, salt, iterations);
         let transcript = scram::transcript(&Exchange {
@@ -127,14 +169,28 @@ impl Client {
         self.upload_with(&token, file, category, description).await
     }
 
-    pub async fn upload_with(&self, token: &str, file: Vec<u8>, category: &str, description: &str) -> Response {
+    pub async fn upload_with(
+        &self,
+        token: &str,
+        file: Vec<u8>,
+        category: &str,
+        description: &str,
+    ) -> Response {
         let form = Form::new()
             .text("_token", token.to_owned())
             .part("torrent", Part::bytes(file).file_name("upload.torrent"))
             .text("category", category.to_owned())
             .text("description", description.to_owned());
-        let request = self.http.post(format!("{}/upload", self.base)).header(ORIGIN, &self.base);
-        request.header(ACCEPT, "text/html").multipart(form).send().await.unwrap()
+        let request = self
+            .http
+            .post(format!("{}/upload", self.base))
+            .header(ORIGIN, &self.base);
+        request
+            .header(ACCEPT, "text/html")
+            .multipart(form)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Uploads a torrent that is ours already, and gives its id.

@@ -32,13 +32,27 @@ impl Database {
         let folder = TempDir::new().unwrap();
         let embedded = Embedded::start(&folder.path().join("data")).unwrap();
         let pools = postgres::connect(embedded.url()).await.unwrap();
-        let vault = Vault::open(pools.log.clone(), &folder.path().join("keys/master.key")).await.unwrap();
+        let vault = Vault::open(pools.log.clone(), &folder.path().join("keys/master.key"))
+            .await
+            .unwrap();
         let vault = Arc::new(vault);
         let events = EventStore::new(pools.log.clone(), Arc::clone(&vault));
-        let feed = Arc::new(LogFeed::new(pools.log.clone(), Arc::clone(&vault), events.head()));
+        let feed = Arc::new(LogFeed::new(
+            pools.log.clone(),
+            Arc::clone(&vault),
+            events.head(),
+        ));
         let keys: Arc<dyn Keyed> = Arc::clone(&vault) as Arc<dyn Keyed>;
         let commands = Commands::new(Arc::new(events.clone()), Arc::new(System), keys);
-        Self { pools, vault, events, commands, feed, embedded: Some(embedded), folder }
+        Self {
+            pools,
+            vault,
+            events,
+            commands,
+            feed,
+            embedded: Some(embedded),
+            folder,
+        }
     }
 
     pub fn keys(&self) -> Arc<dyn Keyed> {
@@ -46,8 +60,15 @@ impl Database {
     }
 
     pub async fn member(&self, name: &str) -> MemberId {
-        let join = Join { name: Name::parse(name).unwrap(), credentials: credentials() };
-        self.commands.create_member(join, Role::Member).await.unwrap().of
+        let join = Join {
+            name: Name::parse(name).unwrap(),
+            credentials: credentials(),
+        };
+        self.commands
+            .create_member(join, Role::Member)
+            .await
+            .unwrap()
+            .of
     }
 }
 
@@ -61,5 +82,10 @@ impl Drop for Database {
 
 /// What a site keeps of some password.
 pub fn credentials() -> Credentials {
-    Credentials { salt: [1; 32], iterations: 100_000, verifier: [2; 32], server_key: [3; 32] }
+    Credentials {
+        salt: [1; 32],
+        iterations: 100_000,
+        verifier: [2; 32],
+        server_key: [3; 32],
+    }
 }

@@ -10,11 +10,13 @@
     reason = "a harness fails by panicking, and its names say what it does"
 )]
 
+pub mod browser;
 pub mod client;
 pub mod database;
 pub mod make;
 pub mod site;
 
+pub use browser::Browser;
 pub use client::Client;
 pub use database::Database;
 pub use site::{Options, Site};
@@ -22,13 +24,20 @@ pub use site::{Options, Site};
 use std::time::{Duration, Instant};
 
 /// Waits for a state with a deadline; never for a fixed time.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, deadline: Duration, mut look: impl FnMut() -> F) -> T {
+pub async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    deadline: Duration,
+    mut look: impl FnMut() -> F,
+) -> T {
     let end = Instant::now() + deadline;
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < end, "{what} didn't happen within {deadline:?}");
+        assert!(
+            Instant::now() < end,
+            "{what} didn't happen within {deadline:?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

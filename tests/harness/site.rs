@@ -22,7 +22,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ip: "127.0.0.1".to_owned(), interval: 1_800, extra: vec![], arguments: vec![] }
+        Self {
+            ip: "127.0.0.1".to_owned(),
+            interval: 1_800,
+            extra: vec![],
+            arguments: vec![],
+        }
     }
 }
 
@@ -40,7 +45,12 @@ pub struct Site {
 /// The program that the tests drive.
 pub fn program() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
-    tests.parent().unwrap().parent().unwrap().join("opentracker")
+    tests
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("opentracker")
 }
 
 fn free_port(ip: &str) -> SocketAddr {
@@ -53,18 +63,42 @@ impl Site {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
         let (address, announces) = (free_port(&options.ip), free_port(&options.ip));
-        let mut site = Self { data, address, announces, options, child: None, _folder: folder };
+        let mut site = Self {
+            data,
+            address,
+            announces,
+            options,
+            child: None,
+            _folder: folder,
+        };
         site.launch().await;
         site
     }
 
     /// Starts the program on the same data again.
     pub async fn launch(&mut self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .unwrap();
         let mut command = self.command(&self.data);
-        command.args(["serve", "--listen", &self.address.to_string(), "--tracker", &self.announces.to_string()]);
+        command.args([
+            "serve",
+            "--listen",
+            &self.address.to_string(),
+            "--tracker",
+            &self.announces.to_string(),
+        ]);
         command.args(&self.options.arguments);
-        self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.child = Some(
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .unwrap(),
+        );
         let ready = format!("http://{}/health/ready", self.address);
         until("readiness", Duration::from_secs(90), || async {
             let answer = reqwest::get(&ready).await.ok()?;
@@ -76,7 +110,10 @@ impl Site {
     /// The program with this site's settings and a data directory.
     pub fn command(&self, data: &Path) -> Command {
         let mut command = Command::new(program());
-        command.arg("--data-dir").arg(data).env_remove("DATABASE_URL");
+        command
+            .arg("--data-dir")
+            .arg(data)
+            .env_remove("DATABASE_URL");
         let site = format!("http://{}", self.address);
         let announce = format!("http://{}/announce", self.announces);
         let interval = self.options.interval.to_string();
@@ -106,7 +143,11 @@ impl Site {
     /// Runs the program beside the site and reads the JSON that it printed.
     pub fn run_json(&self, arguments: &[&str]) -> serde_json::Value {
         let output = self.run(arguments);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
@@ -128,7 +169,10 @@ impl Site {
 
     fn signal(&mut self, name: &str) {
         let child = self.child.as_mut().unwrap();
-        let sent = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill")
+            .args([name, &child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(sent.success());
         child.wait().unwrap();
         self.child = None;
@@ -146,9 +190,10 @@ impl Site {
 
     /// The embedded database's process id.
     pub fn database_pid(&self) -> String {
-        let cluster = std::fs::read_dir(&self.data).unwrap().flatten().find(|entry| {
-            entry.file_name().to_string_lossy().starts_with("pg")
-        });
+        let cluster = std::fs::read_dir(&self.data)
+            .unwrap()
+            .flatten()
+            .find(|entry| entry.file_name().to_string_lossy().starts_with("pg"));
         let file = std::fs::read_to_string(cluster.unwrap().path().join("postmaster.pid")).unwrap();
         file.lines().next().unwrap().to_owned()
     }
@@ -163,7 +208,9 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            let _sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+            let _sent = Command::new("kill")
+                .args(["-TERM", &child.id().to_string()])
+                .status();
             let _ended = child.wait();
         }
         if std::thread::panicking() {

@@ -1,0 +1,1 @@
+//! Two real clients.

@@ -1,0 +1,108 @@
+//! Read tables are a replay's result: rebuilding gives the same rows, also beside the running site.
+
+use std::collections::BTreeMap;
+
+use tests::{Options, Site, make};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// Every row of every read table, sorted.
+pub(crate) async fn rows(site: &Site) -> BTreeMap<String, Vec<String>> {
+    let pool = site.database().await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.tables where table_schema = 'read' and table_name <> 'checkpoint'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let mut all = BTreeMap::new();
+    for table in tables {
+        let query = format!("select row_to_json(t)::text from read.{table} t order by 1");
+        all.insert(
+            table,
+            sqlx::query_scalar(&query).fetch_all(&pool).await.unwrap(),
+        );
+    }
+    all
+}
+
+/// Rebuilds everything and compares.
+pub(crate) async fn rebuilt_rows_are_the_same(site: &Site) {
+    let living = rows(site).await;
+    assert!(
+        living.values().filter(|rows| !rows.is_empty()).count() >= 5,
+        "{:?}",
+        living.keys()
+    );
+    let output = site.run(&["projections", "rebuild", "--all"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(rows(site).await, living);
+}
+
+#[tokio::test]
+async fn rebuilding_beside_the_running_site_gives_the_same_rows() {
+    let site = Site::start(Options::default()).await;
+    let admin = site.client();
+    admin.set_up("admin", PASSWORD).await;
+    admin
+        .post_form("/staff/announcement", &[("text", "hello")])
+        .await;
+    let mut ids = vec![];
+    for number in 0..5_u8 {
+        let file = make::torrent(
+            &format!("file{number}"),
+            &make::payload(number, 30_000),
+            Some("OpenTracker"),
+        );
+        ids.push(admin.uploaded(file, "other", "text").await);
+    }
+    admin
+        .post_form(&format!("/torrents/{}/withdraw", ids[0]), &[])
+        .await;
+    rebuilt_rows_are_the_same(&site).await;
+    let file = make::torrent("after", &make::payload(9, 30_000), Some("OpenTracker"));
+    let id = admin
+        .uploaded(file, "other", "the projection goes on behind the swap")
+        .await;
+    assert!(admin.page("/torrents").await.contains(&id));
+    let status = site.run_json(&["--json", "projections", "status"]);
+    for projection in status.as_array().unwrap() {
+        assert_eq!(
+            (&projection["lag_positions"], &projection["state"]),
+            (&0.into(), &"living".into()),
+            "{projection}"
+        );
+    }
+    assert_eq!(
+        site.run(&["projections", "rebuild", "nonsense"])
+            .status
+            .code(),
+        Some(1)
+    );
+}
+
+#[tokio::test]
+async fn read_tables_that_a_crash_emptied_are_rebuilt_at_the_next_start() {
+    let mut site = Site::start(Options::default()).await;
+    let admin = site.client();
+    admin.set_up("admin", PASSWORD).await;
+    let file = make::torrent("file", &make::payload(1, 30_000), Some("OpenTracker"));
+    admin.uploaded(file, "other", "").await;
+    let living = rows(&site).await;
+    let pool = site.database().await;
+    // What PostgreSQL does to UNLOGGED tables when it recovers from a crash.
+    for table in living.keys().map(String::as_str).chain(["checkpoint"]) {
+        sqlx::raw_sql(&format!("truncate read.{table}"))
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    pool.close().await;
+    site.kill();
+    site.launch().await;
+    assert_eq!(rows(&site).await, living);
+}
