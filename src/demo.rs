@@ -192,7 +192,7 @@ async fn announce(
         .unwrap_or("-TR3000-");
     let (passkey, left, number) = (&peer.passkey, peer.left, peer.number);
     let (uploaded, downloaded) = (
-        peer.uploads * round,
+        peer.uploads * (round + 1),
         if left > 0 {
             left.min(round * 16_384)
         } else {

@@ -173,22 +173,20 @@ async fn learn(store: &Store, reads: &Reads, tracker: &Tracker) -> anyhow::Resul
     let head = store.feed.head().await?;
     let projections = projections::all(&store.keys()).len() + 1;
     let mut progress = reads.progress();
-    loop {
-        {
-            let now = progress.borrow_and_update();
-            if now.standing().len() == projections && now.all_reached(head) {
-                break;
-            }
-            let least = now
-                .standing()
-                .values()
-                .map(|standing| standing.position)
-                .min();
-            tracing::info!(position = %least.unwrap_or_default(), of = %head, "projections catch up");
-        }
-        tokio::time::timeout(Duration::from_secs(2), progress.changed())
-            .await
-            .ok();
+    let caught_up = |progress: &Progress| {
+        progress.standing().len() == projections && progress.all_reached(head)
+    };
+    while tokio::time::timeout(Duration::from_secs(2), progress.wait_for(caught_up))
+        .await
+        .is_err()
+    {
+        let least = progress
+            .borrow()
+            .standing()
+            .values()
+            .map(|standing| standing.position)
+            .min();
+        tracing::info!(position = %least.unwrap_or_default(), of = %head, "projections catch up");
     }
     tracker.access().catch_up(reads).await?;
     let runs = projections::traffic::last_runs(reads).await?;

@@ -65,7 +65,7 @@ impl Store {
             Arc::clone(&vault),
             events.head(),
         ));
-        let keys: Arc<dyn Keyed> = Arc::clone(&vault) as Arc<dyn Keyed>;
+        let keys = Arc::<Vault>::clone(&vault);
         let commands = Commands::new(Arc::new(events), Arc::new(random::System), keys);
         Ok(Self {
             pools,
@@ -92,7 +92,7 @@ impl Store {
 
     /// Gives the keyed hashes.
     pub(crate) fn keys(&self) -> Arc<dyn Keyed> {
-        Arc::clone(&self.vault) as Arc<dyn Keyed>
+        Arc::<Vault>::clone(&self.vault)
     }
 
     /// Lets go of the database, and stops it if it is ours.

@@ -57,9 +57,8 @@ fn origin(app: &App, headers: &HeaderMap) -> Origin {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
         (Some("same-origin" | "none"), _) => Origin::Ours,
-        (Some(_), _) => Origin::Foreign,
         (None, Some(origin)) if app.site.origins.iter().any(|ours| ours == origin) => Origin::Ours,
-        (None, Some(_)) => Origin::Foreign,
+        (Some(_), _) | (None, Some(_)) => Origin::Foreign,
         (None, None) => Origin::Unsaid,
     }
 }

@@ -4,15 +4,11 @@
 //! Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
 //! [`problem::Problem`], shown as problem+json or as a page.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tower_http::timeout::TimeoutLayer;
 
 pub mod app;
 pub mod headers;
@@ -55,10 +51,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(app.clone(), csrf::check))
         .layer(from_fn_with_state(app.clone(), web::setup::guard))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Duration::from_secs(60),
-        ))
+        .layer(from_fn(problem::in_time))
         .layer(from_fn_with_state(app.clone(), problem::show))
         .layer(from_fn_with_state(app.clone(), headers::set))
         .layer(from_fn(problem::name_request))

@@ -1,5 +1,7 @@
 //! What went wrong: RFC 9457 problem+json, or the same as a page for who reads HTML.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -200,6 +202,17 @@ pub(crate) async fn name_request(mut request: Request, next: Next) -> Response {
     // The route's template is logged, never the address itself.
     tracing::debug!(request = name, %method, route, status = response.status().as_u16(), "answered");
     response
+}
+
+/// Answers that the site is busy when a request takes too long; an upload may take its time.
+pub(crate) async fn in_time(request: Request, next: Next) -> Response {
+    let patience = if request.uri().path() == "/upload" {
+        180
+    } else {
+        15
+    };
+    let answered = tokio::time::timeout(Duration::from_secs(patience), next.run(request)).await;
+    answered.unwrap_or_else(|_| Problem::unavailable().into_response())
 }
 
 /// Shows a problem as a page to who reads HTML.

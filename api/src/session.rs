@@ -26,7 +26,7 @@ use crate::web::layout::Viewer;
 mod device;
 
 /// A session ends after this time without a request.
-const IDLE: Duration = Duration::from_secs(24 * 3600);
+const IDLE: Duration = Duration::from_hours(24);
 /// A session ends after this time whatever happens.
 const LONGEST: i64 = 7 * 24 * 3600;
 /// A session's last request is noted this often.

@@ -30,7 +30,7 @@ use crate::session::{self, SignedIn};
 pub mod scram;
 
 /// How long a challenge holds.
-const LIFE: Duration = Duration::from_secs(300);
+const LIFE: Duration = Duration::from_mins(5);
 
 /// Gives the routes.
 pub(crate) fn routes() -> Router<App> {
@@ -64,7 +64,7 @@ struct Asked {
 }
 
 #[derive(Serialize)]
-struct Challenge {
+struct Asking {
     salt: String,
     challenge: String,
     scheme: &'static str,
@@ -75,7 +75,7 @@ struct Challenge {
 async fn challenge(
     State(app): State<App>,
     Query(asked): Query<Asked>,
-) -> Result<Json<Challenge>, Problem> {
+) -> Result<Json<Asking>, Problem> {
     let folded = folded(&asked.username);
     let credentials = credentials_of(&app, &asked.username).await?.1;
     let mut random = [0; 32];
@@ -84,7 +84,7 @@ async fn challenge(
     app.ephemera
         .put(&format!("challenge:{challenge}"), folded.as_bytes(), LIFE)
         .await?;
-    Ok(Json(Challenge {
+    Ok(Json(Asking {
         salt: STANDARD.encode(credentials.salt),
         challenge,
         scheme: scram::SCHEME,
@@ -153,13 +153,12 @@ async fn login(
             .challenge
             .bytes()
             .all(|digit| digit.is_ascii_hexdigit());
-    let bound = match valid {
-        true => {
-            app.ephemera
-                .take(&format!("challenge:{}", login.challenge))
-                .await?
-        }
-        false => None,
+    let bound = if valid {
+        app.ephemera
+            .take(&format!("challenge:{}", login.challenge))
+            .await?
+    } else {
+        None
     };
     if bound.as_deref() != Some(folded(&login.username).as_bytes()) {
         return Err(unauthorized(
@@ -304,6 +303,7 @@ async fn set_up(
     .await
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
 async fn joined(
     app: &App,
     headers: &HeaderMap,

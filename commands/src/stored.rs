@@ -187,6 +187,7 @@ impl Repository {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
     async fn append(
         &self,
         stream_type: &'static str,

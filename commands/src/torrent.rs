@@ -12,7 +12,7 @@ use crate::ports::{Claim, Unavailable};
 use crate::{Commands, Done, Refusal};
 
 impl Commands {
-    /// Offers a torrent; refused as `Taken` with its holder when its info_hash is offered already.
+    /// Offers a torrent; refused as `Taken` with its holder when its `info_hash` is offered already.
     pub async fn upload(&self, upload: Upload) -> Result<Done<TorrentId>, Refusal<Rejection>> {
         if let Category::Unknown = self.load::<Category>(upload.category.0).await? {
             return Err(Refusal::NotFound);
@@ -63,7 +63,7 @@ impl Commands {
         })
     }
 
-    /// Gives the torrent that is offered under an info_hash.
+    /// Gives the torrent that is offered under an `info_hash`.
     pub async fn offered_as(&self, info_hash: InfoHash) -> Result<Option<TorrentId>, Unavailable> {
         Ok(self
             .log

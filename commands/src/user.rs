@@ -36,6 +36,7 @@ pub struct Member {
 
 impl Commands {
     /// Makes the first administrator; of many at once, one wins, and afterwards nobody.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
     pub async fn set_up(&self, join: Join) -> Result<Done<MemberId>, Refusal<Rejection>> {
         let founder = self.claim("founder", b"");
         if self.log.holder(&founder).await?.is_some() {

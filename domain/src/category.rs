@@ -168,12 +168,12 @@ mod tests {
         };
         given::<Category>(&[Event::CategoryCreated(shelf.clone())])
             .when(Command::Create(shelf.clone()))
-            .rejected(Rejection::AlreadyCreated);
+            .rejected(&Rejection::AlreadyCreated);
         given::<Category>(&[])
             .when(Command::Create(Shelf {
                 slug: "No Slug".into(),
                 ..shelf
             }))
-            .rejected(Rejection::Unnamed);
+            .rejected(&Rejection::Unnamed);
     }
 }

@@ -3,7 +3,7 @@
 /// What a keyed hash is for; each purpose has a key of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Names, info_hashes and other unique values in the claims.
+    /// Names, `info_hashes` and other unique values in the claims.
     Claim,
     /// Passkeys in the access list.
     Passkey,

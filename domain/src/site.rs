@@ -115,6 +115,6 @@ mod tests {
     fn an_endless_announcement_is_refused() {
         given::<Site>(&[])
             .when(Command::Announce("x".repeat(5_001)))
-            .rejected(Rejection::AnnouncementTooLong);
+            .rejected(&Rejection::AnnouncementTooLong);
     }
 }

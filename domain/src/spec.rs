@@ -31,7 +31,7 @@ impl<D: Decider> When<D> {
     }
 
     /// Expects this refusal.
-    pub(crate) fn rejected(self, rejection: D::Rejection) {
-        assert_eq!(self.0.as_deref(), Err(&rejection));
+    pub(crate) fn rejected(self, rejection: &D::Rejection) {
+        assert_eq!(self.0.as_deref(), Err(rejection));
     }
 }

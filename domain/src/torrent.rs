@@ -204,7 +204,7 @@ mod tests {
             .then(&[Event::TorrentUploaded(upload())]);
         given::<Torrent>(&[Event::TorrentUploaded(upload())])
             .when(again)
-            .rejected(Rejection::AlreadyUploaded);
+            .rejected(&Rejection::AlreadyUploaded);
     }
 
     #[test]
@@ -217,13 +217,13 @@ mod tests {
         };
         given::<Torrent>(&[])
             .when(withdraw.clone())
-            .rejected(Rejection::Unknown);
+            .rejected(&Rejection::Unknown);
         given::<Torrent>(&[Event::TorrentUploaded(upload())])
             .when(withdraw.clone())
             .then(std::slice::from_ref(&withdrawn));
         given::<Torrent>(&[Event::TorrentUploaded(upload()), withdrawn])
             .when(withdraw)
-            .rejected(Rejection::AlreadyWithdrawn);
+            .rejected(&Rejection::AlreadyWithdrawn);
     }
 
     #[test]
@@ -234,6 +234,6 @@ mod tests {
         };
         given::<Torrent>(&[])
             .when(Command::Upload(Box::new(long)))
-            .rejected(Rejection::DescriptionTooLong);
+            .rejected(&Rejection::DescriptionTooLong);
     }
 }

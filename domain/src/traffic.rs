@@ -144,10 +144,10 @@ mod tests {
     fn a_batch_has_1_to_256_entries() {
         given::<Traffic>(&[])
             .when(Command::Record(batch(0)))
-            .rejected(Rejection::Size);
+            .rejected(&Rejection::Size);
         given::<Traffic>(&[])
             .when(Command::Record(batch(257)))
-            .rejected(Rejection::Size);
+            .rejected(&Rejection::Size);
         given::<Traffic>(&[])
             .when(Command::Record(batch(256)))
             .then(&[Event::TrafficRecorded(batch(256))]);

@@ -280,7 +280,7 @@ impl Decider for User {
                 *credentials = new;
             }
             (Self::Registered { passkey, .. }, Event::PasskeyReset { passkey: new }) => {
-                *passkey = new
+                *passkey = new;
             }
             (Self::Registered { role, .. }, Event::RoleAssigned { role: new }) => *role = new,
             (
@@ -353,7 +353,7 @@ mod tests {
         given::<User>(&[]).when(register.clone()).then(&[alice()]);
         given::<User>(&[alice()])
             .when(register)
-            .rejected(Rejection::AlreadyRegistered);
+            .rejected(&Rejection::AlreadyRegistered);
     }
 
     #[test]
@@ -363,10 +363,10 @@ mod tests {
         };
         given::<User>(&[alice()])
             .when(change(99_999))
-            .rejected(Rejection::Iterations);
+            .rejected(&Rejection::Iterations);
         given::<User>(&[alice()])
             .when(change(10_000_001))
-            .rejected(Rejection::Iterations);
+            .rejected(&Rejection::Iterations);
         given::<User>(&[alice()])
             .when(change(100_000))
             .then(&[Event::CredentialsChanged {
@@ -381,7 +381,7 @@ mod tests {
         };
         given::<User>(&[])
             .when(reset.clone())
-            .rejected(Rejection::Unknown);
+            .rejected(&Rejection::Unknown);
         given::<User>(&[alice()])
             .when(reset)
             .then(&[Event::PasskeyReset {

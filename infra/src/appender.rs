@@ -116,12 +116,24 @@ fn one_per_stream(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
 async fn append_all(pool: &PgPool, batch: Vec<Job>, head: &watch::Sender<Position>) {
     if batch.len() > 1 {
         let all: Vec<&Prepared> = batch.iter().map(|job| &job.prepared).collect();
-        if let Ok(answers) = transaction(pool, &all).await {
-            tell(head, answers.last());
-            for (job, appended) in batch.into_iter().zip(answers) {
-                let _gone = job.answer.send(Ok(appended));
+        match transaction(pool, &all).await {
+            Ok(answers) => {
+                tell(head, answers.last());
+                for (job, appended) in batch.into_iter().zip(answers) {
+                    let _gone = job.answer.send(Ok(appended));
+                }
+                return;
             }
-            return;
+            Err(error) if error.as_database_error().is_none() => {
+                let reason = error.to_string();
+                for job in batch {
+                    let away = Unavailable::new("the event store", reason.clone());
+                    let _gone = job.answer.send(Err(AppendError::Unavailable(away)));
+                }
+                return;
+            }
+            // One of them can't be appended; which one, each alone will show.
+            Err(_) => {}
         }
     }
     for job in batch {
@@ -156,11 +168,10 @@ async fn refused(pool: &PgPool, prepared: &Prepared, error: sqlx::Error) -> Answ
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::constraint);
     match constraint.map(str::to_owned).as_deref() {
-        Some("event_log_stream") => Err(AppendError::Conflict),
+        Some("event_log_stream" | "command_log_pkey") => repeated(pool, prepared.command).await,
         Some("flush_ledger_pkey") => Err(AppendError::Flushed),
         Some("data_key_class_subject_key") => Err(AppendError::Conflict),
         Some("unique_claim_pkey") => Err(taken(pool, prepared).await),
-        Some("command_log_pkey") => first_answer(pool, prepared.command).await.map_err(away),
         _ => Err(away(error)),
     }
 }
@@ -191,12 +202,15 @@ pub(crate) async fn holder(pool: &PgPool, claim: &Claim) -> Result<Option<Uuid>,
         .await
 }
 
-async fn first_answer(pool: &PgPool, command: Uuid) -> Result<Appended, sqlx::Error> {
-    let (first, last) =
+/// Gives the first answer to a command that was carried out before; a conflict to any other.
+async fn repeated(pool: &PgPool, command: Uuid) -> Answer {
+    let found: Option<(i64, i64)> =
         sqlx::query_as("select first_pos, last_pos from command_log where command_id = $1")
             .bind(command)
-            .fetch_one(pool)
-            .await?;
+            .fetch_optional(pool)
+            .await
+            .map_err(away)?;
+    let (first, last) = found.ok_or(AppendError::Conflict)?;
     Ok(Appended {
         first: Position(first),
         last: Position(last),

@@ -24,7 +24,7 @@ use account::Account;
 /// How long another program may take to let go of the data directory.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the server may take to be ready; recovery after a crash takes part of it.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 /// The longest path of a socket's folder; the whole has 107 bytes.
 const LONGEST_FOLDER: usize = 80;
 
@@ -265,10 +265,7 @@ fn layout(data: &Path, account: &Account, major: u32) -> Result<Layout, Embedded
 fn digest(path: &Path) -> String {
     use sha2::{Digest as _, Sha256};
     let hash = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    hash.iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(hash.get(..8).unwrap_or_default())
 }
 
 fn url(sockets: &Path) -> String {

@@ -75,13 +75,12 @@ async fn hear(listener: &mut Option<PgListener>) -> Option<Position> {
     let Some(living) = listener else {
         return std::future::pending().await;
     };
-    match living.try_recv().await {
-        Ok(Some(notification)) => notification.payload().parse().ok().map(Position),
-        Ok(None) | Err(_) => {
-            *listener = None;
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            None
-        }
+    if let Ok(Some(notification)) = living.try_recv().await {
+        notification.payload().parse().ok().map(Position)
+    } else {
+        *listener = None;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        None
     }
 }
 

@@ -22,9 +22,10 @@ pub struct Pools {
 /// A pool of connections.
 pub type Pool = PgPool;
 
-/// Tells whether the database answers.
+/// Tells whether the database answers before the caller's patience ends.
 pub async fn answers(pool: &Pool) -> bool {
-    sqlx::query("select 1").execute(pool).await.is_ok()
+    let asked = tokio::time::timeout(PATIENCE, sqlx::query("select 1").execute(pool));
+    asked.await.is_ok_and(|answer| answer.is_ok())
 }
 
 /// Why the database can't be used.

@@ -1,4 +1,4 @@
-//! Who may announce what: passkeys by keyed hash, info_hashes, and where each client's totals stood.
+//! Who may announce what: passkeys by keyed hash, `info_hashes`, and where each client's totals stood.
 //!
 //! The tracker holds the answers in memory (`tracker::access`) and asks for what changed since a
 //! position whenever the projection has moved.

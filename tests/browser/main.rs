@@ -1,5 +1,5 @@
 //! A member's journey in a real browser: in dark and light, wide and narrow, with and without script.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use fantoccini::Locator;
 use fantoccini::cookies::Cookie;

@@ -113,7 +113,7 @@ async fn one_hash_is_offered_once_even_when_two_upload_it_at_once() {
         admin.upload_with(&token, file.clone(), "other", "")
     );
     let mut answers = [one, other];
-    answers.sort_by_key(|answer| answer.status());
+    answers.sort_by_key(reqwest::Response::status);
     assert_eq!(
         answers.each_ref().map(reqwest::Response::status),
         [StatusCode::SEE_OTHER, StatusCode::CONFLICT]

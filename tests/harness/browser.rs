@@ -110,7 +110,7 @@ impl Browser {
 
     /// Waits until the browser is at a path.
     pub async fn arrive(&self, path: &str) {
-        until(path, Duration::from_secs(60), || async {
+        until(path, Duration::from_mins(1), || async {
             (self.path().await == path).then_some(())
         })
         .await;

@@ -110,7 +110,7 @@ impl Client {
             let hash = Sha256::digest(format!("{challenge}:{nonce}"));
             u32::from_be_bytes(hash[..4].try_into().unwrap()).leading_zeros() >= bits
         };
-        let nonce = (0_u64..).find(holds).unwrap();
+        let nonce = (0..1_u64 << 32).find(holds).unwrap();
         (challenge, nonce.to_string())
     }
 

@@ -42,7 +42,7 @@ impl Database {
             Arc::clone(&vault),
             events.head(),
         ));
-        let keys: Arc<dyn Keyed> = Arc::clone(&vault) as Arc<dyn Keyed>;
+        let keys: Arc<dyn Keyed> = Arc::<Vault>::clone(&vault);
         let commands = Commands::new(Arc::new(events.clone()), Arc::new(System), keys);
         Self {
             pools,
@@ -56,7 +56,7 @@ impl Database {
     }
 
     pub fn keys(&self) -> Arc<dyn Keyed> {
-        Arc::clone(&self.vault) as Arc<dyn Keyed>
+        Arc::<Vault>::clone(&self.vault)
     }
 
     pub async fn member(&self, name: &str) -> MemberId {

@@ -3,7 +3,6 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::print_stderr,
@@ -11,6 +10,7 @@
 )]
 
 pub mod browser;
+pub mod claims;
 pub mod client;
 pub mod database;
 pub mod make;

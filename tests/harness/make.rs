@@ -41,5 +41,10 @@ pub fn torrent(name: &str, payload: &[u8], source: Option<&str>) -> Vec<u8> {
 
 /// A query value's bytes, percent-encoded.
 pub fn encode(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("%{byte:02x}")).collect()
+    let encoded = hex::encode(bytes);
+    encoded
+        .as_bytes()
+        .chunks(2)
+        .flat_map(|pair| ['%', char::from(pair[0]), char::from(pair[1])])
+        .collect()
 }

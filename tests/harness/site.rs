@@ -39,7 +39,7 @@ pub struct Site {
     pub announces: SocketAddr,
     options: Options,
     child: Option<Child>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The program that the tests drive.
@@ -69,7 +69,7 @@ impl Site {
             announces,
             options,
             child: None,
-            _folder: folder,
+            folder,
         };
         site.launch().await;
         site
@@ -152,7 +152,7 @@ impl Site {
     }
 
     pub fn log_path(&self) -> PathBuf {
-        self._folder.path().join("log")
+        self.folder.path().join("log")
     }
 
     pub fn log(&self) -> String {

@@ -92,7 +92,7 @@ async fn many_writers_leave_no_gap_and_a_reader_sees_every_event_once_in_order()
     for writer in writers.collect::<Vec<_>>() {
         writer.await.unwrap();
     }
-    let seen = tokio::time::timeout(Duration::from_secs(60), reader)
+    let seen = tokio::time::timeout(Duration::from_mins(1), reader)
         .await
         .unwrap()
         .unwrap();

@@ -29,11 +29,7 @@ static DIGEST: LazyLock<String> = LazyLock::new(|| {
     for file in names.iter().filter_map(|name| Assets::get(name)) {
         hash.update(file.metadata.sha256_hash());
     }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(hash.finalize().get(..8).unwrap_or_default())
 });
 
 /// Gives the address of a file.

@@ -84,7 +84,7 @@ pub(super) fn body(home: &Home, viewer: &Viewer) -> Markup {
                     (empty("No torrent was uploaded yet.", &html! { "Be the first: " a href="/upload" { "upload one" } "." }))
                 } @else {
                     (torrents::table(&home.latest, "The latest torrents", None))
-                    p { a href="/torrents" { "All torrents" } }
+                    p.more { a href="/torrents" { "All torrents" } }
                 }
             }
             section {

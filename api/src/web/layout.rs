@@ -176,7 +176,7 @@ fn figures(viewer: &Viewer) -> Markup {
 fn footer(page: &Page<'_>) -> Markup {
     html! {
         footer.foot {
-            p { (page.site.name) " runs on OpenTracker. Nothing about you leaves this machine." }
+            p { "Nothing about you leaves this site: no trackers, no foreign scripts, no e-mail." }
             form.themes action="/theme" method="post" {
                 fieldset {
                     legend.visually-hidden { "Theme" }

@@ -36,7 +36,8 @@ pub(crate) fn render(text: &str) -> String {
 }
 
 /// Leaves out what is nested too deep, turns raw HTML into text and images into links.
-fn flattened<'a>(parser: Parser<'a>) -> Vec<Event<'a>> {
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
+fn flattened(parser: Parser<'_>) -> Vec<Event<'_>> {
     let mut depth: usize = 0;
     let mut events = vec![];
     for event in parser {
@@ -64,6 +65,7 @@ fn flattened<'a>(parser: Parser<'a>) -> Vec<Event<'a>> {
     events
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
 fn linked(tag: Tag<'_>) -> Tag<'_> {
     match tag {
         Tag::Image {

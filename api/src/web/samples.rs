@@ -1,1 +1,342 @@
-//! Samples.
+//! Every page rendered from a sample, and what must hold of each.
+
+use std::collections::HashSet;
+
+use domain::amount::{Bytes, Seconds};
+use domain::id::{CategoryId, MemberId, TorrentId};
+use domain::site::Registration;
+use domain::torrent::File;
+use domain::user::Role;
+use maud::Markup;
+use projections::category::Category;
+use projections::page::{Cursor, Page as Rows};
+use projections::progress::Standing;
+use projections::site::Settings;
+use projections::swarm::{Count, Peer};
+use projections::torrent::Detail;
+use projections::torrent::list::Row;
+use projections::traffic::{Line, Totals};
+use projections::user::Profile;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::layout::{Page, Theme, Viewer, document, problem_page};
+use super::{home, profile, register, settings, setup, sign_in, staff, torrent, torrents, upload};
+use crate::app::Site;
+use crate::problem::Problem;
+use crate::session::Session;
+
+const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+fn site() -> Site {
+    Site {
+        name: "A & B".into(),
+        source: "AB".into(),
+        origins: vec!["http://localhost:3000".into()],
+        announce: "http://localhost:8080/announce".into(),
+        work_bits: 20,
+        iterations: 600_000,
+    }
+}
+
+fn viewer() -> Viewer {
+    let profile = Profile {
+        id: MemberId(Uuid::from_u128(1)),
+        name: "zoë_42".into(),
+        role: Role::Administrator,
+        joined: AT,
+    };
+    Viewer {
+        profile,
+        totals: totals(),
+        swarm: Count {
+            seeders: 3,
+            leechers: 1,
+        },
+        token: "00".repeat(16),
+    }
+}
+
+fn totals() -> Totals {
+    let (uploaded, downloaded) = (Bytes(5 << 30), Bytes(1 << 30));
+    Totals {
+        uploaded,
+        downloaded,
+        seeded: Seconds(90_000),
+        leeched: Seconds(61),
+        snatches: 2,
+    }
+}
+
+fn row() -> Row {
+    Row {
+        id: TorrentId(Uuid::from_u128(2)),
+        name: "<b>A \"name\"</b>".into(),
+        category: "movies".into(),
+        category_name: "Movies".into(),
+        uploader_name: "zoë_42".into(),
+        uploaded_at: AT,
+        size: Bytes(1 << 30),
+        files: 2,
+        snatches: 4,
+        swarm: Count {
+            seeders: 2,
+            leechers: 1,
+        },
+    }
+}
+
+fn tree() -> Vec<Category> {
+    let shelf = |slug: &str, depth| Category {
+        id: CategoryId(Uuid::nil()),
+        slug: slug.into(),
+        name: slug.into(),
+        depth,
+    };
+    vec![shelf("movies", 0), shelf("movies-hd", 1)]
+}
+
+fn detail() -> Detail {
+    Detail {
+        id: row().id,
+        name: row().name,
+        category: CategoryId(Uuid::nil()),
+        category_name: "Movies".into(),
+        description: "**bold** <script>alert(1)</script>".into(),
+        uploader: viewer().profile.id,
+        uploader_name: "zoë_42".into(),
+        uploaded_at: AT,
+        size: Bytes(10),
+        files: 3,
+        piece_length: Bytes(16_384),
+        info_hash: "01".repeat(20),
+        info_hash_v2: Some("02".repeat(32)),
+        withdrawn: false,
+        snatches: 1,
+    }
+}
+
+fn one_torrent() -> torrent::Shown {
+    let file = |path: &str| File {
+        path: path.into(),
+        size: Bytes(5),
+    };
+    let client = "Transmission 3.00".to_owned();
+    let peer = Peer {
+        member: viewer().profile.id,
+        client,
+        left: 3,
+        uploaded: 1,
+        downloaded: 2,
+        idle: 70,
+    };
+    torrent::Shown {
+        detail: detail(),
+        files: vec![file("folder/<one>"), file("two")],
+        peers: vec![("zoë_42".into(), peer)],
+        may_withdraw: true,
+    }
+}
+
+fn lines() -> Rows<Line> {
+    let line = Line {
+        torrent: row().id,
+        name: row().name,
+        client: "00".repeat(8),
+        run: 0,
+        uploaded: Bytes(1),
+        downloaded: Bytes(2),
+        left: Bytes(0),
+        seeded: Seconds(3),
+        leeched: Seconds(4),
+        completed: true,
+        first_at: AT,
+        last_at: AT,
+    };
+    Rows {
+        rows: vec![line],
+        next: Some(Cursor("00".into())),
+    }
+}
+
+/// The bodies of all pages, with what they look like when empty where that differs.
+fn bodies() -> Vec<(&'static str, Markup)> {
+    let rows = |rows: Vec<Row>| torrents::Shown {
+        asked: torrents::Asked {
+            q: "a&b \"c\"".into(),
+            ..torrents::Asked::default()
+        },
+        tree: tree(),
+        rows: Rows {
+            rows,
+            next: Some(Cursor("00".into())),
+        },
+    };
+    let session = Session {
+        begun: 0,
+        seen: 0,
+        device: "Firefox on Linux".into(),
+    };
+    let announce = "http://localhost:8080/announce?passkey=0".to_owned();
+    let sessions = vec![
+        ("session:a".into(), session.clone()),
+        ("session:b".into(), session),
+    ];
+    let standing = Standing {
+        stopped: Some("event 3 tastes odd".into()),
+        ..Standing::default()
+    };
+    let open = Settings {
+        registration: Registration::Open,
+        announcement: "*hello*".into(),
+    };
+    let own = viewer().profile;
+    vec![
+        (
+            "home",
+            home::body(
+                &home::Home {
+                    announcement: "hello".into(),
+                    latest: vec![row()],
+                    seeded: vec![row()],
+                },
+                &viewer(),
+            ),
+        ),
+        (
+            "empty home",
+            home::body(
+                &home::Home {
+                    announcement: String::new(),
+                    latest: vec![],
+                    seeded: vec![],
+                },
+                &viewer(),
+            ),
+        ),
+        ("torrents", torrents::body(&rows(vec![row()]))),
+        ("no torrents", torrents::body(&rows(vec![]))),
+        ("torrent", torrent::body(&one_torrent())),
+        ("withdraw", torrent::confirmation(&detail(), "00")),
+        (
+            "upload",
+            upload::body(&upload::Shown {
+                tree: tree(),
+                error: Some(maud::html! { "wrong" }),
+                ..upload::Shown::default()
+            }),
+        ),
+        ("uploaded", upload::changed(row().id)),
+        (
+            "profile",
+            profile::body(&profile::Shown {
+                profile: own,
+                totals: totals(),
+                swarm: Count::default(),
+                uploads: vec![row()],
+                own: true,
+            }),
+        ),
+        ("ledger", profile::ledger_body(&lines(), &totals())),
+        (
+            "settings",
+            settings::body(&settings::Shown {
+                announce,
+                sessions,
+                current: "session:a".into(),
+                token: "00".into(),
+            }),
+        ),
+        ("passkey", settings::confirmation("00")),
+        ("staff", staff::body(&open, &[("torrent", standing)], "00")),
+        ("setup", setup::body(600_000)),
+        ("register", register::body(Registration::Open, 600_000)),
+        ("closed", register::body(Registration::Closed, 600_000)),
+        ("sign-in", sign_in::body(&sign_in::Asked::default())),
+    ]
+}
+
+/// The values of an attribute.
+fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
+    let start = format!(" {attribute}=\"");
+    html.split(start.as_str())
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect()
+}
+
+fn check(name: &str, html: &str) {
+    for forbidden in [
+        " style=",
+        "javascript:",
+        " onclick=",
+        " onload=",
+        " onerror=",
+        "<script>alert",
+    ] {
+        assert!(!html.contains(forbidden), "{name} has {forbidden}");
+    }
+    assert_eq!(html.matches("<h1").count(), 1, "{name} has one heading");
+    assert_eq!(
+        html.matches("<table").count(),
+        html.matches("<caption").count(),
+        "{name}: tables have captions"
+    );
+    let ids = values(html, "id");
+    assert_eq!(
+        ids.len(),
+        ids.iter().collect::<HashSet<_>>().len(),
+        "{name}: ids are unique: {ids:?}"
+    );
+    let labelled: HashSet<&str> = values(html, "for").into_iter().collect();
+    for tag in ["<input ", "<select ", "<textarea "] {
+        for field in html
+            .split(tag)
+            .skip(1)
+            .filter_map(|rest| rest.split('>').next())
+        {
+            let field = format!(" {field}");
+            let named = values(&field, "id").iter().any(|id| labelled.contains(id));
+            assert!(
+                named || field.contains("type=\"hidden\""),
+                "{name}: unlabelled {field}"
+            );
+        }
+    }
+    for described in values(html, "aria-describedby") {
+        assert!(
+            ids.contains(&described),
+            "{name}: {described} describes nothing"
+        );
+    }
+}
+
+#[test]
+fn every_page_holds_to_the_rules() {
+    let (site, viewer) = (site(), viewer());
+    for (name, body) in bodies() {
+        for viewer in [None, Some(&viewer)] {
+            let page = Page {
+                title: name,
+                site: &site,
+                viewer,
+                theme: Theme::Dark,
+                section: "/",
+            };
+            check(name, &document(&page, &body).into_string());
+        }
+    }
+    check(
+        "problem",
+        &problem_page(&site, Theme::System, &Problem::unavailable(), "0").into_string(),
+    );
+}
+
+#[test]
+fn what_members_write_is_shown_as_text() {
+    let page = torrent::body(&one_torrent()).into_string();
+    assert!(
+        page.contains("&lt;b&gt;A &quot;name&quot;&lt;/b&gt;") && page.contains("&lt;one&gt;"),
+        "{page}"
+    );
+}

@@ -132,7 +132,7 @@ async fn read(mut form: Multipart) -> Result<Sent, Problem> {
             "category" => sent.category = field.text().await.map_err(unread)?,
             // Browsers send line ends as CR LF.
             "description" => {
-                sent.description = field.text().await.map_err(unread)?.replace("\r\n", "\n")
+                sent.description = field.text().await.map_err(unread)?.replace("\r\n", "\n");
             }
             "_token" => sent.token = field.text().await.map_err(unread)?,
             _ => {}

@@ -1,7 +1,7 @@
 //! The master key's file: 64 hex digits, readable by its owner alone.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -13,12 +13,11 @@ use crate::seal::Key;
 
 /// Reads the key, if the file is there.
 pub(super) fn read(path: &Path) -> Result<Option<Key>, VaultError> {
-    let mut text = Zeroizing::new(String::new());
-    match File::open(path).and_then(|mut file| file.read_to_string(&mut text)) {
+    let text = match std::fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(failed(path, source)),
-        Ok(_) => {}
-    }
+        Ok(text) => Zeroizing::new(text),
+    };
     let mut key = Key::default();
     hex::decode_to_slice(text.trim(), key.as_mut_slice()).map_err(|_| {
         failed(

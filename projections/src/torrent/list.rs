@@ -108,6 +108,7 @@ pub async fn list(
 /// The sort key of a row: a number or a text, and the torrent's id against ties.
 type Key = (Option<i64>, Option<String>, Uuid);
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
 fn select<'q>(
     wanted: &'q Wanted,
     found: Option<&[Uuid]>,

@@ -13,7 +13,7 @@ const DEEPEST: usize = 12;
 
 #[derive(Default)]
 struct Folder<'a> {
-    folders: BTreeMap<&'a str, Folder<'a>>,
+    folders: BTreeMap<&'a str, Self>,
     files: Vec<(&'a str, Bytes)>,
 }
 
@@ -24,7 +24,7 @@ impl<'a> Folder<'a> {
                 self.folders
                     .entry(folder)
                     .or_default()
-                    .add(rest, size, depth + 1)
+                    .add(rest, size, depth + 1);
             }
             _ => self.files.push((path, size)),
         }

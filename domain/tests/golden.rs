@@ -1,0 +1,89 @@
+//! Every event name and version has a golden file: what was stored once is read for ever.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use domain::{Fact, category, site, torrent, traffic, user};
+use serde_json::Value;
+
+/// Every name that is written today, with its version, from a match that misses none.
+fn written() -> BTreeSet<String> {
+    use domain::Event as _;
+    let mut names = BTreeSet::new();
+    for (stream, file) in golden() {
+        let fact = read(&stream, &file);
+        // A new event makes these incomplete, and the compiler says so.
+        let (name, version) = match fact {
+            Fact::User(event) => match &event {
+                user::Event::MemberRegistered { .. }
+                | user::Event::CredentialsChanged { .. }
+                | user::Event::PasskeyReset { .. }
+                | user::Event::RoleAssigned { .. } => (event.name(), event.version()),
+            },
+            Fact::Torrent(event) => match event.as_ref() {
+                torrent::Event::TorrentUploaded(_) | torrent::Event::TorrentWithdrawn { .. } => {
+                    (event.name(), event.version())
+                }
+            },
+            Fact::Category(event) => match &event {
+                category::Event::CategoryCreated(_) => (event.name(), event.version()),
+            },
+            Fact::Site(event) => match &event {
+                site::Event::RegistrationOpened {}
+                | site::Event::RegistrationClosed {}
+                | site::Event::AnnouncementSet { .. } => (event.name(), event.version()),
+            },
+            Fact::Traffic(event) => match &event {
+                traffic::Event::TrafficRecorded(_) => (event.name(), event.version()),
+            },
+        };
+        names.insert(format!("{name}.{version}"));
+    }
+    names
+}
+
+/// The golden files: `Name.version.json`, each with its stream and its payload.
+fn golden() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let mut files: Vec<(String, String)> = std::fs::read_dir(folder)
+        .unwrap()
+        .flatten()
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (
+                name.trim_end_matches(".json").to_owned(),
+                std::fs::read_to_string(entry.path()).unwrap(),
+            )
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn read(name: &str, file: &str) -> Fact {
+    let (name, version) = name.split_once('.').unwrap();
+    let value: Value = serde_json::from_str(file).unwrap();
+    let stream = value.get("stream").and_then(Value::as_str).unwrap();
+    let payload = value.get("payload").cloned().unwrap();
+    Fact::read(stream, name, version.parse().unwrap(), payload).unwrap()
+}
+
+#[test]
+fn every_golden_file_is_read_and_written_the_same() {
+    for (name, file) in golden() {
+        let value: Value = serde_json::from_str(&file).unwrap();
+        assert_eq!(
+            Some(&read(&name, &file).payload().unwrap()),
+            value.get("payload"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_event_has_a_golden_file_of_its_own_name() {
+    let files: BTreeSet<String> = golden().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(written(), files);
+    assert_eq!(files.len(), 11);
+}
