@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Position;
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Executor as _, PgConnection, PgPool};
 use tokio::sync::watch;
 
 use crate::feed::{Batch, Feed};
@@ -55,31 +55,34 @@ pub async fn prepare(
     pool: &PgPool,
     projections: &[Arc<dyn Projection>],
 ) -> Result<(), Unavailable> {
-    let mut connection = pool.acquire().await?;
     sqlx::raw_sql(include_str!("../../migrations/read/checkpoint.sql"))
-        .execute(&mut *connection)
+        .execute(pool)
         .await?;
     for projection in projections {
-        let mut transaction = connection.begin().await?;
-        let version: Option<i32> =
-            sqlx::query_scalar("select version from read.checkpoint where name = $1")
-                .bind(projection.name())
-                .fetch_optional(&mut *transaction)
-                .await?;
-        if version != Some(projection.version()) {
-            make(&mut transaction, SCHEMA, projection.as_ref()).await?;
-            sqlx::query(
-                "insert into read.checkpoint (name, version, position) values ($1, $2, 0)
-                 on conflict (name) do update set version = excluded.version, position = 0, error = null",
-            )
-            .bind(projection.name())
-            .bind(projection.version())
-            .execute(&mut *transaction)
-            .await?;
-        }
-        transaction.commit().await?;
+        prepare_one(pool, projection.as_ref()).await?;
     }
     Ok(())
+}
+
+async fn prepare_one(pool: &PgPool, projection: &dyn Projection) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let version: Option<i32> =
+        sqlx::query_scalar("select version from read.checkpoint where name = $1")
+            .bind(projection.name())
+            .fetch_optional(&mut *transaction)
+            .await?;
+    if version != Some(projection.version()) {
+        make(&mut transaction, SCHEMA, projection).await?;
+        sqlx::query(
+            "insert into read.checkpoint (name, version, position) values ($1, $2, 0)
+             on conflict (name) do update set version = excluded.version, position = 0, error = null",
+        )
+        .bind(projection.name())
+        .bind(projection.version())
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
 }
 
 /// Makes a projection's tables anew, empty, in a schema.
@@ -88,18 +91,15 @@ pub(crate) async fn make(
     schema: &str,
     projection: &dyn Projection,
 ) -> Result<(), sqlx::Error> {
+    let mut statements = String::new();
     for table in projection.table_names() {
-        sqlx::raw_sql(&format!("drop table if exists {schema}.{table}"))
-            .execute(&mut *to)
-            .await?;
+        statements = format!("{statements}drop table if exists {schema}.{table};\n");
     }
-    sqlx::raw_sql(&format!("set local search_path to {schema}"))
-        .execute(&mut *to)
-        .await?;
-    sqlx::raw_sql(projection.tables()).execute(&mut *to).await?;
-    sqlx::raw_sql(&format!("set local search_path to {SCHEMA}, public"))
-        .execute(to)
-        .await?;
+    let tables = projection.tables();
+    let statements = format!(
+        "{statements}set local search_path to {schema};\n{tables}\nset local search_path to {SCHEMA}, public;"
+    );
+    to.execute(statements.as_str()).await?;
     Ok(())
 }
 
@@ -139,17 +139,25 @@ impl Runner {
     /// Applies one batch, if there is one.
     async fn step(&self, projection: &dyn Projection, limit: i64) -> Result<Step, Failed> {
         let mut transaction = self.pool.begin().await?;
-        let position: Option<i64> = sqlx::query_scalar(
-            "select position from read.checkpoint where name = $1 and version = $2 for update",
+        let standing: Option<(i32, i64)> = sqlx::query_as(
+            "select version, position from read.checkpoint where name = $1 for update",
         )
         .bind(projection.name())
-        .bind(projection.version())
         .fetch_optional(&mut *transaction)
         .await?;
-        let Some(position) = position.map(Position) else {
-            return Err(Failed::Batch(
-                "its tables belong to another version".to_owned(),
-            ));
+        let position = match standing {
+            Some((version, position)) if version == projection.version() => Position(position),
+            Some(_) => {
+                return Err(Failed::Batch(
+                    "its tables belong to another version".to_owned(),
+                ));
+            }
+            // The database recovered from a crash, and its UNLOGGED tables came back empty.
+            None => {
+                transaction.rollback().await?;
+                prepare_one(&self.pool, projection).await?;
+                return Ok(Step::Applied);
+            }
         };
         let Batch { events, upto } = self
             .feed

@@ -61,6 +61,20 @@ struct World {
     payload: Vec<u8>,
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for log in ["transmission.log"] {
+                eprintln!(
+                    "--- {log} ---\n{}",
+                    std::fs::read_to_string(self.folder.join(log)).unwrap_or_default()
+                );
+            }
+            eprintln!("--- claims ---\n{:#?}", self.claims.all());
+        }
+    }
+}
+
 impl World {
     /// A site whose tracker is reached through a proxy that writes down what clients claim.
     async fn new() -> Self {
@@ -72,7 +86,7 @@ impl World {
             ),
             (
                 "OPENTRACKER_TRACKER__TRUSTED_PROXIES".to_owned(),
-                "[\"10.77.0.1\"]".to_owned(),
+                "[\"127.0.0.1\"]".to_owned(),
             ),
         ];
         let site = Site::start(Options {
@@ -156,7 +170,7 @@ impl World {
         let settings = serde_json::json!({
             "bind-address-ipv4": "10.77.0.2", "peer-port": 51_413, "port-forwarding-enabled": false,
             "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
-            "rpc-bind-address": "127.0.0.1", "rpc-port": 9_091, "rpc-whitelist-enabled": false,
+            "encryption": 0, "rpc-bind-address": "127.0.0.1", "rpc-port": 9_091, "rpc-whitelist-enabled": false,
             "download-dir": data, "start-added-torrents": true,
         });
         std::fs::write(config.join("settings.json"), settings.to_string()).unwrap();

@@ -140,7 +140,7 @@ async fn what_cannot_be_a_torrent_is_told_in_the_form_and_changes_nothing() {
         .unwrap();
     wrong_pieces[at + 7] = b'9';
     for (file, words) in [
-        (good[..good.len() - 9].to_vec(), "not a complete"),
+        (good[..good.len() - 9].to_vec(), "valid .torrent file"),
         (b"l".repeat(100_000), ""),
         (
             b"d4:infod6:lengthi-1e4:name1:a12:piece lengthi16384e6:pieces0:ee".to_vec(),
@@ -148,7 +148,7 @@ async fn what_cannot_be_a_torrent_is_told_in_the_form_and_changes_nothing() {
         ),
         (b"not a torrent".to_vec(), ""),
         (vec![], ""),
-        (wrong_pieces, "number of pieces"),
+        (wrong_pieces, "pieces where its files need"),
     ] {
         let answer = admin.upload(file, "other", "kept text").await;
         assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);

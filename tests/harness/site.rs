@@ -194,8 +194,9 @@ impl Site {
             .unwrap()
             .flatten()
             .find(|entry| entry.file_name().to_string_lossy().starts_with("pg"));
-        let file = std::fs::read_to_string(cluster.unwrap().path().join("postmaster.pid")).unwrap();
-        file.lines().next().unwrap().to_owned()
+        let file = std::fs::read_to_string(cluster.unwrap().path().join("postmaster.pid"))
+            .unwrap_or_default();
+        file.lines().next().unwrap_or_default().to_owned()
     }
 
     /// A connection to the embedded database, for looking.

@@ -363,7 +363,7 @@ impl Projection for Choking {
     }
 
     fn tables(&self) -> &'static str {
-        "create unlogged table choking (position bigint primary key)"
+        "create unlogged table choking (position bigint primary key);"
     }
 
     fn table_names(&self) -> &'static [&'static str] {
