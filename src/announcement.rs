@@ -15,9 +15,9 @@ pub(crate) fn print(text: &str) {
 /// Prints a value as one line of JSON, or as the text.
 pub(crate) fn answer(json: bool, value: &serde_json::Value, text: &str) {
     if json {
-        print(&value.to_string())
+        print(&value.to_string());
     } else {
-        print(text)
+        print(text);
     }
 }
 
@@ -43,8 +43,8 @@ pub(crate) fn begin_log(log: &Log) {
         .with_writer(std::io::stderr)
         .with_target(false);
     if log.json {
-        lines.json().init()
+        lines.json().init();
     } else {
-        lines.compact().init()
+        lines.compact().init();
     }
 }

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
 pub(crate) struct Cli {
-    /// Where the program keeps its keys and, without DATABASE_URL, its database.
+    /// Where the program keeps its keys and, without `DATABASE_URL`, its database.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// The configuration file; opentracker.toml where it is there.

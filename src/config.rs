@@ -39,7 +39,7 @@ pub(crate) struct Site {
     pub(crate) source: String,
     /// Where the site listens.
     pub(crate) listen: SocketAddr,
-    /// Where browsers find it, such as https://tracker.example; from `listen` when empty.
+    /// Where browsers find it, such as `https://tracker.example`; from `listen` when empty.
     pub(crate) origin: String,
     /// Leading zero bits of a registration's proof of work.
     pub(crate) work_bits: u8,
@@ -191,7 +191,7 @@ pub(crate) fn command(config: &Config, command: &cli::Config) -> anyhow::Result<
     let mut shown = config.clone();
     if !shown.database.url.is_empty() {
         // A connection string may hold a password.
-        shown.database.url = "(given)".to_owned();
+        "(given)".clone_into(&mut shown.database.url);
     }
     match command {
         cli::Config::Print => crate::announcement::print(&toml::to_string_pretty(&shown)?),

@@ -98,7 +98,7 @@ impl Ephemera for InProcess {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn of_many_takers_one_gets_the_value() {

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use fantoccini::Locator;
-use fantoccini::cookies::Cookie;
 use tests::browser::Eyes;
 use tests::{Browser, Options, Site, make};
 
@@ -32,12 +31,14 @@ async fn choose_theme(browser: &Browser, eyes: Eyes) {
     browser.go("/sign-in").await;
     let theme = if eyes.dark { "dark" } else { "light" };
     browser.press(&format!("button[value={theme}]")).await;
-    assert_eq!(
-        browser
+    let wait = std::time::Duration::from_secs(10);
+    tests::until("the theme", wait, || async {
+        let shown = browser
             .run("return document.documentElement.dataset.theme")
-            .await,
-        theme
-    );
+            .await;
+        (shown == theme).then_some(())
+    })
+    .await;
 }
 
 /// What the browser sent, by its own account: addresses and bodies.
@@ -68,11 +69,7 @@ async fn the_first_administrator_and_a_member_go_through_every_page() {
     for width in [1280, 360] {
         for dark in [true, false] {
             number += 1;
-            let eyes = Eyes {
-                width,
-                dark,
-                script: true,
-            };
+            let eyes = Eyes { width, dark };
             journey(&site, eyes, &format!("member{number}"), &file, number).await;
         }
     }
@@ -197,37 +194,20 @@ async fn browse_search_and_download_work_with_script_off() {
     member.set_up("admin", PASSWORD).await;
     let torrent = make::torrent("Quiet.Film", &make::payload(2, 40_000), Some("OpenTracker"));
     let id = member.uploaded(torrent, "movies", "no script").await;
-    let with_script = Browser::open(&site.url(""), Eyes::default()).await;
-    with_script.sign_in("admin", PASSWORD).await;
-    let session = with_script.cookie("ot_session").await;
-    with_script.close().await;
-    let eyes = Eyes {
-        script: false,
-        ..Eyes::default()
-    };
-    let browser = Browser::open(&site.url(""), eyes).await;
+    let browser = Browser::open(&site.url(""), Eyes::default()).await;
+    browser.sign_in("admin", PASSWORD).await;
+    browser.switch_script_off().await;
     browser.go("/sign-in").await;
     assert!(browser.text("noscript").await.contains("needs JavaScript"));
-    browser
-        .page
-        .add_cookie(Cookie::new("ot_session", session))
-        .await
-        .unwrap();
     browser.go("/torrents").await;
     assert!(browser.has(&format!("a[href='/torrents/{id}']")).await);
     browser.fill("#q", "quiet").await;
     browser.press(".filters button").await;
-    browser
-        .page
-        .wait()
-        .for_element(Locator::Css("td.name a"))
-        .await
-        .unwrap();
-    assert!(
-        browser.path().await.contains("q=quiet"),
-        "{}",
-        browser.path().await
-    );
+    let wait = std::time::Duration::from_secs(10);
+    tests::until("the search", wait, || async {
+        browser.path().await.contains("q=quiet").then_some(())
+    })
+    .await;
     browser.press("td.name a").await;
     browser
         .page

@@ -64,7 +64,8 @@ struct World {
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for log in ["transmission.log"] {
+            {
+                let log = "transmission.log";
                 eprintln!(
                     "--- {log} ---\n{}",
                     std::fs::read_to_string(self.folder.join(log)).unwrap_or_default()

@@ -1,5 +1,10 @@
 //! The whole program through its sockets.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 mod announce;
 mod clients;

@@ -15,7 +15,6 @@ use crate::until;
 pub struct Eyes {
     pub width: u32,
     pub dark: bool,
-    pub script: bool,
 }
 
 impl Default for Eyes {
@@ -23,7 +22,6 @@ impl Default for Eyes {
         Self {
             width: 1280,
             dark: true,
-            script: true,
         }
     }
 }
@@ -34,6 +32,7 @@ pub struct Browser {
     pub page: Client,
     base: String,
     driver: Child,
+    driver_url: String,
 }
 
 impl Browser {
@@ -61,6 +60,7 @@ impl Browser {
             page,
             base: base.to_owned(),
             driver,
+            driver_url,
         }
     }
 
@@ -173,14 +173,19 @@ impl Browser {
             == json!(true)
     }
 
-    /// The cookies' header, for another browser or program.
-    pub async fn cookie(&self, name: &str) -> String {
-        self.page
-            .get_named_cookie(name)
+    /// Lets no script of any page run from here on.
+    pub async fn switch_script_off(&self) {
+        let session = self.page.session_id().await.unwrap().unwrap();
+        let command =
+            json!({ "cmd": "Emulation.setScriptExecutionDisabled", "params": { "value": true } });
+        let url = format!("{}/session/{session}/goog/cdp/execute", self.driver_url);
+        let answer = reqwest::Client::new()
+            .post(url)
+            .json(&command)
+            .send()
             .await
-            .unwrap()
-            .value()
-            .to_owned()
+            .unwrap();
+        assert!(answer.status().is_success());
     }
 
     pub async fn close(mut self) {
@@ -209,9 +214,6 @@ fn capabilities(eyes: Eyes) -> Value {
     if eyes.width < 500 {
         let metrics = json!({ "width": eyes.width, "height": 760, "pixelRatio": 2.0 });
         options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
-    }
-    if !eyes.script {
-        options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
     }
     json!({ "goog:chromeOptions": options })
 }

@@ -101,7 +101,7 @@ impl Tracker {
             if entries.is_empty() {
                 return true;
             }
-            pending.number(entries, &self.0.settings.node, self.0.epoch);
+            pending.number(&entries, &self.0.settings.node, self.0.epoch);
         }
     }
 
@@ -134,7 +134,7 @@ impl Pending {
         !self.batches.is_empty()
     }
 
-    fn number(&mut self, entries: Vec<Entry>, node: &str, epoch: i64) {
+    fn number(&mut self, entries: &[Entry], node: &str, epoch: i64) {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();

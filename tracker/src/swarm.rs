@@ -164,17 +164,16 @@ impl Swarms {
         {
             return Err(Failure::TooManyAddresses);
         }
-        let at = match known {
-            Some(at) => at,
-            None => {
-                let client = client(&joined.peer);
-                let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-                let run = stored.remove(&(joined.torrent, joined.peer.member, client));
-                swarm
-                    .sessions
-                    .insert_full(joined.peer, Session::resumed(client, run, joined.now))
-                    .0
-            }
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let client = client(&joined.peer);
+            let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+            let run = stored.remove(&(joined.torrent, joined.peer.member, client));
+            swarm
+                .sessions
+                .insert_full(joined.peer, Session::resumed(client, run, joined.now))
+                .0
         };
         let outcome = self.change(swarm, at, joined, dirty);
         Ok(outcome)
@@ -323,7 +322,7 @@ impl Swarm {
         let (member, place) = (peer.member, session.place);
         match (place, after) {
             (Some((side, slot)), Some(after)) if side == after => {
-                self.peers.set(side, slot, address)
+                self.peers.set(side, slot, address);
             }
             (place, after) => {
                 let addresses = place.map(|(side, slot)| self.take_out(side, slot));

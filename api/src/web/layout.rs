@@ -113,7 +113,8 @@ pub(crate) fn document(page: &Page<'_>, body: &Markup) -> Markup {
 
 fn masthead(page: &Page<'_>) -> Markup {
     html! {
-        header.masthead {
+        header {
+          div.masthead {
             a.brand href="/" { (icon("mark")) span { (page.site.name) } }
             @if let Some(viewer) = page.viewer {
                 nav aria-label="Sections" {
@@ -133,8 +134,9 @@ fn masthead(page: &Page<'_>) -> Markup {
                     (section(page, "/register", "Register"))
                 }
             }
+          }
+          @if let Some(viewer) = page.viewer { (figures(viewer)) }
         }
-        @if let Some(viewer) = page.viewer { (figures(viewer)) }
     }
 }
 

@@ -160,6 +160,7 @@ fn lines() -> Rows<Line> {
 }
 
 /// The bodies of all pages, with what they look like when empty where that differs.
+#[expect(clippy::too_many_lines, reason = "a list of all pages")]
 fn bodies() -> Vec<(&'static str, Markup)> {
     let rows = |rows: Vec<Row>| torrents::Shown {
         asked: torrents::Asked {

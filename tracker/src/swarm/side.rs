@@ -189,12 +189,8 @@ impl Peers {
                     .v4
                     .get(slot)
                     .filter(|v4| v4.iter().any(|byte| *byte != 0))
-                    .map(|v4| ip_v4(v4));
-                let v6 = column
-                    .v6
-                    .get(slot)
-                    .and_then(Option::as_deref)
-                    .map(|v6| ip_v6(v6));
+                    .map(|v4| ip_v4(*v4));
+                let v6 = column.v6.get(slot).and_then(Option::as_deref).map(ip_v6);
                 // A peer with both families is one place.
                 let known = v4
                     .or(v6)
@@ -259,7 +255,7 @@ impl Column {
             .v4
             .get(slot)
             .filter(|v4| v4.iter().any(|byte| *byte != 0))
-            && !(outside && is_private(ip_v4(v4)))
+            && !(outside && is_private(ip_v4(*v4)))
         {
             chosen.v4.extend(v4);
             seen(chosen, session);
@@ -295,8 +291,8 @@ fn compact_v4(ip: Ipv4Addr, port: u16) -> [u8; 6] {
     [a, b, c, d, high, low]
 }
 
-fn ip_v4([a, b, c, d, _, _]: &[u8; 6]) -> IpAddr {
-    IpAddr::from([*a, *b, *c, *d])
+fn ip_v4([a, b, c, d, _, _]: [u8; 6]) -> IpAddr {
+    IpAddr::from([a, b, c, d])
 }
 
 fn ip_v6(bytes: &[u8; 18]) -> IpAddr {
