@@ -296,8 +296,8 @@ proptest! {
             let got = world.join(who, who, ip(who), &announce(left, event, port), wanted).ok().unwrap();
             if what == 0 { model.remove(&who); } else { model.insert(who, (left, port)); }
             let seeders = model.values().filter(|(left, _)| *left == 0).count();
-            prop_assert_eq!(got.count.seeders as usize, seeders);
-            prop_assert_eq!(got.count.leechers as usize, model.len() - seeders);
+            prop_assert_eq!(usize::try_from(got.count.seeders).unwrap(), seeders);
+            prop_assert_eq!(usize::try_from(got.count.leechers).unwrap(), model.len() - seeders);
             let handed = ports(&got.peers);
             let unique: HashSet<u16> = handed.iter().copied().collect();
             prop_assert_eq!(unique.len(), handed.len());
