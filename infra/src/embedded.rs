@@ -79,6 +79,15 @@ pub struct Embedded {
     lock: Flock<File>,
 }
 
+impl Drop for Embedded {
+    /// Nobody gets the lock before the server is gone.
+    fn drop(&mut self) {
+        if let Err(error) = self.halt() {
+            tracing::error!(%error, "the database is left to itself");
+        }
+    }
+}
+
 /// Where the parts of a cluster are.
 #[derive(Debug)]
 struct Layout {
@@ -156,6 +165,13 @@ impl Embedded {
 
     /// Stops the server: in order first, then at once.
     pub fn stop(mut self) -> Result<(), EmbeddedError> {
+        self.halt()
+    }
+
+    fn halt(&mut self) -> Result<(), EmbeddedError> {
+        if self.ended().is_some() {
+            return Ok(());
+        }
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0));
         for (signal, patience) in [
             (Signal::SIGINT, 20),

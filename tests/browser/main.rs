@@ -58,6 +58,7 @@ async fn the_first_administrator_and_a_member_go_through_every_page() {
     founder.go("/staff").await;
     look(&founder, Eyes::default(), "staff").await;
     founder.press("button[value=open]").await;
+    founder.find("button[value=closed]").await;
     founder.arrive("/staff").await;
     let file = site.data.join("../browser.torrent");
     std::fs::write(

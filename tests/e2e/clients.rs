@@ -114,30 +114,19 @@ impl World {
         browser.join("/setup", "seeder", PASSWORD).await;
         browser.go("/staff").await;
         browser.press("button[value=open]").await;
+        browser.find("button[value=closed]").await;
         browser.go("/upload").await;
         let made = self.folder.join("made.torrent");
         std::fs::write(&made, make::torrent("film.bin", &self.payload, None)).unwrap();
         browser
             .fill("#torrent", made.canonicalize().unwrap().to_str().unwrap())
             .await;
-        let category = browser
-            .page
-            .find(fantoccini::Locator::Css("#category"))
-            .await
-            .unwrap();
+        let category = browser.find("#category").await;
         category.select_by_value("movies").await.unwrap();
         browser.press("form[data-upload] button[type=submit]").await;
-        browser
-            .page
-            .wait()
-            .for_element(fantoccini::Locator::LinkText("Go to the torrent"))
-            .await
-            .unwrap();
-        let href = browser
-            .page
-            .find(fantoccini::Locator::LinkText("Go to the torrent"))
-            .await
-            .unwrap();
+        let wait = browser.page.wait().at_most(Duration::from_secs(30));
+        let link = fantoccini::Locator::LinkText("Go to the torrent");
+        let href = wait.for_element(link).await.unwrap();
         let id = href
             .attr("href")
             .await

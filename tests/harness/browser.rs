@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -79,19 +80,18 @@ impl Browser {
         )
     }
 
+    /// Finds an element, also one that a page on its way will bring.
+    pub async fn find(&self, css: &str) -> Element {
+        let wait = self.page.wait().at_most(Duration::from_secs(10));
+        wait.for_element(Locator::Css(css)).await.unwrap()
+    }
+
     pub async fn fill(&self, css: &str, text: &str) {
-        let field = self.page.find(Locator::Css(css)).await.unwrap();
-        field.send_keys(text).await.unwrap();
+        self.find(css).await.send_keys(text).await.unwrap();
     }
 
     pub async fn press(&self, css: &str) {
-        self.page
-            .find(Locator::Css(css))
-            .await
-            .unwrap()
-            .click()
-            .await
-            .unwrap();
+        self.find(css).await.click().await.unwrap();
     }
 
     pub async fn has(&self, css: &str) -> bool {
@@ -99,13 +99,7 @@ impl Browser {
     }
 
     pub async fn text(&self, css: &str) -> String {
-        self.page
-            .find(Locator::Css(css))
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap()
+        self.find(css).await.text().await.unwrap()
     }
 
     /// Waits until the browser is at a path.

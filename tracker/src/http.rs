@@ -1,6 +1,6 @@
 //! Announces over HTTP, by a loop of our own: a thread and a listener for each processor.
 //!
-//! Requests may be pipelined and connections are kept; a request's head has 8 KiB and 15 seconds.
+//! Requests may be pipelined and connections are kept; a request's head has 8 KiB and a time limit.
 //! Every announce is answered with status 200, also a refused one, as clients expect.
 
 use std::io;
@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::Tracker;
 use crate::announce::Failure;
@@ -23,8 +24,6 @@ mod answer;
 
 /// The most bytes of a request's head.
 const LARGEST_HEAD: usize = 8 * 1024;
-/// How long a client may take for a head, or stay without a request.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// How long open connections may finish at shutdown.
 const FINISH: Duration = Duration::from_millis(500);
 
@@ -149,10 +148,17 @@ async fn accept(
 /// Answers a connection's requests until it ends.
 async fn converse(tracker: &Tracker, mut stream: TcpStream, peer: IpAddr) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let settings = &tracker.0.settings;
+    let (head, idle) = (
+        Duration::from_secs(settings.head_timeout),
+        Duration::from_secs(settings.idle_timeout),
+    );
     let mut asked = Vec::with_capacity(1_024);
     let mut answer = Vec::with_capacity(2_048);
+    let mut deadline = Instant::now() + idle;
     loop {
-        let Ok(read) = tokio::time::timeout(PATIENCE, stream.read_buf(&mut asked)).await else {
+        let waiting = asked.is_empty();
+        let Ok(read) = tokio::time::timeout_at(deadline, stream.read_buf(&mut asked)).await else {
             return Ok(());
         };
         if read? == 0 {
@@ -174,6 +180,12 @@ async fn converse(tracker: &Tracker, mut stream: TcpStream, peer: IpAddr) -> io:
         };
         asked.drain(..done);
         stream.write_all(&answer).await?;
+        if asked.is_empty() {
+            deadline = Instant::now() + idle;
+        } else if waiting || done > 0 {
+            // The clock of a head begins with its first byte.
+            deadline = Instant::now() + head;
+        }
         if !keep {
             return stream.shutdown().await;
         }
@@ -203,14 +215,17 @@ fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) 
     };
     let mut keep = request.version == Some(1);
     let mut forwarded = None;
+    let mut body = false;
     for header in request.headers.iter() {
         if header.name.eq_ignore_ascii_case("connection") {
             keep = !header.value.eq_ignore_ascii_case(b"close")
                 && (keep || header.value.eq_ignore_ascii_case(b"keep-alive"));
         } else if header.name.eq_ignore_ascii_case("x-forwarded-for") {
             forwarded = std::str::from_utf8(header.value).ok();
-        } else if header.name.eq_ignore_ascii_case("content-length") && header.value != b"0" {
-            return Step::Malformed;
+        } else if header.name.eq_ignore_ascii_case("content-length") && header.value != b"0"
+            || header.name.eq_ignore_ascii_case("transfer-encoding")
+        {
+            body = true;
         }
     }
     if request.method != Some("GET") {
@@ -219,7 +234,14 @@ fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) 
             "405 Method Not Allowed",
             "a tracker answers GET alone\n",
         );
-        return Step::Answered { length, keep };
+        // What a body holds is never read as a request.
+        return Step::Answered {
+            length,
+            keep: false,
+        };
+    }
+    if body {
+        return Step::Malformed;
     }
     let from = client_address(peer, forwarded, &tracker.0.settings.trusted_proxies);
     respond(tracker, request.path.unwrap_or_default(), from, answer);

@@ -52,6 +52,10 @@ pub struct Settings {
     pub most_announces: u32,
     /// Connections that are open at once.
     pub most_connections: usize,
+    /// Seconds that a client may take for the head of a request.
+    pub head_timeout: u64,
+    /// Seconds that a connection may stay open without a request.
+    pub idle_timeout: u64,
     /// Threads that answer; 0 means one for each processor.
     pub threads: usize,
     /// Proxies whose X-Forwarded-For is believed.
@@ -70,6 +74,8 @@ impl Default for Settings {
             most_addresses: 3,
             most_announces: 2_000,
             most_connections: 20_000,
+            head_timeout: 15,
+            idle_timeout: 60,
             threads: 0,
             trusted_proxies: vec![],
         }

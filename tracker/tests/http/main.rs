@@ -1,0 +1,10 @@
+//! The tracker over real sockets.
+
+#[cfg(test)]
+mod announce;
+#[cfg(test)]
+mod connection;
+#[cfg(test)]
+mod scrape;
+#[cfg(test)]
+mod server;
