@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// Show or rebuild the read tables.
     #[command(subcommand)]
     Projections(Projections),
+    /// Prove that the log is whole, look into it, take it elsewhere.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Measure, beside a floor in the same run.
     #[command(subcommand)]
     Bench(Bench),
@@ -117,6 +120,69 @@ pub(crate) enum Projections {
         /// All projections.
         #[arg(long, conflicts_with = "name")]
         all: bool,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Audit {
+    /// Verify the log, or an export of it without any database.
+    Verify {
+        /// The export; the log itself, when nothing is said.
+        file: Option<PathBuf>,
+        /// Verify up to this position.
+        #[arg(long, value_name = "POSITION", conflicts_with = "file")]
+        to: Option<i64>,
+    },
+    /// List events, newest first; one line of JSON each with --json.
+    Log {
+        /// Of this stream or stream type, such as torrent or torrent-UUID.
+        #[arg(long)]
+        stream: Option<String>,
+        /// Of this name, such as `TorrentUploaded`.
+        #[arg(long)]
+        event: Option<String>,
+        /// Caused by the member of this id.
+        #[arg(long, value_name = "ID")]
+        actor: Option<uuid::Uuid>,
+        /// Not before this time or position.
+        #[arg(long, value_name = "WHEN")]
+        from: Option<String>,
+        /// Up to this time or position.
+        #[arg(long, value_name = "WHEN")]
+        to: Option<String>,
+        /// How many at most.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Show a stream's state, now or then, and what has changed since.
+    Show {
+        /// The stream, such as torrent-UUID.
+        stream: String,
+        /// A time such as 2026-11-23T10:00:00Z, or a position.
+        #[arg(long, value_name = "WHEN")]
+        at: Option<String>,
+    },
+    /// Show what differs in a stream between two moments.
+    Diff {
+        /// The stream, such as torrent-UUID.
+        stream: String,
+        /// A time or a position.
+        #[arg(long, value_name = "WHEN")]
+        from: String,
+        /// A time or a position; now, when nothing is said.
+        #[arg(long, value_name = "WHEN")]
+        to: Option<String>,
+    },
+    /// Write the whole log as JSON lines; secrets are left out, and it can be verified all the same.
+    Export,
+    /// Fill a schema with the read tables as they stood at a moment.
+    Replay {
+        /// A time or a position.
+        #[arg(long, value_name = "WHEN")]
+        at: String,
+        /// The schema; it must be new or one that an earlier replay made.
+        #[arg(long, value_name = "SCHEMA")]
+        into: String,
     },
 }
 

@@ -6,6 +6,7 @@
 use clap::Parser as _;
 
 mod announcement;
+mod audit;
 mod bench;
 mod cli;
 mod config;
@@ -44,6 +45,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             Command::Member(command) => member::command(&config, &command, cli.json).await,
             Command::Torrent(command) => torrent::command(&config, &command, cli.json).await,
             Command::Projections(command) => projection::command(&config, &command, cli.json).await,
+            Command::Audit(command) => audit::command(&config, &command, cli.json).await,
             Command::Bench(command) => bench::command(&command),
         }
     })

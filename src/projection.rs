@@ -1,13 +1,11 @@
 //! The read tables at the command line.
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 
-use domain::Position;
 use projections::{Projection, rebuild, runner};
 use serde_json::json;
 
-use crate::announcement;
+use crate::announcement::{self, Progress};
 use crate::cli;
 use crate::config::Config;
 use crate::store::Store;
@@ -92,15 +90,15 @@ async fn rebuild_some(
     );
     for projection in chosen {
         let name = projection.name();
+        let mut progress = Progress::new("positions");
         let position = rebuild::rebuild(
             &store.pools.read,
             &store.feed,
             projection.as_ref(),
-            |at, head| {
-                show(name, at, head);
-            },
+            |at, head| progress.show(at.0, Some(head.0)),
         )
         .await?;
+        drop(progress);
         let value = json!({ "name": name, "position": position });
         announcement::answer(
             json,
@@ -109,14 +107,4 @@ async fn rebuild_some(
         );
     }
     Ok(())
-}
-
-/// Shows the progress on a terminal, over itself.
-fn show(name: &str, at: Position, head: Position) {
-    use std::io::Write as _;
-    let mut terminal = std::io::stderr();
-    if terminal.is_terminal() && at < head {
-        let percent = at.0 * 100 / head.0.max(1);
-        let _closed = write!(terminal, "\r{name:<10} {percent:>3} %  {at} of {head}\r");
-    }
 }

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::demo;
 use crate::store::Store;
 
+mod checkpoint;
 mod health;
 
 /// How long open requests may finish at shutdown.
@@ -52,12 +53,19 @@ pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<()> {
         running.app.clone(),
         running.stopped.clone(),
     ));
+    let checkpoints = tokio::spawn(checkpoint::keep(
+        store.audit(),
+        store.commands.clone(),
+        running.stopped.clone(),
+    ));
     let store = watch_over(store).await;
     tracing::info!("stopping");
     running.stop(server).await;
     for thread in threads {
         let _ended = thread.join();
     }
+    let _ended = checkpoints.await;
+    checkpoint::set(&store.audit(), &store.commands).await;
     store.close().await
 }
 

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use commands::Commands;
 use domain::Keyed;
+use infra::audit::Audit;
 use infra::embedded::Embedded;
 use infra::event_store::EventStore;
 use infra::feed::LogFeed;
+use infra::history::LogHistory;
 use infra::postgres::{self, Pools};
 use infra::random;
 use infra::vault::Vault;
 use projections::feed::Feed;
+use projections::history::History;
 
 use crate::config::Config;
 
@@ -93,6 +96,19 @@ impl Store {
     /// Gives the keyed hashes.
     pub(crate) fn keys(&self) -> Arc<dyn Keyed> {
         Arc::<Vault>::clone(&self.vault)
+    }
+
+    /// Gives what proves the log.
+    pub(crate) fn audit(&self) -> Audit {
+        Audit::new(self.pools.log.clone(), Arc::clone(&self.vault))
+    }
+
+    /// Gives what looks into the log.
+    pub(crate) fn history(&self) -> Arc<dyn History> {
+        Arc::new(LogHistory::new(
+            self.pools.log.clone(),
+            Arc::clone(&self.vault),
+        ))
     }
 
     /// Lets go of the database, and stops it if it is ours.

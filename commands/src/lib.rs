@@ -1,13 +1,14 @@
 //! What a person or a client may ask for: who asks, what is reserved, load, decide, append.
 //!
 //! [`Commands`] is the one handle that the edges hold. Each feature adds its methods in the file of
-//! its name: [`user`], [`torrent`], [`site`], [`traffic`]. Nothing here knows a database: what
+//! its name: [`user`], [`torrent`], [`site`], [`traffic`], [`audit`]. Nothing here knows a database: what
 //! deciding needs from outside comes through [`ports`].
 
 pub mod ports;
 pub mod refusal;
 mod stored;
 
+pub mod audit;
 pub mod site;
 pub mod torrent;
 pub mod traffic;

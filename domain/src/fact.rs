@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::decider::{Decider, Event};
-use crate::{category, site, torrent, traffic, user};
+use crate::{audit, category, site, torrent, traffic, user};
 
 /// Something that happened, in any stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Fact {
     Site(site::Event),
     /// In a tracker node's stream of a day.
     Traffic(traffic::Event),
+    /// In a stream of the audit.
+    Audit(audit::Event),
 }
 
 /// Why a stored event can't be read.
@@ -55,6 +57,7 @@ impl Fact {
             category::Category::STREAM => event(name, version, payload).map(Self::Category),
             site::Site::STREAM => event(name, version, payload).map(Self::Site),
             traffic::Traffic::STREAM => event(name, version, payload).map(Self::Traffic),
+            audit::Audit::STREAM => event(name, version, payload).map(Self::Audit),
             other => Err(Unreadable::Stream(other.to_owned())),
         }
     }
@@ -67,6 +70,7 @@ impl Fact {
             Self::Category(event) => event.name(),
             Self::Site(event) => event.name(),
             Self::Traffic(event) => event.name(),
+            Self::Audit(event) => event.name(),
         }
     }
 
@@ -78,6 +82,7 @@ impl Fact {
             Self::Category(event) => event.version(),
             Self::Site(event) => event.version(),
             Self::Traffic(event) => event.version(),
+            Self::Audit(event) => event.version(),
         }
     }
 
@@ -89,6 +94,7 @@ impl Fact {
             Self::Category(event) => serde_json::to_value(event),
             Self::Site(event) => serde_json::to_value(event),
             Self::Traffic(event) => serde_json::to_value(event),
+            Self::Audit(event) => serde_json::to_value(event),
         }
     }
 }

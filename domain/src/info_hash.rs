@@ -24,6 +24,7 @@ impl InfoHashV2 {
     }
 }
 
+/// Writes and reads bytes as hex digits.
 macro_rules! hex_text {
     ($name:ident, $length:literal) => {
         impl std::fmt::Display for $name {
@@ -48,6 +49,8 @@ macro_rules! hex_text {
         }
     };
 }
+
+pub(crate) use hex_text;
 
 hex_text!(InfoHash, 20);
 hex_text!(InfoHashV2, 32);

@@ -3,7 +3,8 @@
 //! A [`Decider`] is two pure functions: `decide` says which events a command causes, `evolve` folds
 //! them into state. What deciding needs from outside (an id, a salt, a name that is free) is put
 //! into the command. Reading order: [`decider`], [`user`], [`torrent`], [`category`], [`site`],
-//! [`traffic`], then [`fact`], the sum of all events, and [`recorded`], an event as the log gives it.
+//! [`traffic`], [`audit`], then [`fact`], the sum of all events, [`recorded`], an event as
+//! the log gives it, and [`history`], what auditors see.
 //!
 //! To add an event: a variant in its aggregate's `Event`, an arm in `evolve`, a golden file in
 //! `domain/golden`, and an arm wherever the compiler asks.
@@ -12,6 +13,7 @@ pub mod decider;
 pub mod id;
 pub mod recorded;
 
+pub mod audit;
 pub mod category;
 pub mod site;
 pub mod torrent;
@@ -19,6 +21,7 @@ pub mod traffic;
 pub mod user;
 
 pub mod fact;
+pub mod history;
 
 pub mod amount;
 pub mod bencode;

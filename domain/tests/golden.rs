@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use domain::{Fact, category, site, torrent, traffic, user};
+use domain::{Fact, audit, category, site, torrent, traffic, user};
 use serde_json::Value;
 
 /// Every name that is written today, with its version, from a match that misses none.
@@ -36,6 +36,11 @@ fn written() -> BTreeSet<String> {
             },
             Fact::Traffic(event) => match &event {
                 traffic::Event::TrafficRecorded(_) => (event.name(), event.version()),
+            },
+            Fact::Audit(event) => match &event {
+                audit::Event::CheckpointSet(_) | audit::Event::HistoryRead { .. } => {
+                    (event.name(), event.version())
+                }
             },
         };
         names.insert(format!("{name}.{version}"));
@@ -85,5 +90,5 @@ fn every_golden_file_is_read_and_written_the_same() {
 fn every_event_has_a_golden_file_of_its_own_name() {
     let files: BTreeSet<String> = golden().into_iter().map(|(name, _)| name).collect();
     assert_eq!(written(), files);
-    assert_eq!(files.len(), 11);
+    assert_eq!(files.len(), 13);
 }

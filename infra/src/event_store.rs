@@ -168,7 +168,8 @@ pub(crate) async fn open_all(vault: &Vault, rows: Vec<Row>) -> Result<Vec<Record
     Ok(events)
 }
 
-async fn open(vault: &Vault, row: Row) -> Result<Recorded, OpenError> {
+/// Opens a row.
+pub(crate) async fn open(vault: &Vault, row: Row) -> Result<Recorded, OpenError> {
     let position = row.position;
     let sealed = |source: VaultError| OpenError::Sealed { position, source };
     let key = vault.opening(row.key_id).await.map_err(sealed)?;

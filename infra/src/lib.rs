@@ -3,16 +3,20 @@
 //! Reading order: [`embedded`] brings up a database where none is given, [`postgres`] connects and
 //! migrates, [`vault`] holds the keys, [`event_store`] appends and loads through the appender,
 //! [`feed`] gives the log to projections in order, [`library`] reads it through postgres-es for
-//! audits, [`ephemera`] keeps what expires, [`random`] is the system's generator.
+//! differential tests, [`audit`] proves that nothing in it was changed, [`history`] looks up
+//! what auditors ask for, [`ephemera`] keeps what expires, [`random`] is the system's generator.
 
+pub mod audit;
 pub mod embedded;
 pub mod ephemera;
 pub mod event_store;
 pub mod feed;
+pub mod history;
 pub mod library;
 pub mod postgres;
 pub mod random;
 pub mod vault;
 
 mod appender;
+mod merkle;
 mod seal;

@@ -95,9 +95,18 @@ pub(crate) fn open(
     envelope: &Envelope<'_>,
     sealed: &[u8],
 ) -> Result<Inside, Unsealable> {
-    let key = stream_key(data_key, envelope.stream)?;
-    let plain = decrypt(&key, sealed, &envelope.bytes())?;
+    let plain = open_plain(data_key, envelope, sealed)?;
     serde_json::from_slice(&plain).map_err(|_| Unsealable)
+}
+
+/// Opens an event's plaintext, byte for byte as it was committed to.
+pub(crate) fn open_plain(
+    data_key: &Key,
+    envelope: &Envelope<'_>,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+    let key = stream_key(data_key, envelope.stream)?;
+    decrypt(&key, sealed, &envelope.bytes())
 }
 
 /// Encrypts under a key with a nonce that is used once; the nonce leads the answer.

@@ -157,7 +157,7 @@ impl Projection for Access {
             match &event.fact {
                 Fact::User(user) => self.member(to, event, user).await?,
                 Fact::Torrent(torrent) => torrent_changed(to, event, torrent).await?,
-                Fact::Category(_) | Fact::Site(_) | Fact::Traffic(_) => {}
+                Fact::Category(_) | Fact::Site(_) | Fact::Traffic(_) | Fact::Audit(_) => {}
             }
         }
         Ok(())

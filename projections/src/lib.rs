@@ -16,6 +16,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 
 pub mod feed;
+pub mod history;
 pub mod page;
 pub mod progress;
 pub mod rebuild;

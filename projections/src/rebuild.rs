@@ -20,19 +20,8 @@ pub async fn rebuild(
     projection: &dyn Projection,
     mut seen: impl FnMut(Position, Position),
 ) -> Result<Position, NotApplied> {
+    let mut position = fill(pool, feed, projection, BESIDE, None, &mut seen).await?;
     let mut connection = pool.acquire().await?;
-    begin(&mut connection, projection).await?;
-    let mut position = Position(0);
-    loop {
-        let head = feed.head().await.map_err(away)?;
-        seen(position, head);
-        if position >= head {
-            break;
-        }
-        let mut transaction = connection.begin().await?;
-        position = replay(&mut transaction, feed, projection, position).await?;
-        transaction.commit().await?;
-    }
     let mut transaction = connection.begin().await?;
     position = swap(&mut transaction, feed, projection, position).await?;
     transaction.commit().await?;
@@ -40,30 +29,50 @@ pub async fn rebuild(
     Ok(position)
 }
 
-async fn begin(
-    connection: &mut PgConnection,
+/// Fills a projection's tables in a schema, as they stood at a position, or as they are.
+pub async fn fill(
+    pool: &PgPool,
+    feed: &Arc<dyn Feed>,
     projection: &dyn Projection,
-) -> Result<(), NotApplied> {
+    schema: &str,
+    upto: Option<Position>,
+    mut seen: impl FnMut(Position, Position),
+) -> Result<Position, NotApplied> {
+    let mut connection = pool.acquire().await?;
     let mut transaction = connection.begin().await?;
-    sqlx::raw_sql(&format!("create schema if not exists {BESIDE}"))
+    sqlx::raw_sql(&format!("create schema if not exists \"{schema}\""))
         .execute(&mut *transaction)
         .await?;
-    runner::make(&mut transaction, BESIDE, projection).await?;
+    runner::make(&mut transaction, schema, projection).await?;
     transaction.commit().await?;
-    Ok(())
+    let mut position = Position(0);
+    loop {
+        let head = feed.head().await.map_err(away)?;
+        let goal = upto.map_or(head, |upto| upto.min(head));
+        seen(position, goal);
+        if position >= goal {
+            return Ok(position);
+        }
+        let limit = BATCH.min(goal.0 - position.0);
+        let mut transaction = connection.begin().await?;
+        position = replay(&mut transaction, feed, projection, schema, position, limit).await?;
+        transaction.commit().await?;
+    }
 }
 
 async fn replay(
     transaction: &mut PgConnection,
     feed: &Arc<dyn Feed>,
     projection: &dyn Projection,
+    schema: &str,
     after: Position,
+    limit: i64,
 ) -> Result<Position, NotApplied> {
-    sqlx::raw_sql(&format!("set local search_path to {BESIDE}"))
+    sqlx::raw_sql(&format!("set local search_path to \"{schema}\""))
         .execute(&mut *transaction)
         .await?;
     let batch = feed
-        .read(after, BATCH, projection.streams())
+        .read(after, limit, projection.streams())
         .await
         .map_err(away)?;
     projection.apply(transaction, &batch.events).await?;
@@ -83,7 +92,7 @@ async fn swap(
             .fetch_one(&mut *transaction)
             .await?;
     while position < Position(living) {
-        position = replay(transaction, feed, projection, position).await?;
+        position = replay(transaction, feed, projection, BESIDE, position, BATCH).await?;
     }
     for table in projection.table_names() {
         sqlx::raw_sql(&format!("drop table if exists {SCHEMA}.{table}"))

@@ -93,11 +93,11 @@ pub(crate) async fn make(
 ) -> Result<(), sqlx::Error> {
     let mut statements = String::new();
     for table in projection.table_names() {
-        statements = format!("{statements}drop table if exists {schema}.{table};\n");
+        statements = format!("{statements}drop table if exists \"{schema}\".{table};\n");
     }
     let tables = projection.tables();
     let statements = format!(
-        "{statements}set local search_path to {schema};\n{tables}\nset local search_path to {SCHEMA}, public;"
+        "{statements}set local search_path to \"{schema}\";\n{tables}\nset local search_path to {SCHEMA}, public;"
     );
     to.execute(statements.as_str()).await?;
     Ok(())

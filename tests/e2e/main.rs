@@ -7,6 +7,7 @@
 )]
 
 mod announce;
+mod audit;
 mod clients;
 mod faults;
 mod rebuild;

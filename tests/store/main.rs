@@ -22,6 +22,7 @@ use tests::{Database, database, until};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+mod audit;
 mod library;
 
 const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];

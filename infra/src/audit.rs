@@ -1,0 +1,358 @@
+//! Proves that the log is what was appended: nothing changed, removed, swapped or put in.
+//!
+//! Every event's leaf commits to its place and, with a salt, to its plaintext; the chain links the
+//! leaves; checkpoints in the log itself hold the Merkle root of the leaves since the one before.
+//! Who holds the keys and the database together could write another log from the beginning, which
+//! only a root or an export that is kept elsewhere shows.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+use std::sync::Arc;
+
+use domain::Position;
+use domain::audit::{Checkpoint, Digest};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sqlx::PgPool;
+
+use crate::appender::micros;
+use crate::event_store::{COLUMNS, Row};
+use crate::merkle::Tree;
+use crate::seal::{self, Envelope, Inside, Key, Place};
+use crate::vault::{Vault, VaultError};
+
+mod chain;
+mod file;
+
+use chain::{Check, Link, mismatch};
+pub use file::verify as verify_file;
+
+/// Events that are read at once.
+const BATCH: i64 = 5_000;
+
+/// The auditor's view of the log.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    pool: PgPool,
+    vault: Arc<Vault>,
+}
+
+/// A log that fits together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// How many events there are.
+    pub events: i64,
+    /// The last position.
+    pub position: Position,
+    /// The chain's hash there, as hex.
+    pub chain: String,
+    /// The Merkle root of all leaves (RFC 6962), as hex.
+    pub root: String,
+}
+
+impl Verified {
+    fn of(check: &Check) -> Self {
+        Self {
+            events: check.position().0,
+            position: check.position(),
+            chain: check.chain(),
+            root: check.root(),
+        }
+    }
+}
+
+/// The first event that doesn't fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {event} doesn't fit: {reason}")]
+pub struct Mismatch {
+    /// Where it stands, or should.
+    pub event: Position,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Mismatch {
+    fn after(found: &Verified, reason: &'static str) -> Self {
+        mismatch(found.position.0 + 1, reason)
+    }
+}
+
+/// Why there is no verdict, or which it is.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The log doesn't fit together.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// The database can't be read.
+    #[error("the log can't be read")]
+    Database(#[from] sqlx::Error),
+    /// The file can't be read or written.
+    #[error("the file can't be used: {0}")]
+    File(#[source] std::io::Error),
+    /// The program is shutting down.
+    #[error("the audit was cut off")]
+    CutOff,
+}
+
+/// A row with its hashes.
+#[derive(sqlx::FromRow)]
+struct Stored {
+    #[sqlx(flatten)]
+    row: Row,
+    leaf: Vec<u8>,
+    chain: Vec<u8>,
+}
+
+/// Rows, and the keys that open them.
+struct Batch {
+    rows: Vec<Stored>,
+    keys: HashMap<i32, Key>,
+}
+
+impl Audit {
+    /// Makes the auditor's view.
+    pub fn new(pool: PgPool, vault: Arc<Vault>) -> Self {
+        Self { pool, vault }
+    }
+
+    /// Verifies the log up to a position, or all of it; `seen` is told how far it is, and how far it
+    /// must go.
+    pub async fn verify(
+        &self,
+        upto: Option<Position>,
+        seen: impl FnMut(Position, Position),
+    ) -> Result<Verified, AuditError> {
+        self.walk(upto, None, seen).await
+    }
+
+    /// Verifies the log and writes it as JSON lines; [`verify_file`] reads them.
+    pub async fn export(
+        &self,
+        to: &mut (dyn Write + Send),
+        seen: impl FnMut(Position, Position),
+    ) -> Result<Verified, AuditError> {
+        let mut to = to;
+        let verified = self.walk(None, Some(&mut *to), seen).await?;
+        file::finish(&mut to, &verified)?;
+        Ok(verified)
+    }
+
+    async fn walk(
+        &self,
+        upto: Option<Position>,
+        mut to: Option<&mut (dyn Write + Send)>,
+        mut seen: impl FnMut(Position, Position),
+    ) -> Result<Verified, AuditError> {
+        let (head, answered) = self.ends().await?;
+        let upto = upto.map_or(head, |upto| upto.min(head));
+        let writes = to.is_some();
+        let mut check = Check::default();
+        let mut batch = self.read(Position(0), upto).await?;
+        while let Some(last) = batch
+            .rows
+            .last()
+            .map(|stored| Position(stored.row.position))
+        {
+            // One core opens and hashes while the database reads on.
+            let checking = tokio::task::spawn_blocking(move || {
+                let lines = take_all(&mut check, &batch, writes);
+                (check, lines)
+            });
+            let (checked, next) = tokio::join!(checking, self.read(last, upto));
+            let (so_far, lines) = checked.map_err(|_| AuditError::CutOff)?;
+            let lines = lines?;
+            check = so_far;
+            if let Some(to) = to.as_mut() {
+                to.write_all(&lines).map_err(AuditError::File)?;
+            }
+            seen(check.position(), upto);
+            batch = next?;
+        }
+        let verified = Verified::of(&check);
+        if verified.position < upto.min(answered) || (upto == head && head < answered) {
+            return Err(Mismatch::after(&verified, "it was acknowledged, and is gone").into());
+        }
+        Ok(verified)
+    }
+
+    /// Gives the last position, and the last that a command was answered with.
+    async fn ends(&self) -> Result<(Position, Position), sqlx::Error> {
+        let (head, answered): (Option<i64>, Option<i64>) = sqlx::query_as(
+            "select (select max(position) from event_log), (select max(last_pos) from command_log)",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((Position(head.unwrap_or(0)), Position(answered.unwrap_or(0))))
+    }
+
+    async fn read(&self, after: Position, upto: Position) -> Result<Batch, AuditError> {
+        let query = format!(
+            "select {COLUMNS}, leaf, chain from event_log
+             where position > $1 and position <= $2 order by position limit $3"
+        );
+        let rows: Vec<Stored> = sqlx::query_as(&query)
+            .bind(after.0)
+            .bind(upto.0)
+            .bind(BATCH)
+            .fetch_all(&self.pool)
+            .await?;
+        let ids: HashSet<i32> = rows.iter().map(|stored| stored.row.key_id).collect();
+        let mut keys = HashMap::new();
+        for id in ids {
+            match self.vault.opening(id).await {
+                Ok(key) => {
+                    keys.insert(id, key);
+                }
+                // An event whose key is gone or was changed is told as one that doesn't open.
+                Err(VaultError::Database(sqlx::Error::RowNotFound) | VaultError::Tampered(_)) => {}
+                Err(VaultError::Database(error)) => return Err(error.into()),
+                Err(_) => return Err(AuditError::CutOff),
+            }
+        }
+        Ok(Batch { rows, keys })
+    }
+
+    /// Gives a checkpoint over what came since the last one, unless nothing but it did.
+    pub async fn checkpoint(&self) -> Result<Option<Checkpoint>, AuditError> {
+        let last: Option<Row> = sqlx::query_as(&format!(
+            "select {COLUMNS} from event_log
+             where stream_type = 'audit' and stream_id = $1 order by sequence desc limit 1"
+        ))
+        .bind(domain::audit::CHECKPOINTS)
+        .fetch_optional(&self.pool)
+        .await?;
+        let (after, own) = match last {
+            Some(row) => {
+                let own = Position(row.position);
+                (self.covered(row).await?, own)
+            }
+            None => (Position(0), Position(0)),
+        };
+        let (head, _) = self.ends().await?;
+        if head <= own {
+            return Ok(None);
+        }
+        let mut tree = Tree::default();
+        let mut position = after;
+        let mut chain = vec![];
+        while position < head {
+            let leaves: Vec<(i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+                "select position, leaf, chain from event_log
+                 where position > $1 and position <= $2 order by position limit 50000",
+            )
+            .bind(position.0)
+            .bind(head.0)
+            .fetch_all(&self.pool)
+            .await?;
+            for (at, leaf, linked) in leaves {
+                if at != position.0 + 1 {
+                    return Err(mismatch(position.0 + 1, "it is missing").into());
+                }
+                tree.push(&hash(&leaf, at)?);
+                position = Position(at);
+                chain = linked;
+            }
+        }
+        Ok(Some(Checkpoint {
+            after,
+            upto: head,
+            chain: Digest(hash(&chain, head.0)?),
+            root: Digest(tree.root()),
+        }))
+    }
+
+    async fn covered(&self, row: Row) -> Result<Position, AuditError> {
+        let position = row.position;
+        let opened = crate::event_store::open(&self.vault, row).await;
+        match opened.map(|event| event.fact) {
+            Ok(domain::Fact::Audit(domain::audit::Event::CheckpointSet(checkpoint))) => {
+                Ok(checkpoint.upto)
+            }
+            _ => Err(mismatch(position, "it isn't a checkpoint").into()),
+        }
+    }
+}
+
+fn hash(bytes: &[u8], position: i64) -> Result<[u8; 32], Mismatch> {
+    bytes
+        .try_into()
+        .map_err(|_| mismatch(position, "its hash has another length"))
+}
+
+/// Checks a batch; gives its lines where they are wanted.
+fn take_all(check: &mut Check, batch: &Batch, writes: bool) -> Result<Vec<u8>, AuditError> {
+    let mut lines = vec![];
+    for Stored { row, leaf, chain } in &batch.rows {
+        let sealed = || {
+            mismatch(
+                row.position,
+                "its sealed content doesn't open: it, its stream, its sequence, its type, its version or its key was changed",
+            )
+        };
+        let envelope = Envelope {
+            stream_type: &row.stream_type,
+            stream: row.stream_id,
+            sequence: row.sequence,
+            name: &row.event_type,
+            version: row.event_version,
+            key_id: row.key_id,
+        };
+        let expected = check.position().0 + 1;
+        if row.position != expected {
+            return Err(mismatch(expected, "it is missing").into());
+        }
+        let key = batch.keys.get(&row.key_id).ok_or_else(sealed)?;
+        let plain = seal::open_plain(key, &envelope, &row.sealed).map_err(|_| sealed())?;
+        let place = Place {
+            position: row.position,
+            envelope,
+            command: row.command_id,
+            recorded_at: micros(row.recorded_at),
+        };
+        check.take(&Link {
+            place,
+            plain: Some(&plain),
+            commitment: chain::commitment(&plain),
+            leaf,
+            chain,
+        })?;
+        if writes {
+            line(&mut lines, row, &plain, leaf, chain)?;
+        }
+    }
+    Ok(lines)
+}
+
+fn line(
+    to: &mut Vec<u8>,
+    row: &Row,
+    plain: &[u8],
+    leaf: &[u8],
+    linked: &[u8],
+) -> Result<(), AuditError> {
+    let file = |error: serde_json::Error| AuditError::File(error.into());
+    let inside: Inside = serde_json::from_slice(plain).map_err(file)?;
+    let (inside, commitment) = if domain::history::has_secret(&inside.payload) {
+        (None, Some(hex::encode(chain::commitment(plain))))
+    } else {
+        let plain = String::from_utf8_lossy(plain).into_owned();
+        (Some(RawValue::from_string(plain).map_err(file)?), None)
+    };
+    let line = file::Line {
+        position: row.position,
+        stream_type: row.stream_type.clone(),
+        stream_id: row.stream_id,
+        sequence: row.sequence,
+        event_type: row.event_type.clone(),
+        event_version: row.event_version,
+        command_id: row.command_id,
+        recorded_at: row.recorded_at,
+        inside,
+        commitment,
+        leaf: hex::encode(leaf),
+        chain: hex::encode(linked),
+    };
+    serde_json::to_writer(&mut *to, &line).map_err(file)?;
+    to.push(b'\n');
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! What makes a log whole, checked one event after the other.
+
+use domain::audit::Checkpoint;
+use domain::{Position, audit};
+use sha2::{Digest as _, Sha256};
+
+use super::Mismatch;
+use crate::merkle::Tree;
+use crate::seal::{self, Inside, Place};
+
+/// The fold over the log that finds the first event that doesn't fit.
+#[derive(Debug, Default)]
+pub(super) struct Check {
+    position: i64,
+    recorded_at: i64,
+    chain: Vec<u8>,
+    all: Tree,
+    /// The leaves since the last checkpoint, and where they begin.
+    recent: Vec<[u8; 32]>,
+    covered: i64,
+}
+
+/// An event as it is stored, with its plaintext unless that is withheld.
+pub(super) struct Link<'a> {
+    pub(super) place: Place<'a>,
+    pub(super) plain: Option<&'a [u8]>,
+    pub(super) commitment: [u8; 32],
+    pub(super) leaf: &'a [u8],
+    pub(super) chain: &'a [u8],
+}
+
+/// Commits to a plaintext, which holds a salt.
+pub(super) fn commitment(plain: &[u8]) -> [u8; 32] {
+    Sha256::digest(plain).into()
+}
+
+impl Check {
+    /// Takes the next event; says what is wrong with it, if anything is.
+    pub(super) fn take(&mut self, link: &Link<'_>) -> Result<(), Mismatch> {
+        let expected = self.position + 1;
+        let position = link.place.position;
+        if position != expected {
+            return Err(mismatch(expected, "it is missing"));
+        }
+        let wrong = |reason| Err(mismatch(position, reason));
+        if link.place.recorded_at < self.recorded_at {
+            return wrong("it is older than the event before it");
+        }
+        let leaf = seal::leaf(&link.place, &link.commitment);
+        if leaf != link.leaf {
+            return wrong("its place, its time, its command or its content was changed");
+        }
+        let chain = seal::link(&self.chain, &leaf);
+        if chain != link.chain {
+            return wrong("its hash doesn't continue the chain");
+        }
+        if link.place.envelope.stream_type == "audit" {
+            self.checkpoint(link)?;
+        }
+        self.position = position;
+        self.recorded_at = link.place.recorded_at;
+        self.chain = chain.to_vec();
+        self.all.push(&leaf);
+        self.recent.push(leaf);
+        Ok(())
+    }
+
+    /// Compares a checkpoint with the events that it covers.
+    fn checkpoint(&mut self, link: &Link<'_>) -> Result<(), Mismatch> {
+        let wrong = |reason| mismatch(link.place.position, reason);
+        let inside: Option<Inside> = link
+            .plain
+            .and_then(|plain| serde_json::from_slice(plain).ok());
+        let event = inside.and_then(|inside| serde_json::from_value(inside.payload).ok());
+        let event = event.ok_or_else(|| wrong("it has no shape that is known"))?;
+        let audit::Event::CheckpointSet(checkpoint) = event else {
+            return Ok(());
+        };
+        if checkpoint.after.0 != self.covered || checkpoint.upto.0 > self.position {
+            return Err(wrong("this checkpoint doesn't follow the one before it"));
+        }
+        if self.root_upto(checkpoint) != Some(checkpoint.root.0) {
+            return Err(wrong(
+                "the events before this checkpoint aren't the ones it covers",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Gives the root of what a checkpoint covers, and begins after it.
+    fn root_upto(&mut self, checkpoint: Checkpoint) -> Option<[u8; 32]> {
+        let length = usize::try_from(checkpoint.upto.0 - self.covered).ok()?;
+        if length > self.recent.len() {
+            return None;
+        }
+        let mut tree = Tree::default();
+        self.recent
+            .drain(..length)
+            .for_each(|leaf| tree.push(&leaf));
+        self.covered = checkpoint.upto.0;
+        Some(tree.root())
+    }
+
+    pub(super) fn position(&self) -> Position {
+        Position(self.position)
+    }
+
+    pub(super) fn chain(&self) -> String {
+        hex::encode(&self.chain)
+    }
+
+    pub(super) fn root(&self) -> String {
+        hex::encode(self.all.root())
+    }
+}
+
+pub(super) fn mismatch(position: i64, reason: &'static str) -> Mismatch {
+    Mismatch {
+        event: Position(position),
+        reason: reason.to_owned(),
+    }
+}

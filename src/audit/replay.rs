@@ -1,0 +1,48 @@
+//! The read tables as they stood at a moment, in a schema of their own.
+
+use anyhow::ensure;
+use domain::Position;
+use projections::rebuild;
+use serde_json::json;
+
+use crate::announcement::{self, Progress};
+use crate::store::Store;
+
+/// What marks a schema as one that a replay made.
+const MARK: &str = "opentracker replay";
+
+/// Fills a schema with every projection's tables as they stood at a position.
+pub(super) async fn into_schema(
+    store: &Store,
+    upto: Position,
+    schema: &str,
+    json: bool,
+) -> anyhow::Result<()> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    ensure!(
+        !schema.is_empty() && schema.len() <= 63 && schema.chars().all(plain),
+        "a schema's name is made of a to z, 0 to 9 and _"
+    );
+    ensure!(
+        infra::postgres::claim_schema(&store.pools.log, schema, MARK).await?,
+        "the schema {schema} is there and wasn't made by a replay; choose another name"
+    );
+    let mut rows = vec![];
+    for projection in projections::all(&store.keys()) {
+        let mut progress = Progress::new("positions");
+        let position = rebuild::fill(
+            &store.pools.read,
+            &store.feed,
+            projection.as_ref(),
+            schema,
+            Some(upto),
+            |at, of| progress.show(at.0, Some(of.0)),
+        )
+        .await?;
+        rows.push(json!({ "name": projection.name(), "position": position }));
+    }
+    let value = json!({ "schema": schema, "position": upto, "projections": rows });
+    let text = format!("{schema} holds the read tables as they stood at {upto}");
+    announcement::answer(json, &value, &text);
+    Ok(())
+}
