@@ -13,7 +13,7 @@ create table event_log (
     sealed        bytea not null,    -- nonce, ciphertext and tag of payload, metadata and salt
     leaf          bytea not null,    -- SHA-256 of the envelope and of the plaintext's commitment
     chain         bytea not null,    -- SHA-256 of the chain before and the leaf
-    constraint event_log_stream unique (stream_type, stream_id, sequence)
+    constraint event_log_stream unique (stream_id, stream_type, sequence)
 );
 alter table event_log alter column sealed set storage external;
 

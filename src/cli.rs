@@ -197,4 +197,13 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 100_000)]
         peers: usize,
     },
+    /// Commands with 1, 8 and 32 writers, beside postgres-es as it comes and a raw INSERT loop.
+    Append {
+        /// Seconds of each measurement.
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+        /// How many writers at once, one measurement for each.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32])]
+        writers: Vec<u32>,
+    },
 }

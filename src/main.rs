@@ -46,7 +46,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             Command::Torrent(command) => torrent::command(&config, &command, cli.json).await,
             Command::Projections(command) => projection::command(&config, &command, cli.json).await,
             Command::Audit(command) => audit::command(&config, &command, cli.json).await,
-            Command::Bench(command) => bench::command(&command),
+            Command::Bench(command) => bench::command(&config, &command).await,
         }
     })
 }

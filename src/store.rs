@@ -113,12 +113,24 @@ impl Store {
 
     /// Lets go of the database, and stops it if it is ours.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
-        self.pools.log.close().await;
-        self.pools.read.close().await;
-        if let Some(embedded) = self.embedded {
+        if let Some(embedded) = self.let_go().await {
             embedded.stop()?;
         }
         Ok(())
+    }
+
+    /// Lets go of the database, and removes it if it is ours.
+    pub(crate) async fn remove(self) -> anyhow::Result<()> {
+        if let Some(embedded) = self.let_go().await {
+            embedded.remove()?;
+        }
+        Ok(())
+    }
+
+    async fn let_go(self) -> Option<Embedded> {
+        self.pools.log.close().await;
+        self.pools.read.close().await;
+        self.embedded
     }
 }
 

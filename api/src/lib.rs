@@ -1,6 +1,6 @@
 //! The web edge: pages, the sign-in API, health.
 //!
-//! A request passes [`headers`], [`csrf`] and the guard of a site that isn't set up, then a handler.
+//! A request passes [`headers`], [`csrf`], [`position`] and the guard of a site that isn't set up, then a handler.
 //! Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
 //! [`problem::Problem`], shown as problem+json or as a page.
 
@@ -19,6 +19,7 @@ pub mod sign_in;
 
 mod csrf;
 mod health;
+mod position;
 mod web;
 
 use app::App;
@@ -49,6 +50,7 @@ pub fn router(app: App) -> Router {
         .fallback(async || problem::Problem::not_found())
         .method_not_allowed_fallback(async || problem::Problem::method())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(app.clone(), position::follow))
         .layer(from_fn_with_state(app.clone(), csrf::check))
         .layer(from_fn_with_state(app.clone(), web::setup::guard))
         .layer(from_fn(problem::in_time))

@@ -6,6 +6,7 @@
 
 pub mod ports;
 pub mod refusal;
+pub mod request;
 mod stored;
 
 pub mod audit;
@@ -28,6 +29,7 @@ pub struct Commands {
     log: Arc<dyn EventLog>,
     random: Arc<dyn Random>,
     keys: Arc<dyn Keyed>,
+    kept: Arc<stored::Kept>,
 }
 
 /// A command that was carried out.
@@ -57,13 +59,18 @@ pub(crate) struct Frame {
 impl Commands {
     /// Makes the write side over a log.
     pub fn new(log: Arc<dyn EventLog>, random: Arc<dyn Random>, keys: Arc<dyn Keyed>) -> Self {
-        Self { log, random, keys }
+        Self {
+            log,
+            random,
+            keys,
+            kept: Arc::default(),
+        }
     }
 
     /// Makes the frame of a command without claims.
     fn frame(&self, actor: Actor) -> Frame {
         Frame {
-            command: CommandId(self.random.id()),
+            command: request::command().unwrap_or_else(|| CommandId(self.random.id_in_time())),
             meta: Meta {
                 actor,
                 correlation: self.random.id(),
@@ -85,6 +92,11 @@ impl Commands {
         }
     }
 
+    /// Makes the id of something new.
+    fn new_id(&self) -> Uuid {
+        request::made().unwrap_or_else(|| self.random.id())
+    }
+
     /// Loads, decides and appends, anew when somebody else appended meanwhile.
     async fn execute<D: Decider>(
         &self,
@@ -92,7 +104,17 @@ impl Commands {
         command: D::Command,
         frame: Frame,
     ) -> Result<Position, Refusal<D::Rejection>> {
-        stored::execute::<D>(&self.log, stream, command, frame).await
+        if request::command().is_some()
+            && let Some(first) = self.log.answered(frame.command).await?
+        {
+            request::reached(first);
+            return Ok(first);
+        }
+        let done = stored::execute::<D>(&self.log, &self.kept, stream, command, frame).await;
+        if let Ok(position) = &done {
+            request::reached(*position);
+        }
+        done
     }
 
     /// Folds a stream.

@@ -44,6 +44,9 @@ pub trait EventLog: Send + Sync + std::fmt::Debug {
     /// Appends a command's events, claims and releases in one transaction, or nothing.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
+    /// Tells the last position of a command that was carried out before.
+    async fn answered(&self, command: CommandId) -> Result<Option<Position>, Unavailable>;
+
     /// Tells the stream that holds a claim.
     async fn holder(&self, claim: &Claim) -> Result<Option<Uuid>, Unavailable>;
 }
@@ -152,6 +155,11 @@ pub trait Random: Send + Sync + std::fmt::Debug {
         let mut bytes = [0; 16];
         self.fill(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// Makes an id that is greater than those made before, for an index that grows at its end.
+    fn id_in_time(&self) -> Uuid {
+        Uuid::now_v7()
     }
 }
 

@@ -3,18 +3,22 @@
 //! The library's frame is used as it is: [`PersistedEventStore`] loads and numbers events,
 //! [`Aggregate::handle`] decides into an [`EventSink`], `commit` hands them to a
 //! [`PersistedEventRepository`]. What we add stands here and nowhere else: the position of the
-//! answer, claims, and a bounded number of tries when somebody else was faster.
+//! answer, claims, states that are kept between commands, and a bounded number of tries when somebody
+//! else was faster.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::persist::{
-    PersistedEventRepository, PersistedEventStore, PersistenceError, ReplayStream, SerializedEvent,
-    SerializedSnapshot,
+    EventStoreAggregateContext, PersistedEventRepository, PersistedEventStore, PersistenceError,
+    ReplayStream, SerializedEvent, SerializedSnapshot,
 };
-use cqrs_es::{Aggregate, AggregateContext, AggregateError, DomainEvent, EventStore};
+use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventStore};
 use domain::{Decider, Event, Position};
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -24,16 +28,19 @@ use crate::{Frame, Refusal};
 
 /// How often a command is decided anew when somebody else appended to its stream.
 const TRIES: u32 = 5;
+/// States that are kept at most.
+const KEPT: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// Loads, decides and appends.
 pub(crate) async fn execute<D: Decider>(
     log: &Arc<dyn EventLog>,
+    kept: &Kept,
     stream: Uuid,
     command: D::Command,
     frame: Frame,
 ) -> Result<Position, Refusal<D::Rejection>> {
     for _ in 0..TRIES {
-        match attempt::<D>(log, stream, command.clone(), frame.clone()).await {
+        match attempt::<D>(log, kept, stream, command.clone(), frame.clone()).await {
             Err(Refusal::Conflict) => {}
             other => return other,
         }
@@ -48,13 +55,14 @@ pub(crate) async fn load<D: Decider>(
 ) -> Result<D, Unavailable> {
     let store = store::<D>(Repository::reading::<D>(log));
     match store.load_aggregate(&stream.to_string()).await {
-        Ok(mut context) => Ok(std::mem::take(&mut context.aggregate().0)),
+        Ok(context) => Ok(context.aggregate.0),
         Err(error) => Err(Unavailable::new("the event store", error.to_string())),
     }
 }
 
 async fn attempt<D: Decider>(
     log: &Arc<dyn EventLog>,
+    kept: &Kept,
     stream: Uuid,
     command: D::Command,
     frame: Frame,
@@ -62,26 +70,86 @@ async fn attempt<D: Decider>(
     let repository = Repository::writing::<D>(log, frame);
     let answer = Arc::clone(&repository.answer);
     let store = store::<D>(repository);
-    let mut context = store
-        .load_aggregate(&stream.to_string())
-        .await
-        .map_err(refusal)?;
-    let sink = EventSink::default();
-    context
-        .aggregate()
-        .handle(command, &(), &sink)
-        .await
-        .map_err(Refusal::Rejected)?;
-    let events = sink.collect().await;
-    if events.is_empty() {
-        return Ok(Position(0));
+    let decided = match kept.take::<D>(stream) {
+        // Another node may have appended meanwhile: then the append is a conflict, but what is
+        // refused, or changes nothing, has to be decided on the stream itself.
+        Some(context) => match decide(command.clone(), context).await {
+            Ok(decided) if !decided.0.is_empty() => Ok(decided),
+            _ => decide(command, fresh(&store, stream).await?).await,
+        },
+        None => decide(command, fresh(&store, stream).await?).await,
+    };
+    let (events, mut context) = decided.map_err(Refusal::Rejected)?;
+    let state = std::mem::take(&mut context.aggregate);
+    let sequence = context.current_sequence + events.len();
+    if !events.is_empty() {
+        store
+            .commit(events, context, HashMap::new())
+            .await
+            .map_err(refusal)?;
     }
-    store
-        .commit(events, context, HashMap::new())
-        .await
-        .map_err(refusal)?;
+    kept.put(stream, state, sequence);
     let position = *answer.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(position)
+}
+
+type Context<D> = EventStoreAggregateContext<Stored<D>>;
+
+async fn fresh<D: Decider>(
+    store: &PersistedEventStore<Repository, Stored<D>>,
+    stream: Uuid,
+) -> Result<Context<D>, Refusal<D::Rejection>> {
+    let loaded = store.load_aggregate(&stream.to_string()).await;
+    loaded.map_err(refusal)
+}
+
+async fn decide<D: Decider>(
+    command: D::Command,
+    mut context: Context<D>,
+) -> Result<(Vec<StoredEvent<D::Event>>, Context<D>), D::Rejection> {
+    let sink = EventSink::default();
+    context.aggregate.handle(command, &(), &sink).await?;
+    Ok((sink.collect().await, context))
+}
+
+/// States of streams that are asked often, as this process appended to them last.
+///
+/// A state is taken out while a command is decided on it, so no two decide on the same one.
+pub(crate) struct Kept(Mutex<LruCache<(&'static str, Uuid), State>>);
+
+/// A state, and the sequence of its last event.
+type State = (Box<dyn Any + Send>, usize);
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(KEPT)))
+    }
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
+}
+
+impl Kept {
+    fn take<D: Decider>(&self, stream: Uuid) -> Option<Context<D>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, current_sequence) = kept.pop(&(D::STREAM, stream))?;
+        Some(Context {
+            aggregate_id: stream.to_string(),
+            aggregate: Stored(*state.downcast::<D>().ok()?),
+            current_sequence,
+            current_snapshot: None,
+        })
+    }
+
+    fn put<D: Decider>(&self, stream: Uuid, state: Stored<D>, sequence: usize) {
+        if D::KEPT {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.put((D::STREAM, stream), (Box::new(state.0), sequence));
+        }
+    }
 }
 
 fn store<D: Decider>(repository: Repository) -> PersistedEventStore<Repository, Stored<D>> {

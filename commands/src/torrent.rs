@@ -17,7 +17,7 @@ impl Commands {
         if let Category::Unknown = self.load::<Category>(upload.category.0).await? {
             return Err(Refusal::NotFound);
         }
-        let torrent = TorrentId(self.random.id());
+        let torrent = TorrentId(self.new_id());
         let mut frame = self.frame(Actor::Member(upload.uploader));
         frame.claims = self.hash_claims(upload.info_hash, upload.info_hash_v2);
         let position = self

@@ -42,7 +42,7 @@ impl Commands {
         if self.log.holder(&founder).await?.is_some() {
             return Err(Refusal::Forbidden);
         }
-        let member = MemberId(self.random.id());
+        let member = MemberId(self.new_id());
         let made = self
             .join(
                 member,
@@ -75,7 +75,7 @@ impl Commands {
         if site.registration == Registration::Closed {
             return Err(Refusal::Forbidden);
         }
-        let member = MemberId(self.random.id());
+        let member = MemberId(self.new_id());
         self.join(member, Actor::Member(member), Role::Member, join, None)
             .await
     }
@@ -88,7 +88,7 @@ impl Commands {
     ) -> Result<Done<MemberId>, Refusal<Rejection>> {
         let founder = self.claim("founder", b"");
         let first = role == Role::Administrator && self.log.holder(&founder).await?.is_none();
-        let member = MemberId(self.random.id());
+        let member = MemberId(self.new_id());
         self.join(
             member,
             Actor::Operator,

@@ -75,6 +75,7 @@ pub enum Rejection {
 impl Decider for Audit {
     const STREAM: &'static str = "audit";
     const REMEMBERS: bool = false;
+    const KEPT: bool = true;
     type Command = Event;
     type Event = Event;
     type Rejection = Rejection;

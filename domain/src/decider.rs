@@ -19,12 +19,15 @@ pub trait Event:
 }
 
 /// An aggregate as two pure functions over its state; the default value is the stream without events.
-pub trait Decider: Default + Serialize + DeserializeOwned + Send + Sync {
+pub trait Decider: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The stream type under which the events are stored; it never changes.
     const STREAM: &'static str;
 
     /// Whether deciding needs the stream's past; where it doesn't, only its last event is loaded.
     const REMEMBERS: bool = true;
+
+    /// Whether its states are small and asked often enough to be kept in memory between commands.
+    const KEPT: bool = false;
 
     /// What may be asked.
     type Command: Clone + Send;

@@ -66,6 +66,7 @@ pub enum Rejection {
 
 impl Decider for Site {
     const STREAM: &'static str = "site";
+    const KEPT: bool = true;
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;

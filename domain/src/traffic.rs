@@ -91,6 +91,7 @@ pub enum Rejection {
 impl Decider for Traffic {
     const STREAM: &'static str = "traffic";
     const REMEMBERS: bool = false;
+    const KEPT: bool = true;
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;

@@ -211,6 +211,7 @@ pub enum Rejection {
 
 impl Decider for User {
     const STREAM: &'static str = "user";
+    const KEPT: bool = true;
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;

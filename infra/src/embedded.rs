@@ -168,6 +168,19 @@ impl Embedded {
         self.halt()
     }
 
+    /// Stops the server and removes everything that it stored.
+    pub fn remove(mut self) -> Result<(), EmbeddedError> {
+        self.halt()?;
+        for folder in [&self.layout.cluster, &self.layout.sockets] {
+            std::fs::remove_dir_all(folder).map_err(unusable(folder))?;
+        }
+        if let Some(base) = self.layout.cluster.parent() {
+            // Whatever else is in there stays.
+            let _kept = std::fs::remove_dir(base);
+        }
+        Ok(())
+    }
+
     fn halt(&mut self) -> Result<(), EmbeddedError> {
         if self.ended().is_some() {
             return Ok(());

@@ -129,6 +129,16 @@ impl EventLog for EventStore {
         self.appender.append(prepared).await
     }
 
+    async fn answered(&self, command: CommandId) -> Result<Option<Position>, Unavailable> {
+        let last: Option<i64> =
+            sqlx::query_scalar("select last_pos from command_log where command_id = $1")
+                .bind(command.0)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(away)?;
+        Ok(last.map(Position))
+    }
+
     async fn holder(&self, claim: &Claim) -> Result<Option<Uuid>, Unavailable> {
         appender::holder(&self.pool, claim).await.map_err(away)
     }

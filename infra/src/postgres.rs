@@ -78,3 +78,27 @@ pub async fn claim_schema(pool: &Pool, schema: &str, mark: &str) -> Result<bool,
     sqlx::raw_sql(&make).execute(pool).await?;
     Ok(true)
 }
+
+/// Runs statements without parameters.
+pub async fn execute(pool: &Pool, statements: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(statements).execute(pool).await.map(|_| ())
+}
+
+/// Gives a pool of its own to the same database.
+pub async fn separate(pool: &Pool, connections: u32) -> Result<Pool, sqlx::Error> {
+    let options = pool.connect_options().as_ref().clone();
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .connect_with(options)
+        .await
+}
+
+/// Inserts and commits one row of a benchmark.
+pub async fn insert_raw(pool: &Pool, stream: uuid::Uuid, sealed: &[u8]) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into raw_event (stream_type, stream_id, event_type, sealed) values ('reader', $1, 'HistoryRead', $2)")
+        .bind(stream)
+        .bind(sealed)
+        .execute(pool)
+        .await
+        .map(|_| ())
+}

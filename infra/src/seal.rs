@@ -53,10 +53,17 @@ impl Envelope<'_> {
 }
 
 /// What is inside a seal.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Inside {
     pub(crate) payload: Value,
     pub(crate) meta: Meta,
+}
+
+/// What goes inside a seal; [`Inside`] and a salt.
+#[derive(Serialize)]
+struct Content<'a> {
+    payload: &'a Value,
+    meta: &'a Meta,
     salt: String,
 }
 
@@ -77,9 +84,9 @@ pub(crate) fn seal(
     random: [u8; NONCE + 16],
 ) -> Result<Sealed, Unsealable> {
     let (nonce, salt) = random.split_at(NONCE);
-    let inside = Inside {
-        payload: payload.clone(),
-        meta: meta.clone(),
+    let inside = Content {
+        payload,
+        meta,
         salt: hex::encode(salt),
     };
     let plain = Zeroizing::new(serde_json::to_vec(&inside).map_err(|_| Unsealable)?);

@@ -13,3 +13,4 @@ mod faults;
 mod rebuild;
 mod sign_in;
 mod torrent;
+mod write;

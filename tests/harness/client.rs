@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{ACCEPT, ORIGIN};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -169,6 +169,14 @@ impl Client {
         self.upload_with(&token, file, category, description).await
     }
 
+    /// Uploads under an Idempotency-Key.
+    pub async fn upload_once(&self, key: &str, file: Vec<u8>) -> Response {
+        let token = self.token().await;
+        let form = upload_form(&token, file, "other", "");
+        let request = self.upload_request().header("Idempotency-Key", key);
+        request.multipart(form).send().await.unwrap()
+    }
+
     pub async fn upload_with(
         &self,
         token: &str,
@@ -176,21 +184,16 @@ impl Client {
         category: &str,
         description: &str,
     ) -> Response {
-        let form = Form::new()
-            .text("_token", token.to_owned())
-            .part("torrent", Part::bytes(file).file_name("upload.torrent"))
-            .text("category", category.to_owned())
-            .text("description", description.to_owned());
-        let request = self
-            .http
+        let form = upload_form(token, file, category, description);
+        let request = self.upload_request().multipart(form);
+        request.send().await.unwrap()
+    }
+
+    fn upload_request(&self) -> RequestBuilder {
+        self.http
             .post(format!("{}/upload", self.base))
-            .header(ORIGIN, &self.base);
-        request
+            .header(ORIGIN, &self.base)
             .header(ACCEPT, "text/html")
-            .multipart(form)
-            .send()
-            .await
-            .unwrap()
     }
 
     /// Uploads a torrent that is ours already, and gives its id.
@@ -214,4 +217,12 @@ impl Client {
         let found = page.split("data-copy>").nth(1).unwrap();
         found.split('<').next().unwrap().to_owned()
     }
+}
+
+fn upload_form(token: &str, file: Vec<u8>, category: &str, description: &str) -> Form {
+    Form::new()
+        .text("_token", token.to_owned())
+        .part("torrent", Part::bytes(file).file_name("upload.torrent"))
+        .text("category", category.to_owned())
+        .text("description", description.to_owned())
 }

@@ -75,6 +75,29 @@ impl Site {
         site
     }
 
+    /// Starts a second site over the same database, with the same master key.
+    pub async fn beside(&self) -> Self {
+        let folder = TempDir::new().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir_all(data.join("keys")).unwrap();
+        std::fs::copy(
+            self.data.join("keys/master.key"),
+            data.join("keys/master.key"),
+        )
+        .unwrap();
+        let ip = &self.options.ip;
+        let mut site = Self {
+            data,
+            address: free_port(ip),
+            announces: free_port(ip),
+            options: self.options.clone(),
+            child: None,
+            folder,
+        };
+        site.launch().await;
+        site
+    }
+
     /// Starts the program on the same data again.
     pub async fn launch(&mut self) {
         let log = std::fs::OpenOptions::new()

@@ -1,0 +1,332 @@
+//! The writer's loop: while one batch is on its way to the disk, the next is put behind it.
+//!
+//! The rows of a batch go in as soon as the one before has its positions; its COMMIT is sent when
+//! that one is committed. So the database inserts while the disk syncs, and the order holds.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use commands::ports::{AppendError, Appended, Unavailable};
+use domain::Position;
+use futures::future::BoxFuture;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, watch};
+
+use super::rows::{Rows, Tip};
+use super::{Job, Prepared, refused};
+use crate::vault::NewKey;
+
+/// Commands that share a transaction at most.
+const BATCH: usize = 512;
+/// How often a batch is tried when another writer took its positions.
+const TRIES: u32 = 50;
+
+/// The one task that writes.
+pub(super) struct Writer {
+    pool: PgPool,
+    jobs: mpsc::Receiver<Job>,
+    head: watch::Sender<Position>,
+    /// The end of the log with everything that was put there; unknown after a failure.
+    tip: Option<Tip>,
+    waiting: Vec<Job>,
+    flight: Option<Flight>,
+    tries: u32,
+}
+
+/// A batch whose COMMIT was sent.
+struct Flight {
+    jobs: Vec<Job>,
+    answers: Vec<Appended>,
+    commit: BoxFuture<'static, Result<(), sqlx::Error>>,
+}
+
+impl Flight {
+    /// Waits for the database's word and passes it on; tells whether the batch is in the log.
+    async fn land(self, head: &watch::Sender<Position>) -> bool {
+        let done = self.commit.await;
+        answer(head, self.jobs, self.answers, done)
+    }
+}
+
+/// A batch whose rows are in, uncommitted.
+struct Staged {
+    transaction: Transaction<'static, Postgres>,
+    answers: Vec<Appended>,
+    tip: Tip,
+}
+
+impl Writer {
+    pub(super) fn new(
+        pool: PgPool,
+        jobs: mpsc::Receiver<Job>,
+        head: watch::Sender<Position>,
+    ) -> Self {
+        Self {
+            pool,
+            jobs,
+            head,
+            tip: None,
+            waiting: vec![],
+            flight: None,
+            tries: 0,
+        }
+    }
+
+    /// Writes until nobody can ask any more.
+    pub(super) async fn run(mut self) {
+        while self.wait().await {
+            let waiting = std::mem::take(&mut self.waiting);
+            let (batch, later) = one_per_stream(waiting);
+            self.waiting = later;
+            self.put(batch).await;
+        }
+        if let Some(flight) = self.flight.take() {
+            flight.land(&self.head).await;
+        }
+    }
+
+    /// Waits for commands, and answers those that are committed meanwhile.
+    async fn wait(&mut self) -> bool {
+        while self.waiting.is_empty() {
+            let job = match &mut self.flight {
+                None => self.jobs.recv().await,
+                Some(flight) => tokio::select! {
+                    job = self.jobs.recv() => job,
+                    done = &mut flight.commit => {
+                        if let Some(Flight { jobs, answers, .. }) = self.flight.take()
+                            && !answer(&self.head, jobs, answers, done)
+                        {
+                            self.tip = None;
+                        }
+                        continue;
+                    }
+                },
+            };
+            match job {
+                Some(job) => self.waiting.push(job),
+                None => return false,
+            }
+        }
+        while self.waiting.len() < BATCH
+            && let Ok(job) = self.jobs.try_recv()
+        {
+            self.waiting.push(job);
+        }
+        true
+    }
+
+    /// Puts a batch behind the one that is under way.
+    async fn put(&mut self, batch: Vec<Job>) {
+        let before = self.tip.take();
+        let flight = self.flight.take();
+        let landing = async {
+            match flight {
+                Some(flight) => flight.land(&self.head).await,
+                None => true,
+            }
+        };
+        match tokio::join!(stage(&self.pool, before, &batch), landing) {
+            (Ok(staged), true) => {
+                self.tip = Some(staged.tip);
+                self.tries = 0;
+                self.flight = Some(Flight {
+                    jobs: batch,
+                    answers: staged.answers,
+                    commit: Box::pin(staged.transaction.commit()),
+                });
+            }
+            // Its positions would stand behind a gap.
+            (Ok(_), false) => self.again(batch),
+            (Err(error), _) if self.tries < TRIES && took_our_position(&error) => {
+                self.tries += 1;
+                tokio::time::sleep(Duration::from_millis(self.tries.into())).await;
+                self.again(batch);
+            }
+            (Err(error), _) => self.one_by_one(batch, error).await,
+        }
+    }
+
+    fn again(&mut self, mut batch: Vec<Job>) {
+        batch.append(&mut self.waiting);
+        self.waiting = batch;
+    }
+
+    /// One of a batch can't be appended; which one, each alone shows.
+    async fn one_by_one(&mut self, batch: Vec<Job>, error: sqlx::Error) {
+        if error.as_database_error().is_none() {
+            return all_away(batch, &error);
+        }
+        for job in batch {
+            let answer = match self.alone(&job).await {
+                Ok(appended) => {
+                    tell(&self.head, appended.last);
+                    Ok(appended)
+                }
+                Err(error) => refused(&self.pool, &job.prepared, error).await,
+            };
+            let _gone = job.answer.send(answer);
+        }
+    }
+
+    async fn alone(&mut self, job: &Job) -> Result<Appended, sqlx::Error> {
+        let mut tries = 0;
+        loop {
+            match stage(&self.pool, self.tip.take(), std::slice::from_ref(job)).await {
+                Ok(staged) => {
+                    staged.transaction.commit().await?;
+                    self.tip = Some(staged.tip);
+                    return staged
+                        .answers
+                        .first()
+                        .copied()
+                        .ok_or(sqlx::Error::RowNotFound);
+                }
+                Err(error) if tries < TRIES && took_our_position(&error) => {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(tries.into())).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Inserts a batch behind the tip.
+async fn stage(pool: &PgPool, before: Option<Tip>, batch: &[Job]) -> Result<Staged, sqlx::Error> {
+    let before = match before {
+        Some(tip) => tip,
+        None => Tip::read(pool).await?,
+    };
+    let batch: Vec<&Prepared> = batch.iter().map(|job| &job.prepared).collect();
+    let (rows, answers) = Rows::of(&batch, &before);
+    let tip = rows.tip();
+    let mut transaction = pool.begin().await?;
+    rows.insert(&mut transaction, &batch, &answers).await?;
+    for (prepared, appended) in batch.iter().zip(&answers) {
+        beside(&mut transaction, prepared, appended.last, tip.recorded_at).await?;
+    }
+    Ok(Staged {
+        transaction,
+        answers,
+        tip,
+    })
+}
+
+/// Answers a batch whose COMMIT was answered; tells whether it is in the log.
+fn answer(
+    head: &watch::Sender<Position>,
+    jobs: Vec<Job>,
+    answers: Vec<Appended>,
+    done: Result<(), sqlx::Error>,
+) -> bool {
+    if let Err(error) = done {
+        all_away(jobs, &error);
+        return false;
+    }
+    if let Some(appended) = answers.last() {
+        tell(head, appended.last);
+    }
+    for (job, appended) in jobs.into_iter().zip(answers) {
+        let _gone = job.answer.send(Ok(appended));
+    }
+    true
+}
+
+fn tell(head: &watch::Sender<Position>, position: Position) {
+    head.send_if_modified(|known| {
+        let newer = position > *known;
+        *known = position.max(*known);
+        newer
+    });
+}
+
+/// Commands on the same stream go one after the other, so that a conflict harms one of them alone.
+fn one_per_stream(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+    let mut streams = HashSet::new();
+    jobs.into_iter()
+        .partition(|job| streams.insert(job.prepared.stream))
+}
+
+fn all_away(jobs: Vec<Job>, error: &sqlx::Error) {
+    let reason = error.to_string();
+    for job in jobs {
+        let away = Unavailable::new("the event store", reason.clone());
+        let _gone = job.answer.send(Err(AppendError::Unavailable(away)));
+    }
+}
+
+fn took_our_position(error: &sqlx::Error) -> bool {
+    let constraint = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::constraint);
+    constraint == Some("event_log_pkey")
+}
+
+/// Writes what goes with a command's events: its key, releases and claims, the flush ledger.
+async fn beside(
+    to: &mut PgConnection,
+    prepared: &Prepared,
+    last: Position,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    if let Some(key) = &prepared.key {
+        insert_key(to, key, now).await?;
+    }
+    claims(to, prepared, last).await?;
+    if let Some(flush) = &prepared.flush {
+        sqlx::query(
+            "insert into flush_ledger (node, epoch, number, position) values ($1, $2, $3, $4)",
+        )
+        .bind(&flush.node)
+        .bind(flush.epoch)
+        .bind(flush.number)
+        .bind(last.0)
+        .execute(&mut *to)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn insert_key(
+    to: &mut PgConnection,
+    key: &NewKey,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into data_key (key_id, class, subject, wrapped, made_at) values ($1, $2, $3, $4, $5)")
+        .bind(key.key_id)
+        .bind(key.class)
+        .bind(key.subject)
+        .bind(&key.wrapped)
+        .bind(now)
+        .execute(to)
+        .await
+        .map(|_| ())
+}
+
+async fn claims(
+    to: &mut PgConnection,
+    prepared: &Prepared,
+    at: Position,
+) -> Result<(), sqlx::Error> {
+    for claim in &prepared.releases {
+        sqlx::query(
+            "delete from unique_claim where scope = $1 and key_hmac = $2 and stream_id = $3",
+        )
+        .bind(claim.scope)
+        .bind(claim.key.as_slice())
+        .bind(prepared.stream)
+        .execute(&mut *to)
+        .await?;
+    }
+    for claim in &prepared.claims {
+        sqlx::query("insert into unique_claim (scope, key_hmac, stream_id, position) values ($1, $2, $3, $4)")
+            .bind(claim.scope)
+            .bind(claim.key.as_slice())
+            .bind(prepared.stream)
+            .bind(at.0)
+            .execute(&mut *to)
+            .await?;
+    }
+    Ok(())
+}
