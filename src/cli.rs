@@ -91,6 +91,13 @@ pub(crate) enum Member {
         /// The name.
         name: String,
     },
+    /// Give a member another role.
+    Role {
+        /// The name.
+        name: String,
+        /// administrator, auditor or member.
+        role: String,
+    },
 }
 
 #[derive(Debug, Clone, Subcommand)]

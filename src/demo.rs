@@ -24,8 +24,9 @@ use crate::torrent;
 mod sample;
 
 /// The members of the demo with their passwords.
-const MEMBERS: [(&str, Role, &str); 4] = [
+const MEMBERS: [(&str, Role, &str); 5] = [
     ("admin", Role::Administrator, "demo admin password"),
+    ("audrey", Role::Auditor, "demo audrey password"),
     ("alice", Role::Member, "demo alice password"),
     ("bob", Role::Member, "demo bob password"),
     ("demo-secret-marker", Role::Member, "demo marker password"),
@@ -56,12 +57,7 @@ pub(crate) async fn fill(
     running.app.reads.wait_for(head).await;
     announcement::print("The demo's members sign in with these passwords:");
     for (name, role, password) in MEMBERS {
-        let role = if role == Role::Administrator {
-            "administrator"
-        } else {
-            "member"
-        };
-        announcement::print(&format!("  {name:<20} {role:<14} {password}"));
+        announcement::print(&format!("  {name:<20} {:<14} {password}", role.name()));
     }
     let peers = peers(config, store).await?;
     tokio::spawn(simulate(peers, announces));

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use commands::Commands;
 use commands::ports::Random as _;
 use commands::user::Join;
+use domain::Actor;
 use domain::user::{Credentials, Name, Role};
 use infra::random::System;
 use serde_json::json;
@@ -30,6 +31,7 @@ pub(crate) async fn command(
             create(&store.commands, config, name, role, json).await
         }
         cli::Member::ResetCredentials { name } => reset(&store.commands, config, name, json).await,
+        cli::Member::Role { name, role } => assign(&store.commands, name, role, json).await,
     };
     store.close().await?;
     done
@@ -69,6 +71,23 @@ async fn reset(commands: &Commands, config: &Config, name: &str, json: bool) -> 
     let value = json!({ "member": member, "name": name.as_str(), "credentials": password });
     let text = format!("{name} may sign in with this password, shown once: {password}");
     announcement::answer(json, &value, &text);
+    Ok(())
+}
+
+async fn assign(commands: &Commands, name: &str, role: &str, json: bool) -> anyhow::Result<()> {
+    let name = Name::parse(name)?;
+    let role = Role::named(role).with_context(|| {
+        format!("there is no role {role}; there are administrator, auditor, member")
+    })?;
+    let member = commands
+        .member_named(&name)
+        .await?
+        .with_context(|| format!("there is no member {name}"))?;
+    commands
+        .assign_role(Actor::Operator, member.id, role)
+        .await?;
+    let value = json!({ "member": member.id, "name": name.as_str(), "role": role.name() });
+    announcement::answer(json, &value, &format!("{name} is {} now", role.name()));
     Ok(())
 }
 

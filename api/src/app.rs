@@ -7,6 +7,7 @@ use commands::Commands;
 use commands::ports::{Ephemera, Random};
 use domain::Keyed;
 use projections::Reads;
+use projections::history::History;
 use projections::swarm::Swarms;
 
 /// What handlers share; cheap to clone.
@@ -16,6 +17,8 @@ pub struct App {
     pub commands: Commands,
     /// The read side.
     pub reads: Reads,
+    /// The log, for auditors.
+    pub history: Arc<dyn History>,
     /// Who is in which swarm just now.
     pub swarms: Arc<dyn Swarms>,
     /// Sessions, challenges, what was spent.

@@ -289,7 +289,18 @@ impl SignedIn {
     pub(crate) fn administrator(&self) -> Result<(), Problem> {
         match self.profile.role {
             Role::Administrator => Ok(()),
-            Role::Member => Err(Problem::forbidden("This page is for administrators.")),
+            Role::Auditor | Role::Member => {
+                Err(Problem::forbidden("This page is for administrators."))
+            }
+        }
+    }
+
+    /// Refuses everybody but auditors and administrators.
+    pub(crate) fn auditor(&self) -> Result<(), Problem> {
+        if self.profile.role.may_audit() {
+            Ok(())
+        } else {
+            Err(Problem::forbidden("This page is for auditors."))
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod form;
 pub(crate) mod layout;
 pub(crate) mod markdown;
 
+pub(crate) mod audit;
 pub(crate) mod home;
 pub(crate) mod profile;
 pub(crate) mod register;
@@ -28,6 +29,7 @@ mod samples;
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .merge(asset::routes())
+        .merge(audit::routes())
         .merge(home::routes())
         .merge(profile::routes())
         .merge(register::routes())

@@ -164,6 +164,30 @@ impl Commands {
         })
     }
 
+    /// Gives a member another role; administrators may, but not to themselves, so that one is left.
+    pub async fn assign_role(
+        &self,
+        by: Actor,
+        member: MemberId,
+        role: Role,
+    ) -> Result<Done<MemberId>, Refusal<Rejection>> {
+        let may = match by {
+            Actor::Member(by) => by != member && self.is_administrator(by).await?,
+            Actor::Operator | Actor::System => true,
+        };
+        if !may {
+            return Err(Refusal::Forbidden);
+        }
+        let command = Command::AssignRole { role };
+        let position = self
+            .execute::<User>(member.0, command, self.frame(by))
+            .await?;
+        Ok(Done {
+            of: member,
+            position,
+        })
+    }
+
     /// Tells whether a member is an administrator, by the aggregate.
     pub(crate) async fn is_administrator(&self, member: MemberId) -> Result<bool, Unavailable> {
         Ok(self

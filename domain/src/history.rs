@@ -1,6 +1,6 @@
 //! What auditors see of streams: the state at any moment, without secrets.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::decider::Decider;
 use crate::fact::Fact;
@@ -74,7 +74,30 @@ where
     for event in facts.filter_map(own) {
         state.evolve(event);
     }
-    serde_json::to_value(&state).map(shown)
+    serde_json::to_value(&state).map(shown).map(situated)
+}
+
+/// Puts a state's situation beside its fields: `Offered {name}` as `{situation: Offered, name}`.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "no other kind has a situation"
+)]
+fn situated(state: Value) -> Value {
+    let is_situation = |name: &str| name.starts_with(|c: char| c.is_ascii_uppercase());
+    match state {
+        Value::String(name) if is_situation(&name) => json!({ "situation": name }),
+        Value::Object(mut fields) if fields.len() == 1 => {
+            let name = fields.keys().next().cloned().unwrap_or_default();
+            match fields.get_mut(&name) {
+                Some(Value::Object(inner)) if is_situation(&name) => {
+                    inner.insert("situation".to_owned(), Value::String(name));
+                    Value::Object(std::mem::take(inner))
+                }
+                _ => Value::Object(fields),
+            }
+        }
+        other => other,
+    }
 }
 
 /// Takes out of a payload or a state what is secret, and what is only bulk.
@@ -169,7 +192,6 @@ fn difference(path: &str, before: Option<&Value>, after: Option<&Value>) -> Diff
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_state_shows_no_secret() {
@@ -181,6 +203,7 @@ mod tests {
         let state = state("user", std::iter::once(&fact)).unwrap();
         let text = state.to_string();
         assert!(text.contains("alice"), "{text}");
+        assert_eq!(state["situation"], "Registered");
         for secret in ["AQEB", "AgIC", "AwMD", "070707"] {
             assert!(!text.contains(secret), "{text}");
         }

@@ -57,8 +57,37 @@ impl crate::Event for Event {
 pub enum Role {
     /// Everything.
     Administrator,
+    /// What members do, and read the whole history.
+    Auditor,
     /// Upload, download, read.
     Member,
+}
+
+impl Role {
+    /// Every role, the mightiest first.
+    pub const ALL: [Self; 3] = [Self::Administrator, Self::Auditor, Self::Member];
+
+    /// Gives the role's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Auditor => "auditor",
+            Self::Member => "member",
+        }
+    }
+
+    /// Reads a role's name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// Tells whether the role may read the history.
+    pub fn may_audit(self) -> bool {
+        match self {
+            Self::Administrator | Self::Auditor => true,
+            Self::Member => false,
+        }
+    }
 }
 
 /// A member's name: 3 to 20 letters, digits, `_` or `-`, in Unicode form NFKC.
@@ -401,6 +430,15 @@ mod tests {
             .then(&[Event::RoleAssigned {
                 role: Role::Administrator,
             }]);
+    }
+
+    #[test]
+    fn roles_are_named_as_they_are_stored() {
+        for role in Role::ALL {
+            assert_eq!(Role::named(role.name()), Some(role));
+            assert_eq!(serde_json::to_value(role).unwrap(), role.name());
+        }
+        assert_eq!(Role::named("king"), None);
     }
 
     #[test]

@@ -2,6 +2,6 @@ create unlogged table member (
     id            uuid primary key,
     name          text not null,
     folded        text not null unique,
-    administrator boolean not null,
+    role          text not null,
     joined        timestamptz not null
 );

@@ -25,15 +25,14 @@ pub struct Profile {
 
 /// Gives a member's profile.
 pub async fn profile(reads: &Reads, id: MemberId) -> Result<Option<Profile>, Unavailable> {
-    let query =
-        sqlx::query("select id, name, administrator, joined from member where id = $1").bind(id.0);
+    let query = sqlx::query("select id, name, role, joined from member where id = $1").bind(id.0);
     let row = query.fetch_optional(&reads.pool).await?;
     Ok(row.as_ref().map(profile_row).transpose()?)
 }
 
 /// Gives the profile of a name, whatever its case.
 pub async fn named(reads: &Reads, name: &user::Name) -> Result<Option<Profile>, Unavailable> {
-    let query = sqlx::query("select id, name, administrator, joined from member where folded = $1")
+    let query = sqlx::query("select id, name, role, joined from member where folded = $1")
         .bind(name.folded());
     let row = query.fetch_optional(&reads.pool).await?;
     Ok(row.as_ref().map(profile_row).transpose()?)
@@ -47,15 +46,11 @@ pub async fn count(reads: &Reads) -> Result<i64, Unavailable> {
 }
 
 fn profile_row(row: &PgRow) -> Result<Profile, sqlx::Error> {
-    let administrator: bool = row.try_get("administrator")?;
+    let role: String = row.try_get("role")?;
     Ok(Profile {
         id: MemberId(row.try_get("id")?),
         name: row.try_get("name")?,
-        role: if administrator {
-            Role::Administrator
-        } else {
-            Role::Member
-        },
+        role: Role::named(&role).ok_or_else(|| sqlx::Error::Decode(role.into()))?,
         joined: row.try_get("joined")?,
     })
 }
@@ -71,7 +66,7 @@ impl Projection for Users {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -93,17 +88,17 @@ impl Projection for Users {
             };
             match happened {
                 user::Event::MemberRegistered { name, role, .. } => sqlx::query(
-                    "insert into member (id, name, folded, administrator, joined) values ($1, $2, $3, $4, $5)",
+                    "insert into member (id, name, folded, role, joined) values ($1, $2, $3, $4, $5)",
                 )
                 .bind(event.stream_id)
                 .bind(name.as_str().to_owned())
                 .bind(name.folded())
-                .bind(*role == Role::Administrator)
+                .bind(role.name())
                 .bind(event.at),
                 user::Event::RoleAssigned { role } => {
-                    sqlx::query("update member set administrator = $2 where id = $1")
+                    sqlx::query("update member set role = $2 where id = $1")
                         .bind(event.stream_id)
-                        .bind(*role == Role::Administrator)
+                        .bind(role.name())
                 }
                 user::Event::CredentialsChanged { .. } | user::Event::PasskeyReset { .. } => continue,
             }

@@ -159,6 +159,46 @@ async fn upload(browser: &Browser, file: &std::path::Path, number: u8, eyes: Eye
 }
 
 #[tokio::test]
+async fn an_administrator_looks_at_the_history() {
+    let mut site = Site::start(Options::default()).await;
+    let admin = site.client();
+    admin.set_up("admin", PASSWORD).await;
+    let file = make::torrent("file", &make::payload(1, 30_000), Some("OpenTracker"));
+    let id = admin.uploaded(file, "other", "It *moves*.").await;
+    let withdraw = format!("/torrents/{id}/withdraw");
+    admin.post_form(&withdraw, &[("reason", "a mistake")]).await;
+    site.run_json(&["--json", "member", "create", "alice"]);
+    for width in [1280, 360] {
+        for dark in [true, false] {
+            let eyes = Eyes { width, dark };
+            let browser = Browser::open(&site.url(""), eyes).await;
+            choose_theme(&browser, eyes).await;
+            browser.sign_in("admin", PASSWORD).await;
+            for (path, name) in [
+                ("/staff".to_owned(), "staff"),
+                ("/audit?of=torrent".to_owned(), "audit"),
+                ("/audit?event=nothing".to_owned(), "audit-nothing"),
+                (format!("/audit/torrent-{id}"), "history"),
+                (format!("/torrents/{id}"), "withdrawn"),
+                ("/members/alice".to_owned(), "member"),
+            ] {
+                browser.go(&path).await;
+                look(&browser, eyes, name).await;
+            }
+            browser.go(&format!("/audit/torrent-{id}")).await;
+            browser
+                .press("tbody tr:first-child td[data-label=Stream] a")
+                .await;
+            browser.find(".states .changed").await;
+            look(&browser, eyes, "history-then").await;
+            browser.close().await;
+        }
+    }
+    site.stop();
+    assert!(!site.log().contains("csp report"), "{}", site.log());
+}
+
+#[tokio::test]
 async fn the_password_never_leaves_the_browser() {
     let site = Site::start(Options::default()).await;
     site.client().set_up("admin", PASSWORD).await;

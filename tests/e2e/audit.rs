@@ -70,13 +70,17 @@ async fn a_stream_is_shown_as_it_stood_and_the_looking_is_noted() {
         .await;
     let at = uploaded["at"].as_str().unwrap();
     let then = site.run_json(&["--json", "audit", "show", &stream, "--at", at]);
-    assert_eq!(then["state"]["Offered"]["name"], "file");
+    assert_eq!(then["state"]["situation"], "Offered");
     assert_eq!(then["since"][0]["event"], "TorrentWithdrawn");
     let now = site.run_json(&["--json", "audit", "show", &stream]);
-    assert_eq!(now["state"]["Withdrawn"]["name"], "file");
+    assert_eq!(
+        (&now["state"]["situation"], &now["state"]["name"]),
+        (&"Withdrawn".into(), &"file".into())
+    );
     let position = uploaded["position"].to_string();
     let before = site.run_json(&["--json", "audit", "diff", &stream, "--from", &position]);
-    assert_eq!(before.as_array().unwrap().len(), 2, "{before}");
+    assert_eq!(before.as_array().unwrap().len(), 1, "{before}");
+    assert_eq!(before[0]["path"], "situation");
     let noted = lines(&site, &["--json", "audit", "log", "--event", "HistoryRead"]);
     assert!(
         noted
@@ -110,6 +114,73 @@ async fn a_stream_is_shown_as_it_stood_and_the_looking_is_noted() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(error.contains(words), "{error}");
     }
+}
+
+#[tokio::test]
+async fn auditors_look_through_pages_and_nobody_else_does() {
+    let (site, admin, id) = told().await;
+    let stream = format!("/audit/torrent-{id}");
+    let then = admin.page(&stream).await;
+    let position = then
+        .split("?at=")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    admin
+        .post_form(&format!("/torrents/{id}/withdraw"), &[])
+        .await;
+    let page = admin.page(&format!("{stream}?at={position}")).await;
+    assert_eq!(page.matches("class=\"changed\"").count(), 1, "{page}");
+    assert!(page.contains("Offered") && page.contains("Withdrawn"));
+    assert!(!admin.page(&stream).await.contains("class=\"changed\""));
+    assert!(
+        admin
+            .page("/audit?of=torrent")
+            .await
+            .contains("TorrentWithdrawn")
+    );
+    assert!(
+        !admin
+            .page("/audit?of=torrent")
+            .await
+            .contains("HistoryRead")
+    );
+    let own = admin.page("/audit?by=admin&event=HistoryRead").await;
+    assert!(own.contains(&format!("torrent-{id}")), "looking is noted");
+    assert_eq!(admin.get("/audit?by=nobody").await.status(), 400);
+    assert_eq!(admin.get("/audit/torrent-7").await.status(), 404);
+    admin
+        .post_form("/staff/registration", &[("registration", "open")])
+        .await;
+    let member = site.client();
+    assert_eq!(member.register("alice", PASSWORD).await.0, 201);
+    for path in ["/audit", &stream] {
+        assert_eq!(member.get(path).await.status(), 403);
+    }
+    let assigned = admin
+        .post_form("/members/alice/role", &[("role", "auditor")])
+        .await;
+    assert_eq!(assigned.status(), 303);
+    assert!(member.page("/audit").await.contains("alice"));
+    assert_eq!(member.get("/staff").await.status(), 403);
+    for (client, name) in [(&admin, "admin"), (&member, "admin")] {
+        let path = format!("/members/{name}/role");
+        let refused = client.post_form(&path, &[("role", "member")]).await;
+        assert_eq!(refused.status(), 403);
+    }
+    let shown = admin
+        .page(&format!("/audit/user-{}", admin_id(&site)))
+        .await;
+    assert!(shown.contains("[withheld]") && !shown.contains(&passkey(&admin).await));
+}
+
+fn admin_id(site: &Site) -> String {
+    let arguments = ["--json", "audit", "log", "--event", "MemberRegistered"];
+    let registered = lines(site, &arguments).pop().unwrap();
+    let stream = registered.get("stream").and_then(Value::as_str).unwrap();
+    stream.trim_start_matches("user-").to_owned()
 }
 
 async fn passkey(client: &Client) -> String {

@@ -120,6 +120,7 @@ fn masthead(page: &Page<'_>) -> Markup {
                 nav aria-label="Sections" {
                     (section(page, "/torrents", "Torrents"))
                     (section(page, "/upload", "Upload"))
+                    @if viewer.profile.role.may_audit() { (section(page, "/audit", "Audit")) }
                     @if viewer.profile.role == Role::Administrator { (section(page, "/staff", "Staff")) }
                 }
                 form.search role="search" action="/torrents" method="get" {

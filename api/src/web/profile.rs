@@ -2,7 +2,9 @@
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::routing::get;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use domain::Actor;
 use domain::user::{Name, Role};
 use maud::{Markup, html};
 use projections::page::{Cursor, Page as Rows};
@@ -13,9 +15,11 @@ use projections::user::{self, Profile};
 use serde::Deserialize;
 
 use super::component::{age, duration, empty, ratio, size};
+use super::form::token;
 use super::layout::{Page, Theme, document};
 use super::torrents;
 use crate::app::App;
+use crate::csrf::CheckedForm;
 use crate::problem::Problem;
 use crate::session::SignedIn;
 
@@ -26,6 +30,7 @@ const ROWS: i64 = 50;
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/members/{name}", get(profile))
+        .route("/members/{name}/role", post(assign_role))
         .route("/ledger", get(ledger))
 }
 
@@ -36,6 +41,14 @@ pub(super) struct Shown {
     pub(super) swarm: Count,
     pub(super) uploads: Vec<Row>,
     pub(super) own: bool,
+    /// Who looks, where they may look behind it.
+    pub(super) staff: Option<Staff>,
+}
+
+/// What auditors and administrators find on a profile besides.
+pub(super) struct Staff {
+    pub(super) may_assign: bool,
+    pub(super) token: String,
 }
 
 async fn profile(
@@ -61,6 +74,10 @@ async fn profile(
             .await?
             .rows,
         own: profile.id == signed_in.profile.id,
+        staff: signed_in.profile.role.may_audit().then(|| Staff {
+            may_assign: signed_in.administrator().is_ok() && profile.id != signed_in.profile.id,
+            token: viewer.token.clone(),
+        }),
         profile,
     };
     let section = if shown.own { "/members" } else { "" };
@@ -83,7 +100,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
         ..
     } = shown;
     html! {
-        h1 { (profile.name) @if profile.role == Role::Administrator { " " span.badge { "administrator" } } }
+        h1 { (profile.name) @if profile.role != Role::Member { " " span.badge { (profile.role.name()) } } }
         dl.facts {
             div { dt { "Joined" } dd { (age(profile.joined)) } }
             div { dt { "Uploaded" } dd { (size(totals.uploaded)) } }
@@ -95,6 +112,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
             div { dt { "Leeching" } dd.num { (swarm.leechers) } }
         }
         @if shown.own { p { a.button href="/ledger" { "Your ledger: every credited byte" } } }
+        @if let Some(staff) = &shown.staff { (behind(profile, staff)) }
         section {
             h2 { "Uploads" }
             @if shown.uploads.is_empty() {
@@ -104,6 +122,42 @@ pub(super) fn body(shown: &Shown) -> Markup {
             }
         }
     }
+}
+
+/// The member's history, and the role for who may assign it.
+fn behind(profile: &Profile, staff: &Staff) -> Markup {
+    html! {
+        div.actions {
+            a.button href={ "/audit/user-" (profile.id) } { "History" }
+            @if staff.may_assign {
+                form.inline action={ "/members/" (profile.name) "/role" } method="post" {
+                    (token(&staff.token))
+                    label for="role" { "Role" }
+                    select id="role" name="role" {
+                        @for role in Role::ALL { option value=(role.name()) selected[role == profile.role] { (role.name()) } }
+                    }
+                    button type="submit" { "Assign" }
+                }
+            }
+        }
+    }
+}
+
+async fn assign_role(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    form: CheckedForm,
+) -> Result<Redirect, Problem> {
+    let name = Name::parse(&name).map_err(|_| Problem::not_found())?;
+    let role = Role::named(form.field("role"))
+        .ok_or_else(|| Problem::invalid("There is no such role."))?;
+    let member = user::named(&app.reads, &name)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let by = Actor::Member(form.signed_in.profile.id);
+    let done = app.commands.assign_role(by, member.id, role).await?;
+    app.reads.wait_for(done.position).await;
+    Ok(Redirect::to(&format!("/members/{}", member.name)))
 }
 
 /// Where a page of the ledger begins.

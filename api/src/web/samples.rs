@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 
 use domain::amount::{Bytes, Seconds};
-use domain::id::{CategoryId, MemberId, TorrentId};
+use domain::id::{CategoryId, CommandId, MemberId, TorrentId};
 use domain::site::Registration;
 use domain::torrent::File;
 use domain::user::Role;
+use domain::{Actor, Fact, Meta, Position, Recorded};
 use maud::Markup;
 use projections::category::Category;
+use projections::history::Events;
 use projections::page::{Cursor, Page as Rows};
 use projections::progress::Standing;
 use projections::site::Settings;
@@ -21,7 +23,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::layout::{Page, Theme, Viewer, document, problem_page};
-use super::{home, profile, register, settings, setup, sign_in, staff, torrent, torrents, upload};
+use super::{
+    audit, home, profile, register, settings, setup, sign_in, staff, torrent, torrents, upload,
+};
 use crate::app::Site;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -135,6 +139,7 @@ fn one_torrent() -> torrent::Shown {
         files: vec![file("folder/<one>"), file("two")],
         peers: vec![("zoë_42".into(), peer)],
         may_withdraw: true,
+        may_audit: true,
     }
 }
 
@@ -236,6 +241,10 @@ fn bodies() -> Vec<(&'static str, Markup)> {
                 swarm: Count::default(),
                 uploads: vec![row()],
                 own: true,
+                staff: Some(profile::Staff {
+                    may_assign: true,
+                    token: "00".into(),
+                }),
             }),
         ),
         ("ledger", profile::ledger_body(&lines(), &totals())),
@@ -250,11 +259,57 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         ),
         ("passkey", settings::confirmation("00")),
         ("staff", staff::body(&open, &[("torrent", standing)], "00")),
+        (
+            "audit",
+            audit::body(&audit::Asked::default(), &history(), &names()),
+        ),
+        ("stream", audit::stream::body(&stream())),
         ("setup", setup::body(600_000)),
         ("register", register::body(Registration::Open, 600_000)),
         ("closed", register::body(Registration::Closed, 600_000)),
         ("sign-in", sign_in::body(&sign_in::Asked::default())),
     ]
+}
+
+fn names() -> audit::Names {
+    audit::Names::from([(viewer().profile.id, viewer().profile.name)])
+}
+
+fn history() -> Events {
+    let withdrawn = domain::torrent::Event::TorrentWithdrawn {
+        reason: Some("<i>".into()),
+    };
+    let event = Recorded {
+        position: Position(7),
+        stream_type: "torrent".into(),
+        stream_id: Uuid::from_u128(2),
+        sequence: 2,
+        at: AT,
+        command: CommandId(Uuid::from_u128(3)),
+        meta: Meta {
+            actor: Actor::Member(viewer().profile.id),
+            correlation: Uuid::nil(),
+            causation: None,
+            reason: Some("<i>".into()),
+        },
+        fact: Fact::Torrent(Box::new(withdrawn)),
+    };
+    Events {
+        events: vec![event],
+        older: Some(Position(7)),
+    }
+}
+
+fn stream() -> audit::stream::Shown {
+    audit::stream::Shown {
+        stream: format!("torrent-{}", Uuid::from_u128(2)),
+        at: "7".into(),
+        events: history().events,
+        upto: Position(7),
+        then: serde_json::json!({ "situation": "Offered", "name": "<b>" }),
+        now: serde_json::json!({ "situation": "Withdrawn", "name": "<b>", "files": [] }),
+        names: names(),
+    }
 }
 
 /// The values of an attribute.

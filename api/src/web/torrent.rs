@@ -42,6 +42,7 @@ pub(super) struct Shown {
     pub(super) files: Vec<File>,
     pub(super) peers: Vec<(String, Peer)>,
     pub(super) may_withdraw: bool,
+    pub(super) may_audit: bool,
 }
 
 /// Reads an id of an address; anything else is no torrent.
@@ -97,6 +98,7 @@ async fn page(
             files,
             peers,
             may_withdraw,
+            may_audit: signed_in.profile.role.may_audit(),
         }),
     ))
 }
@@ -113,6 +115,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
                 a.button.primary href={ "/torrents/" (detail.id) "/download" } { (icon("download")) "Download .torrent" }
             }
             @if shown.may_withdraw { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
+            @if shown.may_audit { a.button href={ "/audit/torrent-" (detail.id) } { "History" } }
         }
         (facts(shown))
         section.card {

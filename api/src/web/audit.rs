@@ -1,0 +1,267 @@
+//! The history of everything, for auditors: what happened, when, by whom. Each look is noted.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::routing::get;
+use domain::id::MemberId;
+use domain::user::Name;
+use domain::{Actor, Fact, Position, Recorded, history};
+use maud::{Markup, html};
+use projections::history::{Events, Filter};
+use serde::Deserialize;
+use time::format_description::well_known::Rfc3339;
+use time::{Date, OffsetDateTime, Time, macros::format_description};
+
+use super::component::{age, empty};
+use super::layout::{Page, Theme, document};
+use crate::app::App;
+use crate::problem::Problem;
+use crate::session::SignedIn;
+
+pub(crate) mod stream;
+
+/// Events of a page.
+const ROWS: usize = 50;
+
+/// Gives the routes.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/audit", get(timeline))
+        .route("/audit/{stream}", get(stream::page))
+}
+
+/// What the address asks for; it is the page's whole state.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(crate) struct Asked {
+    pub(super) of: String,
+    pub(super) event: String,
+    pub(super) by: String,
+    pub(super) until: String,
+    before: String,
+}
+
+/// The members who acted, by id.
+pub(crate) type Names = BTreeMap<MemberId, String>;
+
+async fn timeline(
+    State(app): State<App>,
+    theme: Theme,
+    signed_in: SignedIn,
+    Query(asked): Query<Asked>,
+) -> Result<Markup, Problem> {
+    signed_in.auditor()?;
+    let viewer = signed_in.viewer(&app).await?;
+    let filter = filter(&app, &asked).await?;
+    let found = app.history.events(&filter, ROWS).await?;
+    note(&app, &signed_in, "log").await?;
+    let names = names(&app, &found.events).await?;
+    let page = Page {
+        title: "Audit",
+        site: &app.site,
+        viewer: Some(&viewer),
+        theme,
+        section: "/audit",
+    };
+    Ok(document(&page, &body(&asked, &found, &names)))
+}
+
+/// Notes in the log that somebody read it.
+async fn note(app: &App, signed_in: &SignedIn, what: &str) -> Result<(), Problem> {
+    let by = Actor::Member(signed_in.profile.id);
+    app.commands.note_reading(by, what).await?;
+    Ok(())
+}
+
+async fn filter(app: &App, asked: &Asked) -> Result<Filter, Problem> {
+    let mut filter = Filter {
+        stream_type: history::STREAMS
+            .contains(&asked.of.as_str())
+            .then(|| asked.of.clone()),
+        event: Some(asked.event.trim().to_owned()).filter(|event| !event.is_empty()),
+        ..Filter::default()
+    };
+    if !asked.by.trim().is_empty() {
+        let found = match Name::parse(asked.by.trim()) {
+            Ok(name) => projections::user::named(&app.reads, &name).await?,
+            Err(_) => None,
+        };
+        let member = found.ok_or_else(|| Problem::invalid("There is no member of that name."))?;
+        filter.actor = Some(member.id);
+    }
+    if !asked.until.is_empty() {
+        let upto = moment(app, &asked.until).await?;
+        filter.before = Some(Position(upto.0 + 1));
+    }
+    if let Ok(before) = asked.before.parse() {
+        filter.before = Some(Position(before));
+    }
+    Ok(filter)
+}
+
+/// Reads a position, a time as browsers write it (taken as UTC), or a whole day.
+pub(super) async fn moment(app: &App, text: &str) -> Result<Position, Problem> {
+    if let Ok(position) = text.parse() {
+        return Ok(Position(position));
+    }
+    let at = read_time(text).ok_or_else(|| {
+        Problem::invalid("A moment is a time such as 2026-11-23T10:00, or a position.")
+    })?;
+    Ok(app.history.position_at(at).await?)
+}
+
+fn read_time(text: &str) -> Option<OffsetDateTime> {
+    if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
+        return Some(at);
+    }
+    let minute = format_description!("[year]-[month]-[day]T[hour]:[minute][optional [:[second]]]");
+    if let Ok(at) = time::PrimitiveDateTime::parse(text, &minute) {
+        return Some(at.assume_utc());
+    }
+    let day = Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
+    Some(day.next_day()?.with_time(Time::MIDNIGHT).assume_utc())
+}
+
+/// Gives the names of those who acted.
+pub(super) async fn names(app: &App, events: &[Recorded]) -> Result<Names, Problem> {
+    let mut names = Names::new();
+    for event in events {
+        if let Actor::Member(member) = event.meta.actor
+            && !names.contains_key(&member)
+        {
+            let profile = projections::user::profile(&app.reads, member).await?;
+            names.insert(
+                member,
+                profile.map(|profile| profile.name).unwrap_or_default(),
+            );
+        }
+    }
+    Ok(names)
+}
+
+pub(crate) fn body(asked: &Asked, found: &Events, names: &Names) -> Markup {
+    html! {
+        h1 { "Audit" }
+        p.lead { "Everything that ever happened, the latest first. What you read here is itself noted." }
+        form.filters.audit-filters action="/audit" method="get" {
+            div.field {
+                label for="of" { "Streams" }
+                select id="of" name="of" {
+                    option value="" { "all" }
+                    @for of in history::STREAMS { option value=(of) selected[of == asked.of] { (of) } }
+                }
+            }
+            div.field { label for="event" { "Event" } input id="event" name="event" type="text" value=(asked.event) placeholder="TorrentUploaded"; }
+            div.field { label for="by" { "By member" } input id="by" name="by" type="text" value=(asked.by) autocapitalize="none"; }
+            div.field { label for="until" { "Up to (UTC)" } input id="until" name="until" type="datetime-local" value=(asked.until); }
+            button type="submit" { "Show" }
+        }
+        @if found.events.is_empty() {
+            (empty("Nothing like this happened.", &html! { a href="/audit" { "Show everything" } "." }))
+        } @else {
+            (table(&found.events, names, "Events, the latest first"))
+            @if let Some(older) = found.older {
+                nav.pager aria-label="Pages" { a.button rel="next" href=(link(asked, older)) { "Older events" } }
+            }
+        }
+    }
+}
+
+fn link(asked: &Asked, before: Position) -> String {
+    let mut address = format!("/audit?before={before}");
+    for (name, value) in [
+        ("of", &asked.of),
+        ("event", &asked.event),
+        ("by", &asked.by),
+    ] {
+        if !value.is_empty() {
+            let value =
+                percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+            address = format!("{address}&{name}={value}");
+        }
+    }
+    address
+}
+
+/// Events as a table.
+fn table(events: &[Recorded], names: &Names, caption: &str) -> Markup {
+    html! {
+        div.scroller {
+            table.events {
+                caption.visually-hidden { (caption) }
+                thead { tr {
+                    th.num scope="col" { "Position" } th scope="col" { "What" } th scope="col" { "Stream" }
+                    th scope="col" { "By" } th.num scope="col" { "When" }
+                } }
+                tbody { @for event in events { (row(event, names)) } }
+            }
+        }
+    }
+}
+
+fn row(event: &Recorded, names: &Names) -> Markup {
+    let stream = format!("{}-{}", event.stream_type, event.stream_id);
+    let short: String = stream.chars().take(event.stream_type.len() + 9).collect();
+    html! {
+        tr {
+            td.num data-label="Position" { (event.position) }
+            td.name { (event.fact.name()) @if let Some(about) = about(&event.fact) { " " span.hint { (about) } } }
+            td data-label="Stream" { a href={ "/audit/" (stream) "?at=" (event.position) } title=(stream) { (short) "…" } }
+            td data-label="By" { (actor(event.meta.actor, names)) @if let Some(reason) = &event.meta.reason { " " span.hint { "“" (reason) "”" } } }
+            td.num data-label="When" { (age(event.at)) }
+        }
+    }
+}
+
+fn actor(actor: Actor, names: &Names) -> Markup {
+    match actor {
+        Actor::Member(member) => html! {
+            @if let Some(name) = names.get(&member).filter(|name| !name.is_empty()) {
+                a href={ "/members/" (name) } { (name) }
+            } @else { code { (member) } }
+        },
+        Actor::Operator => html! { "the operator" },
+        Actor::System => html! { "the program" },
+    }
+}
+
+/// Says in a few words what an event was about, where its name doesn't.
+fn about(fact: &Fact) -> Option<String> {
+    use domain::{audit, category, torrent, user};
+    match fact {
+        Fact::User(user::Event::MemberRegistered { name, role, .. }) => {
+            Some(format!("{name}, {}", role.name()))
+        }
+        Fact::User(user::Event::RoleAssigned { role }) => Some(role.name().to_owned()),
+        Fact::Torrent(event) => match event.as_ref() {
+            torrent::Event::TorrentUploaded(upload) => Some(upload.name.clone()),
+            torrent::Event::TorrentWithdrawn { .. } => None,
+        },
+        Fact::Category(category::Event::CategoryCreated(shelf)) => Some(shelf.name.clone()),
+        Fact::Traffic(domain::traffic::Event::TrafficRecorded(batch)) => {
+            Some(format!("{} clients", batch.entries.len()))
+        }
+        Fact::Audit(audit::Event::CheckpointSet(checkpoint)) => {
+            Some(format!("up to {}", checkpoint.upto))
+        }
+        Fact::Audit(audit::Event::HistoryRead { what }) => Some(what.clone()),
+        Fact::User(_) | Fact::Site(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_as_browsers_write_them() {
+        let told = |text| read_time(text).map(OffsetDateTime::unix_timestamp);
+        assert_eq!(told("1970-01-01T00:01"), Some(60));
+        assert_eq!(told("1970-01-01T00:01:01"), Some(61));
+        assert_eq!(told("1970-01-01T01:00:00+01:00"), Some(0));
+        assert_eq!(told("1970-01-01"), Some(86_400), "a day ends at its end");
+        assert_eq!(told("yesterday"), None);
+    }
+}
