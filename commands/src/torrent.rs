@@ -36,30 +36,60 @@ impl Commands {
         torrent: TorrentId,
         reason: Option<String>,
     ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
-        let upload = match self.load(torrent.0).await? {
-            Torrent::Unknown => return Err(Refusal::NotFound),
-            Torrent::Offered(upload) | Torrent::Withdrawn(upload) => upload,
-        };
-        if upload.uploader != by && !self.is_administrator(by).await? {
-            return Err(Refusal::Forbidden);
-        }
+        let (upload, staff) = self.own(by, torrent).await?;
+        let by_staff = staff && upload.uploader != by;
         let mut frame = self.frame(Actor::Member(by));
         frame.meta.reason.clone_from(&reason);
         frame.releases = self.hash_claims(upload.info_hash, upload.info_hash_v2);
-        let position = self
-            .execute::<Torrent>(torrent.0, Command::Withdraw { reason }, frame)
-            .await?;
+        let command = Command::Withdraw { reason, by_staff };
+        let position = self.execute::<Torrent>(torrent.0, command, frame).await?;
         Ok(Done {
             of: torrent,
             position,
         })
     }
 
+    /// Offers a withdrawn torrent again; refused as `Taken` with its holder when the same was
+    /// uploaded meanwhile.
+    pub async fn restore(
+        &self,
+        by: MemberId,
+        torrent: TorrentId,
+    ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        let (upload, by_staff) = self.own(by, torrent).await?;
+        let mut frame = self.frame(Actor::Member(by));
+        frame.claims = self.hash_claims(upload.info_hash, upload.info_hash_v2);
+        let command = Command::Restore { by_staff };
+        let position = self.execute::<Torrent>(torrent.0, command, frame).await?;
+        Ok(Done {
+            of: torrent,
+            position,
+        })
+    }
+
+    /// Gives a torrent that a member may withdraw and restore: their own, or any to administrators;
+    /// and whether they are one.
+    async fn own(
+        &self,
+        by: MemberId,
+        torrent: TorrentId,
+    ) -> Result<(Box<Upload>, bool), Refusal<Rejection>> {
+        let upload = match self.load(torrent.0).await? {
+            Torrent::Unknown => return Err(Refusal::NotFound),
+            Torrent::Offered(upload) | Torrent::Withdrawn { upload, .. } => upload,
+        };
+        let staff = self.is_administrator(by).await?;
+        if upload.uploader != by && !staff {
+            return Err(Refusal::Forbidden);
+        }
+        Ok((upload, staff))
+    }
+
     /// Gives an offered torrent as its uploader gave it, with its .torrent file.
     pub async fn offered(&self, torrent: TorrentId) -> Result<Option<Upload>, Unavailable> {
         Ok(match self.load(torrent.0).await? {
             Torrent::Offered(upload) => Some(*upload),
-            Torrent::Unknown | Torrent::Withdrawn(_) => None,
+            Torrent::Unknown | Torrent::Withdrawn { .. } => None,
         })
     }
 

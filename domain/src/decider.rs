@@ -1,11 +1,12 @@
 //! What every aggregate is: a state that decides and evolves.
 
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 /// An event's stored identity: its name and the version of its shape.
 ///
-/// The name and version are written beside the payload for ever; a changed shape is a new version
-/// with an upcaster in [`crate::fact`].
+/// The name and version are written beside the payload for ever; a changed shape is a new version,
+/// to which [`Event::upcast`] brings the older ones.
 pub trait Event:
     Serialize + DeserializeOwned + Clone + PartialEq + std::fmt::Debug + Send + Sync
 {
@@ -15,6 +16,12 @@ pub trait Event:
     /// Tells the version of the event's shape.
     fn version(&self) -> i32 {
         1
+    }
+
+    /// Brings a stored payload to today's shape; gives nothing for a version that isn't known.
+    fn upcast(name: &str, version: i32, payload: Value) -> Option<Value> {
+        let _ = name;
+        (version == 1).then_some(payload)
     }
 }
 

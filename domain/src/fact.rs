@@ -1,6 +1,5 @@
 //! The sum of all events, read from their stored names, versions and payloads.
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::decider::{Decider, Event};
@@ -29,6 +28,14 @@ pub enum Unreadable {
     /// No aggregate writes such streams.
     #[error("unknown stream type {0}")]
     Stream(String),
+    /// A newer program wrote it.
+    #[error("{name} version {version} isn't known to this program")]
+    Version {
+        /// The stored name.
+        name: String,
+        /// The stored version.
+        version: i32,
+    },
     /// The payload doesn't have the shape of its name and version.
     #[error("{name} version {version} doesn't have its shape")]
     Shape {
@@ -99,10 +106,37 @@ impl Fact {
     }
 }
 
-fn event<E: DeserializeOwned>(name: &str, version: i32, payload: Value) -> Result<E, Unreadable> {
+fn event<E: Event>(name: &str, version: i32, payload: Value) -> Result<E, Unreadable> {
+    let payload = E::upcast(name, version, payload).ok_or_else(|| Unreadable::Version {
+        name: name.to_owned(),
+        version,
+    })?;
     serde_json::from_value(payload).map_err(|source| Unreadable::Shape {
         name: name.to_owned(),
         version,
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_older_version_is_lifted_and_a_newer_one_is_named() {
+        let old = json!({ "TorrentWithdrawn": { "reason": null } });
+        let read = |version| Fact::read("torrent", "TorrentWithdrawn", version, old.clone());
+        let lifted = read(1).unwrap();
+        assert_eq!(lifted.version(), 2);
+        let today = json!({ "TorrentWithdrawn": { "reason": null, "by_staff": false } });
+        assert_eq!(lifted.payload().unwrap(), today);
+        for version in [0, 3] {
+            let told = read(version).unwrap_err().to_string();
+            assert_eq!(
+                told,
+                format!("TorrentWithdrawn version {version} isn't known to this program")
+            );
+        }
+    }
 }

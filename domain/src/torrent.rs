@@ -4,6 +4,7 @@
 //! `projections::torrent`. What a .torrent file may hold is [`crate::metainfo`]'s.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::amount::Bytes;
 use crate::decider::Decider;
@@ -19,7 +20,11 @@ pub enum Event {
     TorrentWithdrawn {
         /// Why, in the words of who withdrew it.
         reason: Option<String>,
+        /// Whether an administrator did, and not the uploader.
+        by_staff: bool,
     },
+    /// It is offered again.
+    TorrentRestored {},
 }
 
 impl crate::Event for Event {
@@ -27,6 +32,27 @@ impl crate::Event for Event {
         match self {
             Self::TorrentUploaded(_) => "TorrentUploaded",
             Self::TorrentWithdrawn { .. } => "TorrentWithdrawn",
+            Self::TorrentRestored {} => "TorrentRestored",
+        }
+    }
+
+    fn version(&self) -> i32 {
+        match self {
+            Self::TorrentWithdrawn { .. } => 2,
+            Self::TorrentUploaded(_) | Self::TorrentRestored {} => 1,
+        }
+    }
+
+    fn upcast(name: &str, version: i32, mut payload: Value) -> Option<Value> {
+        match (name, version) {
+            // Version 1 didn't say who withdrew; it is taken for the uploader.
+            ("TorrentWithdrawn", 1) => {
+                let fields = payload.get_mut(name)?.as_object_mut()?;
+                fields.insert("by_staff".to_owned(), Value::Bool(false));
+                Some(payload)
+            }
+            ("TorrentWithdrawn", 2) => Some(payload),
+            (_, version) => (version == 1).then_some(payload),
         }
     }
 }
@@ -100,7 +126,13 @@ pub enum Torrent {
     /// Members may download it.
     Offered(Box<Upload>),
     /// It is no longer offered.
-    Withdrawn(Box<Upload>),
+    Withdrawn {
+        /// What was offered.
+        #[serde(flatten)]
+        upload: Box<Upload>,
+        /// Whether an administrator withdrew it.
+        by_staff: bool,
+    },
 }
 
 /// What may be asked of a torrent's stream.
@@ -112,6 +144,13 @@ pub enum Command {
     Withdraw {
         /// Why, in the words of who withdraws it.
         reason: Option<String>,
+        /// Whether an administrator does, and not the uploader.
+        by_staff: bool,
+    },
+    /// Offer it again.
+    Restore {
+        /// Whether an administrator asks, and not the uploader.
+        by_staff: bool,
     },
 }
 
@@ -127,6 +166,12 @@ pub enum Rejection {
     /// It isn't offered any more.
     #[error("this torrent was withdrawn already")]
     AlreadyWithdrawn,
+    /// It is offered.
+    #[error("this torrent isn't withdrawn")]
+    NotWithdrawn,
+    /// Its uploader wants back what an administrator withdrew.
+    #[error("an administrator withdrew this torrent, so only administrators restore it")]
+    WithdrawnByStaff,
     /// The description is too long.
     #[error("a description has at most 50,000 characters")]
     DescriptionTooLong,
@@ -149,23 +194,38 @@ impl Decider for Torrent {
                 }
                 Ok(vec![Event::TorrentUploaded(*upload)])
             }
-            (Self::Unknown, Command::Withdraw { .. }) => Err(Rejection::Unknown),
-            (Self::Offered(_) | Self::Withdrawn(_), Command::Upload(_)) => {
+            (Self::Unknown, Command::Withdraw { .. } | Command::Restore { .. }) => {
+                Err(Rejection::Unknown)
+            }
+            (Self::Offered(_) | Self::Withdrawn { .. }, Command::Upload(_)) => {
                 Err(Rejection::AlreadyUploaded)
             }
-            (Self::Offered(_), Command::Withdraw { reason }) => {
-                Ok(vec![Event::TorrentWithdrawn { reason }])
+            (Self::Offered(_), Command::Withdraw { reason, by_staff }) => {
+                Ok(vec![Event::TorrentWithdrawn { reason, by_staff }])
             }
-            (Self::Withdrawn(_), Command::Withdraw { .. }) => Err(Rejection::AlreadyWithdrawn),
+            (Self::Withdrawn { .. }, Command::Withdraw { .. }) => Err(Rejection::AlreadyWithdrawn),
+            (Self::Offered(_), Command::Restore { .. }) => Err(Rejection::NotWithdrawn),
+            (Self::Withdrawn { by_staff: true, .. }, Command::Restore { by_staff: false }) => {
+                Err(Rejection::WithdrawnByStaff)
+            }
+            (Self::Withdrawn { .. }, Command::Restore { .. }) => {
+                Ok(vec![Event::TorrentRestored {}])
+            }
         }
     }
 
     fn evolve(&mut self, event: &Event) {
         match event {
             Event::TorrentUploaded(upload) => *self = Self::Offered(Box::new(upload.clone())),
-            Event::TorrentWithdrawn { .. } => {
+            Event::TorrentWithdrawn { by_staff, .. } => {
                 if let Self::Offered(upload) = std::mem::take(self) {
-                    *self = Self::Withdrawn(upload);
+                    let by_staff = *by_staff;
+                    *self = Self::Withdrawn { upload, by_staff };
+                }
+            }
+            Event::TorrentRestored {} => {
+                if let Self::Withdrawn { upload, .. } = std::mem::take(self) {
+                    *self = Self::Offered(upload);
                 }
             }
         }
@@ -209,11 +269,10 @@ mod tests {
 
     #[test]
     fn a_torrent_is_withdrawn_once() {
-        let withdrawn = Event::TorrentWithdrawn {
-            reason: Some("wrong file".into()),
-        };
+        let withdrawn = withdrawn(false);
         let withdraw = Command::Withdraw {
             reason: Some("wrong file".into()),
+            by_staff: false,
         };
         given::<Torrent>(&[])
             .when(withdraw.clone())
@@ -224,6 +283,35 @@ mod tests {
         given::<Torrent>(&[Event::TorrentUploaded(upload()), withdrawn])
             .when(withdraw)
             .rejected(&Rejection::AlreadyWithdrawn);
+    }
+
+    fn withdrawn(by_staff: bool) -> Event {
+        Event::TorrentWithdrawn {
+            reason: Some("wrong file".into()),
+            by_staff,
+        }
+    }
+
+    #[test]
+    fn a_withdrawn_torrent_is_restored_by_who_withdrew_it_or_the_staff() {
+        let uploaded = Event::TorrentUploaded(upload());
+        let restore = |by_staff| Command::Restore { by_staff };
+        let gone = |by_staff| given::<Torrent>(&[uploaded.clone(), withdrawn(by_staff)]);
+        for (withdrawn, restored) in [(false, false), (false, true), (true, true)] {
+            gone(withdrawn)
+                .when(restore(restored))
+                .then(&[Event::TorrentRestored {}]);
+        }
+        gone(true)
+            .when(restore(false))
+            .rejected(&Rejection::WithdrawnByStaff);
+        let again = [uploaded, withdrawn(false), Event::TorrentRestored {}];
+        given::<Torrent>(&again)
+            .when(restore(false))
+            .rejected(&Rejection::NotWithdrawn);
+        given::<Torrent>(&[])
+            .when(restore(true))
+            .rejected(&Rejection::Unknown);
     }
 
     #[test]

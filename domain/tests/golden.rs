@@ -22,9 +22,9 @@ fn written() -> BTreeSet<String> {
                 | user::Event::RoleAssigned { .. } => (event.name(), event.version()),
             },
             Fact::Torrent(event) => match event.as_ref() {
-                torrent::Event::TorrentUploaded(_) | torrent::Event::TorrentWithdrawn { .. } => {
-                    (event.name(), event.version())
-                }
+                torrent::Event::TorrentUploaded(_)
+                | torrent::Event::TorrentWithdrawn { .. }
+                | torrent::Event::TorrentRestored {} => (event.name(), event.version()),
             },
             Fact::Category(event) => match &event {
                 category::Event::CategoryCreated(_) => (event.name(), event.version()),
@@ -74,10 +74,19 @@ fn read(name: &str, file: &str) -> Fact {
     Fact::read(stream, name, version.parse().unwrap(), payload).unwrap()
 }
 
+/// Tells whether a file is of a version that is only read, lifted to today's.
+fn is_old(name: &str, fact: &Fact) -> bool {
+    let version: i32 = name.rsplit('.').next().unwrap().parse().unwrap();
+    version < fact.version()
+}
+
 #[test]
 fn every_golden_file_is_read_and_written_the_same() {
     for (name, file) in golden() {
         let value: Value = serde_json::from_str(&file).unwrap();
+        if is_old(&name, &read(&name, &file)) {
+            continue;
+        }
         assert_eq!(
             Some(&read(&name, &file).payload().unwrap()),
             value.get("payload"),
@@ -89,6 +98,12 @@ fn every_golden_file_is_read_and_written_the_same() {
 #[test]
 fn every_event_has_a_golden_file_of_its_own_name() {
     let files: BTreeSet<String> = golden().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(written(), files);
-    assert_eq!(files.len(), 13);
+    let old: BTreeSet<String> = golden()
+        .into_iter()
+        .filter(|(name, file)| is_old(name, &read(name, file)))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(old, BTreeSet::from(["TorrentWithdrawn.1".to_owned()]));
+    assert_eq!(written(), &files - &old);
+    assert_eq!(files.len(), 15);
 }

@@ -180,10 +180,11 @@ async fn torrent_changed(
                 .bind(hashes)
                 .bind(at.position.0)
         }
-        torrent::Event::TorrentWithdrawn { .. } => {
-            sqlx::query("update access_torrent set offered = false, position = $2 where torrent = $1")
+        torrent::Event::TorrentWithdrawn { .. } | torrent::Event::TorrentRestored {} => {
+            sqlx::query("update access_torrent set offered = $3, position = $2 where torrent = $1")
                 .bind(id)
                 .bind(at.position.0)
+                .bind(matches!(event, torrent::Event::TorrentRestored {}))
         }
     }
     .execute(to)

@@ -143,16 +143,21 @@ impl Projection for Torrents {
             };
             match happened.as_ref() {
                 torrent::Event::TorrentUploaded(upload) => uploaded(to, event, upload).await?,
-                torrent::Event::TorrentWithdrawn { .. } => {
-                    sqlx::query("update torrent set withdrawn = true where id = $1")
-                        .bind(event.stream_id)
-                        .execute(&mut *to)
-                        .await?;
-                }
+                torrent::Event::TorrentWithdrawn { .. } => offered(to, event, false).await?,
+                torrent::Event::TorrentRestored {} => offered(to, event, true).await?,
             }
         }
         Ok(())
     }
+}
+
+async fn offered(to: &mut PgConnection, at: &Recorded, offered: bool) -> Result<(), sqlx::Error> {
+    sqlx::query("update torrent set withdrawn = not $2 where id = $1")
+        .bind(at.stream_id)
+        .bind(offered)
+        .execute(to)
+        .await
+        .map(|_| ())
 }
 
 async fn uploaded(to: &mut PgConnection, at: &Recorded, upload: &Upload) -> Result<(), NotApplied> {

@@ -252,6 +252,52 @@ async fn a_withdrawn_torrent_is_gone_and_may_come_again() {
 }
 
 #[tokio::test]
+async fn a_withdrawn_torrent_is_restored_unless_the_staff_withdrew_it() {
+    let (site, admin) = site_with_admin().await;
+    admin
+        .post_form("/staff/registration", &[("registration", "open")])
+        .await;
+    let member = site.client();
+    assert_eq!(member.register("alice", PASSWORD).await.0, 201);
+    let file = make::torrent("file", &make::payload(6, 20_000), SOURCE);
+    let id = member.uploaded(file.clone(), "other", "").await;
+    let [page, withdraw, restore] =
+        ["", "/withdraw", "/restore"].map(|part| format!("/torrents/{id}{part}"));
+    assert_eq!(
+        member.post_form(&restore, &[]).await.status(),
+        422,
+        "it is offered"
+    );
+    assert_eq!(member.post_form(&withdraw, &[]).await.status(), 303);
+    assert!(member.page(&page).await.contains("Restore"));
+    assert_eq!(member.post_form(&restore, &[]).await.status(), 303);
+    assert!(member.page("/torrents?q=file").await.contains(&id));
+    assert!(!member.download(&id).await.is_empty());
+    assert_eq!(
+        admin
+            .post_form(&withdraw, &[("reason", "fake")])
+            .await
+            .status(),
+        303
+    );
+    assert_eq!(
+        member.post_form(&restore, &[]).await.status(),
+        422,
+        "the staff withdrew it"
+    );
+    let again = member.uploaded(file, "other", "").await;
+    assert_eq!(
+        admin.post_form(&restore, &[]).await.status(),
+        409,
+        "it came again"
+    );
+    let path = format!("/torrents/{again}/withdraw");
+    assert_eq!(member.post_form(&path, &[]).await.status(), 303);
+    assert_eq!(admin.post_form(&restore, &[]).await.status(), 303);
+    assert!(member.page("/torrents").await.contains(&id));
+}
+
+#[tokio::test]
 async fn pages_of_the_list_meet_every_torrent_once_in_every_order() {
     let (_site, admin) = site_with_admin().await;
     let mut ids = vec![];

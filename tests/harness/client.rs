@@ -22,6 +22,8 @@ impl Client {
     pub fn new(site: &Site) -> Self {
         let http = reqwest::Client::builder()
             .cookie_store(true)
+            // The site closes a connection whose body it didn't read; none is used twice.
+            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none());
         Self {
             http: http.build().unwrap(),

@@ -237,7 +237,10 @@ fn about(fact: &Fact) -> Option<String> {
         Fact::User(user::Event::RoleAssigned { role }) => Some(role.name().to_owned()),
         Fact::Torrent(event) => match event.as_ref() {
             torrent::Event::TorrentUploaded(upload) => Some(upload.name.clone()),
-            torrent::Event::TorrentWithdrawn { .. } => None,
+            torrent::Event::TorrentWithdrawn { by_staff, .. } => {
+                by_staff.then(|| "by the staff".to_owned())
+            }
+            torrent::Event::TorrentRestored {} => None,
         },
         Fact::Category(category::Event::CategoryCreated(shelf)) => Some(shelf.name.clone()),
         Fact::Traffic(domain::traffic::Event::TrafficRecorded(batch)) => {

@@ -139,6 +139,8 @@ fn one_torrent() -> torrent::Shown {
         files: vec![file("folder/<one>"), file("two")],
         peers: vec![("zoë_42".into(), peer)],
         may_withdraw: true,
+        may_restore: true,
+        token: "00".into(),
         may_audit: true,
     }
 }
@@ -278,6 +280,7 @@ fn names() -> audit::Names {
 fn history() -> Events {
     let withdrawn = domain::torrent::Event::TorrentWithdrawn {
         reason: Some("<i>".into()),
+        by_staff: true,
     };
     let event = Recorded {
         position: Position(7),

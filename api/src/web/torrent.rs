@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use domain::id::TorrentId;
 use domain::metainfo;
 use domain::torrent::File;
@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/torrents/{id}", get(page))
         .route("/torrents/{id}/download", get(download))
         .route("/torrents/{id}/withdraw", get(confirm).post(withdraw))
+        .route("/torrents/{id}/restore", post(restore))
 }
 
 /// What the page shows.
@@ -42,7 +43,9 @@ pub(super) struct Shown {
     pub(super) files: Vec<File>,
     pub(super) peers: Vec<(String, Peer)>,
     pub(super) may_withdraw: bool,
+    pub(super) may_restore: bool,
     pub(super) may_audit: bool,
+    pub(super) token: String,
 }
 
 /// Reads an id of an address; anything else is no torrent.
@@ -82,7 +85,8 @@ async fn page(
         ));
     }
     let files = torrent::files(&app.reads, detail.id, MOST_FILES).await?;
-    let may_withdraw = may_withdraw(&signed_in, &detail) && !detail.withdrawn;
+    let own = may_withdraw(&signed_in, &detail);
+    let (may_withdraw, may_restore) = (own && !detail.withdrawn, own && detail.withdrawn);
     let title = detail.name.clone();
     let page = Page {
         title: &title,
@@ -98,6 +102,8 @@ async fn page(
             files,
             peers,
             may_withdraw,
+            may_restore,
+            token: viewer.token.clone(),
             may_audit: signed_in.profile.role.may_audit(),
         }),
     ))
@@ -113,6 +119,12 @@ pub(super) fn body(shown: &Shown) -> Markup {
         div.actions {
             @if !detail.withdrawn {
                 a.button.primary href={ "/torrents/" (detail.id) "/download" } { (icon("download")) "Download .torrent" }
+            }
+            @if shown.may_restore {
+                form.inline action={ "/torrents/" (detail.id) "/restore" } method="post" {
+                    (token(&shown.token))
+                    button.primary type="submit" { "Restore" }
+                }
             }
             @if shown.may_withdraw { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
             @if shown.may_audit { a.button href={ "/audit/torrent-" (detail.id) } { "History" } }
@@ -267,7 +279,7 @@ pub(super) fn confirmation(detail: &Detail, form_token: &str) -> Markup {
             p { strong { (detail.name) } }
             (notice("bad", &html! {
                 "It leaves the list and the search, and the tracker refuses its announces within a second. "
-                "What members have moved stays credited. The same torrent may be uploaded again."
+                "What members have moved stays credited. It may be restored, or uploaded again."
             }))
             form action={ "/torrents/" (detail.id) "/withdraw" } method="post" {
                 (token(form_token))
@@ -293,6 +305,18 @@ async fn withdraw(
         .commands
         .withdraw(form.signed_in.profile.id, read_id(&id)?, reason)
         .await?;
+    app.reads.wait_for(done.position).await;
+    Ok(Redirect::to(&format!("/torrents/{}", done.of)))
+}
+
+/// Offers a withdrawn torrent again.
+async fn restore(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    form: CheckedForm,
+) -> Result<Redirect, Problem> {
+    let by = form.signed_in.profile.id;
+    let done = app.commands.restore(by, read_id(&id)?).await?;
     app.reads.wait_for(done.position).await;
     Ok(Redirect::to(&format!("/torrents/{}", done.of)))
 }

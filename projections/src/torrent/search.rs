@@ -91,11 +91,12 @@ impl Search {
             let Fact::Torrent(happened) = &event.fact else {
                 continue;
             };
-            writer.delete_term(Term::from_field_bytes(
-                self.fields.id,
-                event.stream_id.as_bytes(),
-            ));
+            // Withdrawn torrents stay: the list leaves them out, and they may be restored.
             if let Event::TorrentUploaded(upload) = happened.as_ref() {
+                writer.delete_term(Term::from_field_bytes(
+                    self.fields.id,
+                    event.stream_id.as_bytes(),
+                ));
                 let mut document = TantivyDocument::new();
                 document.add_bytes(self.fields.id, event.stream_id.as_bytes());
                 document.add_text(self.fields.name, &upload.name);
