@@ -110,6 +110,7 @@ impl Running {
         let handover = tokio::spawn(async move { crediting.hand_over(&ledger, ledger_stop).await });
         let app = App {
             commands: store.commands.clone(),
+            feed: Arc::clone(&store.feed),
             history: store.history(),
             swarms: Arc::new(tracker.clone()),
             ephemera: Arc::new(InProcess::default()),

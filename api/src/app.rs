@@ -7,6 +7,7 @@ use commands::Commands;
 use commands::ports::{Ephemera, Random};
 use domain::Keyed;
 use projections::Reads;
+use projections::feed::Feed;
 use projections::history::History;
 use projections::swarm::Swarms;
 
@@ -17,6 +18,8 @@ pub struct App {
     pub commands: Commands,
     /// The read side.
     pub reads: Reads,
+    /// The log in order, to tell how far behind it the projections are.
+    pub feed: Arc<dyn Feed>,
     /// The log, for auditors.
     pub history: Arc<dyn History>,
     /// Who is in which swarm just now.

@@ -9,13 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::Position;
 use projections::Unavailable;
-use projections::feed::{Batch, Feed};
+use projections::feed::{Batch, Feed, NotRead};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 
-use crate::event_store::{self, COLUMNS, Row};
-use crate::vault::Vault;
+use crate::event_store::{self, COLUMNS, OpenError, Row};
+use crate::vault::{Vault, VaultError};
 
 /// How long a reader waits at most before it looks for itself.
 const POLL: Duration = Duration::from_millis(500);
@@ -86,12 +86,7 @@ async fn hear(listener: &mut Option<PgListener>) -> Option<Position> {
 
 #[async_trait]
 impl Feed for LogFeed {
-    async fn read(
-        &self,
-        after: Position,
-        limit: i64,
-        streams: &[&str],
-    ) -> Result<Batch, Unavailable> {
+    async fn read(&self, after: Position, limit: i64, streams: &[&str]) -> Result<Batch, NotRead> {
         let head = self.head().await?;
         let upto = Position((after.0 + limit).min(head.0).max(after.0));
         let query = format!(
@@ -103,10 +98,11 @@ impl Feed for LogFeed {
             .bind(upto.0)
             .bind(streams)
             .fetch_all(&self.pool)
-            .await?;
+            .await
+            .map_err(Unavailable::from)?;
         let events = event_store::open_all(&self.vault, rows)
             .await
-            .map_err(|error| Unavailable(Box::new(error)))?;
+            .map_err(not_read)?;
         Ok(Batch { events, upto })
     }
 
@@ -132,5 +128,25 @@ impl Feed for LogFeed {
         let mut head = self.head.clone();
         let grown = head.wait_for(|head| *head > after);
         let _timed_out = tokio::time::timeout(POLL, grown).await;
+    }
+}
+
+/// Tells a key that can't be fetched just now from an event that never opens.
+fn not_read(error: OpenError) -> NotRead {
+    let event = |position, reason: String| NotRead::Event {
+        position: Position(position),
+        reason,
+    };
+    match error {
+        OpenError::Sealed {
+            source: VaultError::Database(sqlx::Error::RowNotFound),
+            position,
+        } => event(position, "its key is gone".to_owned()),
+        OpenError::Sealed {
+            source: VaultError::Database(_),
+            ..
+        } => NotRead::Away(Unavailable(Box::new(error))),
+        OpenError::Sealed { position, source } => event(position, source.to_string()),
+        OpenError::Unreadable { position, source } => event(position, source.to_string()),
     }
 }

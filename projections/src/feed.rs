@@ -14,16 +14,27 @@ pub struct Batch {
     pub upto: Position,
 }
 
+/// Why a stretch of the log wasn't read.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRead {
+    /// The log can't be reached; trying again is right.
+    #[error(transparent)]
+    Away(#[from] Unavailable),
+    /// An event can't be opened or isn't known; trying again changes nothing.
+    #[error("event {position} can't be read: {reason}")]
+    Event {
+        /// Where the event stands.
+        position: Position,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
 /// The log in position order; infra implements it.
 #[async_trait]
 pub trait Feed: Send + Sync + std::fmt::Debug {
     /// Reads at most `limit` positions after one, of these stream types alone.
-    async fn read(
-        &self,
-        after: Position,
-        limit: i64,
-        streams: &[&str],
-    ) -> Result<Batch, Unavailable>;
+    async fn read(&self, after: Position, limit: i64, streams: &[&str]) -> Result<Batch, NotRead>;
 
     /// Gives the last position.
     async fn head(&self) -> Result<Position, Unavailable>;

@@ -71,6 +71,17 @@ pub enum NotApplied {
     },
 }
 
+impl From<feed::NotRead> for NotApplied {
+    fn from(error: feed::NotRead) -> Self {
+        match error {
+            feed::NotRead::Away(error) => {
+                Self::Database(sqlx::Error::Io(std::io::Error::other(error.0)))
+            }
+            feed::NotRead::Event { position, reason } => Self::Event { position, reason },
+        }
+    }
+}
+
 /// All projections that write tables.
 pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
     vec![
@@ -124,6 +135,11 @@ impl Reads {
         tokio::time::timeout(Duration::from_secs(2), reached)
             .await
             .is_ok_and(|reached| reached.is_ok())
+    }
+
+    /// Lets a stopped projection try again; tells whether it was stopped.
+    pub async fn retry(&self, projection: &str) -> Result<bool, Unavailable> {
+        runner::retry(&self.pool, projection).await
     }
 
     /// Gives a receiver that wakes whenever a projection moves.

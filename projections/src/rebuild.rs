@@ -71,10 +71,7 @@ async fn replay(
     sqlx::raw_sql(&format!("set local search_path to \"{schema}\""))
         .execute(&mut *transaction)
         .await?;
-    let batch = feed
-        .read(after, limit, projection.streams())
-        .await
-        .map_err(away)?;
+    let batch = feed.read(after, limit, projection.streams()).await?;
     projection.apply(transaction, &batch.events).await?;
     Ok(batch.upto)
 }

@@ -10,7 +10,7 @@ use domain::Position;
 use sqlx::{Executor as _, PgConnection, PgPool};
 use tokio::sync::watch;
 
-use crate::feed::{Batch, Feed};
+use crate::feed::{Batch, Feed, NotRead};
 use crate::progress::Progress;
 use crate::torrent::search::Search;
 use crate::{NotApplied, Projection, SCHEMA, Unavailable};
@@ -19,6 +19,8 @@ use crate::{NotApplied, Projection, SCHEMA, Unavailable};
 const BATCH: i64 = 2_000;
 /// How often an event is tried before its projection stops.
 const TRIES: u32 = 3;
+/// How often a stopped projection looks whether it may go on.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Where a projection stands, by its checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,17 @@ pub async fn status(pool: &PgPool) -> Result<Vec<Status>, Unavailable> {
             error,
         })
         .collect())
+}
+
+/// Lets a stopped projection try again; tells whether it was stopped.
+pub async fn retry(pool: &PgPool, name: &str) -> Result<bool, Unavailable> {
+    let done = sqlx::query(
+        "update read.checkpoint set error = null where name = $1 and error is not null",
+    )
+    .bind(name)
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Makes the tables that are missing, empty after a crash of the database, or of another version.
@@ -115,7 +128,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Follows the feed with a projection until `stop` turns true, or the projection fails.
+    /// Follows the feed with a projection until `stop` turns true; where the projection fails, it
+    /// waits for [`retry`] or a rebuild.
     pub async fn follow(&self, projection: &dyn Projection, mut stop: watch::Receiver<bool>) {
         let (mut limit, mut tries) = (BATCH, 0);
         while !*stop.borrow() {
@@ -131,7 +145,31 @@ impl Runner {
                 }
                 Err(Failed::Batch(_)) if limit > 1 => limit = 1,
                 Err(Failed::Batch(_)) if tries < TRIES => tries += 1,
-                Err(Failed::Batch(reason)) => return self.stopped(projection, reason).await,
+                Err(Failed::Batch(reason)) => {
+                    self.stopped(projection, reason).await;
+                    self.await_retry(projection, &mut stop).await;
+                    (limit, tries) = (BATCH, 0);
+                }
+            }
+        }
+    }
+
+    /// Waits until nobody says any more that the projection stopped.
+    async fn await_retry(&self, projection: &dyn Projection, stop: &mut watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                _ = stop.changed() => {}
+            }
+            let stopped: Result<bool, sqlx::Error> = sqlx::query_scalar(
+                "select exists (select from read.checkpoint where name = $1 and error is not null)",
+            )
+            .bind(projection.name())
+            .fetch_one(&self.pool)
+            .await;
+            if let Ok(false) = stopped {
+                tracing::info!(projection = projection.name(), "projection goes on");
+                return;
             }
         }
     }
@@ -162,8 +200,7 @@ impl Runner {
         let Batch { events, upto } = self
             .feed
             .read(position, limit, projection.streams())
-            .await
-            .map_err(|error| Failed::Passing(error.0.to_string()))?;
+            .await?;
         self.reached(projection.name(), position);
         if upto == position {
             return Ok(Step::CaughtUp(position));
@@ -209,15 +246,21 @@ impl Runner {
                     () = self.feed.wait(position) => {}
                     _ = stop.changed() => {}
                 },
-                Err(error) => {
+                Err(NotRead::Away(error)) => {
                     tracing::warn!(projection = "search", reason = %error.0, "projection waits");
                     tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(error @ NotRead::Event { .. }) => {
+                    tracing::error!(projection = "search", reason = %error, "projection stopped");
+                    self.progress
+                        .send_modify(|progress| progress.stop("search", error.to_string()));
+                    return;
                 }
             }
         }
     }
 
-    async fn step_search(&self, search: &Search) -> Result<Step, Unavailable> {
+    async fn step_search(&self, search: &Search) -> Result<Step, NotRead> {
         let position = self
             .progress
             .borrow()
@@ -282,6 +325,15 @@ impl From<sqlx::Error> for Failed {
                 Self::Batch(error.to_string())
             }
             _ => Self::Passing(error.to_string()),
+        }
+    }
+}
+
+impl From<NotRead> for Failed {
+    fn from(error: NotRead) -> Self {
+        match error {
+            NotRead::Away(error) => Self::Passing(error.0.to_string()),
+            NotRead::Event { .. } => Self::Batch(error.to_string()),
         }
     }
 }

@@ -10,6 +10,7 @@ mod announce;
 mod audit;
 mod clients;
 mod faults;
+mod kill;
 mod rebuild;
 mod sign_in;
 mod torrent;

@@ -12,22 +12,22 @@ use domain::id::{CommandId, MemberId, TorrentId};
 use domain::traffic::{Batch, Entry};
 use domain::user::{Name, Role};
 use domain::{Actor, Meta, Position, Recorded};
+use projections::Projection;
 use projections::feed::Feed as _;
 use projections::progress::Progress;
 use projections::runner::{self, Runner};
-use projections::{NotApplied, Projection};
 use serde_json::json;
-use sqlx::PgConnection;
 use tests::{Database, database, until};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 mod audit;
 mod library;
+mod poison;
 
 const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];
 
-fn append(stream: Uuid, expected: i64) -> Append {
+pub(crate) fn append(stream: Uuid, expected: i64) -> Append {
     Append {
         stream_type: "site",
         stream,
@@ -274,7 +274,7 @@ fn entry(member: u128, uploaded: u64, run: i32) -> Entry {
     }
 }
 
-async fn run_all(
+pub(crate) async fn run_all(
     database: &Database,
     extra: Vec<Arc<dyn Projection>>,
 ) -> watch::Receiver<Progress> {
@@ -298,7 +298,7 @@ async fn run_all(
     seen
 }
 
-async fn reached(seen: &watch::Receiver<Progress>, head: Position) {
+pub(crate) async fn reached(seen: &watch::Receiver<Progress>, head: Position) {
     let deadline = Duration::from_secs(20);
     until("the projections", deadline, || async {
         let progress = seen.borrow();
@@ -346,86 +346,6 @@ async fn traffic_that_comes_twice_late_or_in_pieces_is_credited_once() {
     .await
     .unwrap();
     assert_eq!(differences, 0);
-}
-
-/// A projection that chokes on the third member.
-#[derive(Debug)]
-struct Choking;
-
-#[async_trait::async_trait]
-impl Projection for Choking {
-    fn name(&self) -> &'static str {
-        "choking"
-    }
-
-    fn version(&self) -> i32 {
-        1
-    }
-
-    fn tables(&self) -> &'static str {
-        "create unlogged table choking (position bigint primary key);"
-    }
-
-    fn table_names(&self) -> &'static [&'static str] {
-        &["choking"]
-    }
-
-    fn streams(&self) -> &'static [&'static str] {
-        &["user"]
-    }
-
-    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
-        for event in events {
-            if event.position == Position(3) {
-                return Err(NotApplied::Event {
-                    position: event.position,
-                    reason: "it tastes odd".into(),
-                });
-            }
-            sqlx::query("insert into choking values ($1)")
-                .bind(event.position.0)
-                .execute(&mut *to)
-                .await?;
-        }
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn a_projection_that_fails_stops_alone_before_the_event_and_says_why() {
-    let database = Database::start().await;
-    for name in ["alice", "bertha", "clara", "dora"] {
-        database.member(name).await;
-    }
-    let seen = run_all(&database, vec![Arc::new(Choking)]).await;
-    reached(&seen, Position(4)).await;
-    until("the stop", Duration::from_secs(20), || async {
-        seen.borrow()
-            .standing()
-            .get("choking")
-            .and_then(|standing| standing.stopped.clone())
-    })
-    .await;
-    let statuses = runner::status(&database.pools.read).await.unwrap();
-    for status in statuses {
-        let expected = if status.name == "choking" {
-            Position(2)
-        } else {
-            Position(4)
-        };
-        assert_eq!(status.position, expected, "{}", status.name);
-        assert_eq!(status.error.is_some(), status.name == "choking");
-        assert!(
-            status
-                .error
-                .is_none_or(|error| error.contains("event 3") && error.contains("it tastes odd"))
-        );
-    }
-    let rows: i64 = sqlx::query_scalar("select count(*) from choking")
-        .fetch_one(&database.pools.read)
-        .await
-        .unwrap();
-    assert_eq!(rows, 2, "rows and checkpoint agree");
 }
 
 #[tokio::test]

@@ -194,6 +194,12 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         stopped: Some("event 3 tastes odd".into()),
         ..Standing::default()
     };
+    let projected = staff::Projected {
+        name: "torrent",
+        standing,
+        behind: 3,
+        waits: 4_000,
+    };
     let open = Settings {
         registration: Registration::Open,
         announcement: "*hello*".into(),
@@ -260,7 +266,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             }),
         ),
         ("passkey", settings::confirmation("00")),
-        ("staff", staff::body(&open, &[("torrent", standing)], "00")),
+        ("staff", staff::body(&open, &[projected], "00")),
         (
             "audit",
             audit::body(&audit::Asked::default(), &history(), &names()),

@@ -1,14 +1,17 @@
-//! The administrators' page: whether strangers may register, and what every member is told.
+//! The administrators' page: whether strangers may register, what every member is told, and how far
+//! the projections are.
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::Redirect;
 use axum::routing::{get, post};
+use domain::amount::Seconds;
 use domain::site::{Command, Registration};
 use maud::{Markup, html};
 use projections::progress::Standing;
 use projections::site::Settings;
 
+use super::component::duration;
 use super::form::token;
 use super::layout::{Page, Theme, document};
 use crate::app::App;
@@ -22,6 +25,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/staff", get(staff))
         .route("/staff/registration", post(set_registration))
         .route("/staff/announcement", post(announce))
+        .route("/staff/projections/retry", post(retry))
 }
 
 async fn staff(
@@ -32,14 +36,7 @@ async fn staff(
     signed_in.administrator()?;
     let viewer = signed_in.viewer(&app).await?;
     let settings = projections::site::settings(&app.reads).await?;
-    let standing: Vec<(&str, Standing)> = app
-        .reads
-        .progress()
-        .borrow()
-        .standing()
-        .iter()
-        .map(|(name, standing)| (*name, standing.clone()))
-        .collect();
+    let standing = standing(&app).await?;
     let page = Page {
         title: "Staff",
         site: &app.site,
@@ -50,7 +47,37 @@ async fn staff(
     Ok(document(&page, &body(&settings, &standing, &viewer.token)))
 }
 
-pub(super) fn body(settings: &Settings, standing: &[(&str, Standing)], form_token: &str) -> Markup {
+/// How far a projection is.
+pub(super) struct Projected {
+    pub(super) name: &'static str,
+    pub(super) standing: Standing,
+    /// Positions that it hasn't applied.
+    pub(super) behind: i64,
+    /// Since how many milliseconds the first of them waits.
+    pub(super) waits: i64,
+}
+
+async fn standing(app: &App) -> Result<Vec<Projected>, Problem> {
+    let head = app.feed.head().await?;
+    let progress = app.reads.progress().borrow().clone();
+    let mut projected = vec![];
+    for (name, standing) in progress.standing() {
+        let behind = (head.0 - standing.position.0).max(0);
+        let waits = match behind {
+            0 => 0,
+            _ => app.feed.age_ms(standing.position).await?,
+        };
+        projected.push(Projected {
+            name,
+            standing: standing.clone(),
+            behind,
+            waits,
+        });
+    }
+    Ok(projected)
+}
+
+pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str) -> Markup {
     let open = settings.registration == Registration::Open;
     html! {
         h1 { "Staff" }
@@ -82,16 +109,30 @@ pub(super) fn body(settings: &Settings, standing: &[(&str, Standing)], form_toke
             h2 { "Projections" }
             p { "What members read is derived from the event log by these." }
             ul.rows {
-                @for (name, standing) in standing {
+                @for one in standing {
                     li {
-                        span { strong { (name) } " at " span.num { (standing.position) } }
-                        @if let Some(reason) = &standing.stopped { span.badge.bad { "stopped: " (reason) } }
-                        @else { span.badge.good { "living" } }
+                        span { strong { (one.name) } " at " span.num { (one.standing.position) } }
+                        @if one.behind > 0 {
+                            span.hint { (one.behind) " behind, for " (duration(Seconds(one.waits.unsigned_abs() / 1_000))) }
+                        }
+                        @if let Some(reason) = &one.standing.stopped {
+                            span.badge.bad { "stopped: " (reason) }
+                            form.inline action="/staff/projections/retry" method="post" {
+                                (token(form_token))
+                                button type="submit" name="name" value=(one.name) { "Try again" }
+                            }
+                        } @else { span.badge.good { "living" } }
                     }
                 }
             }
         }
     }
+}
+
+async fn retry(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
+    form.signed_in.administrator()?;
+    app.reads.retry(form.field("name")).await?;
+    Ok(Redirect::to("/staff"))
 }
 
 async fn set_registration(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
