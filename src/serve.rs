@@ -13,6 +13,7 @@ use api::app::{App, Site};
 use infra::ephemera::InProcess;
 use infra::random;
 use projections::progress::Progress;
+use projections::rebuild::Rebuilds;
 use projections::runner::{self, Runner};
 use projections::torrent::search::Search;
 use projections::{Projection, Reads};
@@ -111,6 +112,11 @@ impl Running {
         let app = App {
             commands: store.commands.clone(),
             feed: Arc::clone(&store.feed),
+            rebuilds: Arc::new(Rebuilds::new(
+                store.pools.read.clone(),
+                Arc::clone(&store.feed),
+                all,
+            )),
             history: store.history(),
             swarms: Arc::new(tracker.clone()),
             ephemera: Arc::new(InProcess::default()),

@@ -9,6 +9,7 @@ use domain::Keyed;
 use projections::Reads;
 use projections::feed::Feed;
 use projections::history::History;
+use projections::rebuild::Rebuilds;
 use projections::swarm::Swarms;
 
 /// What handlers share; cheap to clone.
@@ -20,6 +21,8 @@ pub struct App {
     pub reads: Reads,
     /// The log in order, to tell how far behind it the projections are.
     pub feed: Arc<dyn Feed>,
+    /// Where rebuilds of projections are asked for.
+    pub rebuilds: Arc<Rebuilds>,
     /// The log, for auditors.
     pub history: Arc<dyn History>,
     /// Who is in which swarm just now.

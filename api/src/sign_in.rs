@@ -255,6 +255,14 @@ impl Registration {
             },
         })
     }
+
+    /// Reads what was sent and takes its proof of work, which is good once.
+    async fn redeemed(&self, app: &App) -> Result<Join, Problem> {
+        let join = self.join()?;
+        let (challenge, nonce) = (&self.pow_challenge, &self.pow_nonce);
+        proof_of_work::redeem(app, Purpose::Registration, challenge, nonce).await?;
+        Ok(join)
+    }
 }
 
 async fn register(
@@ -262,22 +270,10 @@ async fn register(
     headers: HeaderMap,
     Body(registration): Body<Registration>,
 ) -> Result<Response, Problem> {
-    let join = registration.join()?;
-    proof_of_work::redeem(
-        &app,
-        Purpose::Registration,
-        &registration.pow_challenge,
-        &registration.pow_nonce,
-    )
-    .await?;
+    let join = registration.redeemed(&app).await?;
     let registered = app.commands.register(join).await;
-    joined(
-        &app,
-        &headers,
-        registered,
-        "Registration is closed. Ask the staff of the site to open it.",
-    )
-    .await
+    let closed = "Registration is closed. Ask the staff of the site to open it.";
+    joined(&app, &headers, registered, closed).await
 }
 
 async fn set_up(
@@ -285,22 +281,10 @@ async fn set_up(
     headers: HeaderMap,
     Body(registration): Body<Registration>,
 ) -> Result<Response, Problem> {
-    let join = registration.join()?;
-    proof_of_work::redeem(
-        &app,
-        Purpose::Registration,
-        &registration.pow_challenge,
-        &registration.pow_nonce,
-    )
-    .await?;
+    let join = registration.redeemed(&app).await?;
     let made = app.commands.set_up(join).await;
-    joined(
-        &app,
-        &headers,
-        made,
-        "The site has its first administrator already. Sign in.",
-    )
-    .await
+    let late = "The site has its first administrator already. Sign in.";
+    joined(&app, &headers, made, late).await
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]

@@ -18,7 +18,7 @@ use sqlx::PgPool;
 use crate::appender::micros;
 use crate::event_store::{COLUMNS, Row};
 use crate::merkle::Tree;
-use crate::seal::{self, Envelope, Inside, Key, Place};
+use crate::seal::{self, Inside, Key, Place};
 use crate::vault::{Vault, VaultError};
 
 mod chain;
@@ -289,14 +289,7 @@ fn take_all(check: &mut Check, batch: &Batch, writes: bool) -> Result<Vec<u8>, A
                 "its sealed content doesn't open: it, its stream, its sequence, its type, its version or its key was changed",
             )
         };
-        let envelope = Envelope {
-            stream_type: &row.stream_type,
-            stream: row.stream_id,
-            sequence: row.sequence,
-            name: &row.event_type,
-            version: row.event_version,
-            key_id: row.key_id,
-        };
+        let envelope = row.envelope();
         let expected = check.position().0 + 1;
         if row.position != expected {
             return Err(mismatch(expected, "it is missing").into());

@@ -40,6 +40,20 @@ pub(crate) struct Row {
     pub(crate) sealed: Vec<u8>,
 }
 
+impl Row {
+    /// Gives what stands in the clear beside the sealed payload.
+    pub(crate) fn envelope(&self) -> Envelope<'_> {
+        Envelope {
+            stream_type: &self.stream_type,
+            stream: self.stream_id,
+            sequence: self.sequence,
+            name: &self.event_type,
+            version: self.event_version,
+            key_id: self.key_id,
+        }
+    }
+}
+
 /// The columns of [`Row`].
 pub(crate) const COLUMNS: &str = "position, stream_type, stream_id, sequence, event_type, event_version, command_id, recorded_at, key_id, sealed";
 
@@ -183,15 +197,8 @@ pub(crate) async fn open(vault: &Vault, row: Row) -> Result<Recorded, OpenError>
     let position = row.position;
     let sealed = |source: VaultError| OpenError::Sealed { position, source };
     let key = vault.opening(row.key_id).await.map_err(sealed)?;
-    let envelope = Envelope {
-        stream_type: &row.stream_type,
-        stream: row.stream_id,
-        sequence: row.sequence,
-        name: &row.event_type,
-        version: row.event_version,
-        key_id: row.key_id,
-    };
-    let inside = seal::open(&key, &envelope, &row.sealed).map_err(|error| sealed(error.into()))?;
+    let inside =
+        seal::open(&key, &row.envelope(), &row.sealed).map_err(|error| sealed(error.into()))?;
     let fact = Fact::read(
         &row.stream_type,
         &row.event_type,

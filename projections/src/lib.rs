@@ -61,6 +61,9 @@ pub enum NotApplied {
     /// The database can't be reached; trying again is right.
     #[error("the read tables can't be written")]
     Database(#[from] sqlx::Error),
+    /// The projection is being rebuilt already, here or on another node.
+    #[error("it is being rebuilt already")]
+    Busy,
     /// The event itself can't be applied; trying again changes nothing.
     #[error("event {position} can't be applied: {reason}")]
     Event {

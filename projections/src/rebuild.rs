@@ -1,9 +1,12 @@
 //! Fills a projection anew beside the living one, and swaps them in one transaction.
+//!
+//! [`Rebuilds`] does so in the background, for the staff page.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::Position;
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Executor as _, PgConnection, PgPool};
 
 use crate::feed::Feed;
 use crate::{NotApplied, Projection, SCHEMA, Unavailable, runner};
@@ -20,9 +23,18 @@ pub async fn rebuild(
     projection: &dyn Projection,
     mut seen: impl FnMut(Position, Position),
 ) -> Result<Position, NotApplied> {
+    // Held until this returns: of two rebuilds at once, on whatever node, one is refused.
+    let mut hold = pool.begin().await?;
+    let alone: bool =
+        sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind(format!("rebuild {}", projection.name()))
+            .fetch_one(&mut *hold)
+            .await?;
+    if !alone {
+        return Err(NotApplied::Busy);
+    }
     let mut position = fill(pool, feed, projection, BESIDE, None, &mut seen).await?;
-    let mut connection = pool.acquire().await?;
-    let mut transaction = connection.begin().await?;
+    let mut transaction = pool.begin().await?;
     position = swap(&mut transaction, feed, projection, position).await?;
     transaction.commit().await?;
     seen(position, position);
@@ -38,10 +50,9 @@ pub async fn fill(
     upto: Option<Position>,
     mut seen: impl FnMut(Position, Position),
 ) -> Result<Position, NotApplied> {
-    let mut connection = pool.acquire().await?;
-    let mut transaction = connection.begin().await?;
-    sqlx::raw_sql(&format!("create schema if not exists \"{schema}\""))
-        .execute(&mut *transaction)
+    let mut transaction = pool.begin().await?;
+    transaction
+        .execute(format!("create schema if not exists \"{schema}\"").as_str())
         .await?;
     runner::make(&mut transaction, schema, projection).await?;
     transaction.commit().await?;
@@ -54,7 +65,7 @@ pub async fn fill(
             return Ok(position);
         }
         let limit = BATCH.min(goal.0 - position.0);
-        let mut transaction = connection.begin().await?;
+        let mut transaction = pool.begin().await?;
         position = replay(&mut transaction, feed, projection, schema, position, limit).await?;
         transaction.commit().await?;
     }
@@ -68,8 +79,8 @@ async fn replay(
     after: Position,
     limit: i64,
 ) -> Result<Position, NotApplied> {
-    sqlx::raw_sql(&format!("set local search_path to \"{schema}\""))
-        .execute(&mut *transaction)
+    transaction
+        .execute(format!("set local search_path to \"{schema}\"").as_str())
         .await?;
     let batch = feed.read(after, limit, projection.streams()).await?;
     projection.apply(transaction, &batch.events).await?;
@@ -92,11 +103,11 @@ async fn swap(
         position = replay(transaction, feed, projection, BESIDE, position, BATCH).await?;
     }
     for table in projection.table_names() {
-        sqlx::raw_sql(&format!("drop table if exists {SCHEMA}.{table}"))
-            .execute(&mut *transaction)
+        transaction
+            .execute(format!("drop table if exists {SCHEMA}.{table}").as_str())
             .await?;
-        sqlx::raw_sql(&format!("alter table {BESIDE}.{table} set schema {SCHEMA}"))
-            .execute(&mut *transaction)
+        transaction
+            .execute(format!("alter table {BESIDE}.{table} set schema {SCHEMA}").as_str())
             .await?;
     }
     runner::advance(transaction, projection.name(), position).await?;
@@ -105,4 +116,82 @@ async fn swap(
 
 fn away(error: Unavailable) -> NotApplied {
     NotApplied::Database(sqlx::Error::Io(std::io::Error::other(error.0)))
+}
+
+/// How far a rebuild is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rebuilding {
+    /// It goes on.
+    At {
+        /// The last position that is filled in.
+        position: Position,
+        /// The position that it must reach.
+        of: Position,
+    },
+    /// It failed, and the living tables stay as they were.
+    Failed(String),
+}
+
+/// The rebuilds that this process does in the background.
+#[derive(Debug)]
+pub struct Rebuilds {
+    pool: PgPool,
+    feed: Arc<dyn Feed>,
+    all: Vec<Arc<dyn Projection>>,
+    standing: Mutex<BTreeMap<&'static str, Rebuilding>>,
+}
+
+impl Rebuilds {
+    /// Makes the desk at which rebuilds are asked for.
+    pub fn new(pool: PgPool, feed: Arc<dyn Feed>, all: Vec<Arc<dyn Projection>>) -> Self {
+        Self {
+            pool,
+            feed,
+            all,
+            standing: Mutex::default(),
+        }
+    }
+
+    /// Starts to rebuild a projection, unless that goes on already; tells whether there is one.
+    pub fn start(self: &Arc<Self>, name: &str) -> bool {
+        let Some(projection) = self.all.iter().find(|one| one.name() == name).cloned() else {
+            return false;
+        };
+        let mut standing = self.lock();
+        if let Some(Rebuilding::At { .. }) = standing.get(projection.name()) {
+            return true;
+        }
+        let begun = Rebuilding::At {
+            position: Position(0),
+            of: Position(0),
+        };
+        standing.insert(projection.name(), begun);
+        drop(standing);
+        let desk = Arc::clone(self);
+        tokio::spawn(async move {
+            let name = projection.name();
+            let seen = |position, of| {
+                desk.lock().insert(name, Rebuilding::At { position, of });
+            };
+            let done = rebuild(&desk.pool, &desk.feed, projection.as_ref(), seen).await;
+            match done {
+                Ok(_) => desk.lock().remove(name),
+                Err(error) => {
+                    tracing::error!(projection = name, %error, "rebuild failed");
+                    desk.lock()
+                        .insert(name, Rebuilding::Failed(error.to_string()))
+                }
+            }
+        });
+        true
+    }
+
+    /// Gives the rebuilds that go on or failed, by the projection's name.
+    pub fn standing(&self) -> BTreeMap<&'static str, Rebuilding> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Rebuilding>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

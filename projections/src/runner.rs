@@ -343,6 +343,7 @@ impl From<NotApplied> for Failed {
         match error {
             NotApplied::Database(error) => error.into(),
             NotApplied::Event { .. } => Self::Batch(error.to_string()),
+            NotApplied::Busy => Self::Passing(error.to_string()),
         }
     }
 }

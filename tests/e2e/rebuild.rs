@@ -1,8 +1,9 @@
 //! Read tables are a replay's result: rebuilding gives the same rows, also beside the running site.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use tests::{Options, Site, make};
+use tests::{Options, Site, make, until};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -83,6 +84,49 @@ async fn rebuilding_beside_the_running_site_gives_the_same_rows() {
             .code(),
         Some(1)
     );
+}
+
+#[tokio::test]
+async fn the_staff_page_rebuilds_a_projection_and_tells_how_far_it_is() {
+    let site = Site::start(Options::default()).await;
+    let admin = site.client();
+    admin.set_up("admin", PASSWORD).await;
+    let file = make::torrent("file", &make::payload(1, 30_000), Some("OpenTracker"));
+    let id = admin.uploaded(file, "other", "").await;
+    let before = rows(&site).await;
+    let pool = site.database().await;
+    let table = "select 'read.torrent'::regclass::oid::bigint";
+    let old: i64 = sqlx::query_scalar(table).fetch_one(&pool).await.unwrap();
+    // Whoever holds the lock rebuilds; everybody else is refused.
+    let lock = "select pg_advisory_xact_lock(hashtextextended('rebuild torrent', 0))";
+    let mut hold = pool.begin().await.unwrap();
+    sqlx::query(lock).execute(&mut *hold).await.unwrap();
+    let refused = site.run(&["projections", "rebuild", "torrent"]);
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(error.contains("it is being rebuilt already"), "{error}");
+    hold.rollback().await.unwrap();
+    let rebuild = "/staff/projections/rebuild";
+    assert_eq!(
+        admin
+            .post_form(rebuild, &[("name", "nonsense")])
+            .await
+            .status(),
+        400
+    );
+    assert_eq!(
+        admin
+            .post_form(rebuild, &[("name", "torrent")])
+            .await
+            .status(),
+        303
+    );
+    until("the new table", Duration::from_secs(20), || async {
+        let new: i64 = sqlx::query_scalar(table).fetch_one(&pool).await.ok()?;
+        (new != old && !admin.page("/staff").await.contains("<progress")).then_some(())
+    })
+    .await;
+    assert_eq!(rows(&site).await, before);
+    assert!(admin.page("/torrents").await.contains(&id));
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@ import { clipboard } from "./clipboard.js";
 import { filters } from "./filters.js";
 import { join } from "./join.js";
 import { keyboard } from "./keyboard.js";
+import { live } from "./live.js";
 import { signIn } from "./sign-in.js";
 import { upload } from "./upload.js";
 
-for (const start of [clipboard, filters, join, keyboard, signIn, upload]) start();
+for (const start of [clipboard, filters, join, keyboard, live, signIn, upload]) start();

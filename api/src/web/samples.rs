@@ -13,6 +13,7 @@ use projections::category::Category;
 use projections::history::Events;
 use projections::page::{Cursor, Page as Rows};
 use projections::progress::Standing;
+use projections::rebuild::Rebuilding;
 use projections::site::Settings;
 use projections::swarm::{Count, Peer};
 use projections::torrent::Detail;
@@ -199,6 +200,10 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         standing,
         behind: 3,
         waits: 4_000,
+        rebuilding: Some(Rebuilding::At {
+            position: Position(3),
+            of: Position(9),
+        }),
     };
     let open = Settings {
         registration: Registration::Open,

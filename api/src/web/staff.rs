@@ -9,6 +9,7 @@ use domain::amount::Seconds;
 use domain::site::{Command, Registration};
 use maud::{Markup, html};
 use projections::progress::Standing;
+use projections::rebuild::Rebuilding;
 use projections::site::Settings;
 
 use super::component::duration;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/staff/registration", post(set_registration))
         .route("/staff/announcement", post(announce))
         .route("/staff/projections/retry", post(retry))
+        .route("/staff/projections/rebuild", post(start_rebuild))
 }
 
 async fn staff(
@@ -55,11 +57,14 @@ pub(super) struct Projected {
     pub(super) behind: i64,
     /// Since how many milliseconds the first of them waits.
     pub(super) waits: i64,
+    /// How far it is filled anew, while it is.
+    pub(super) rebuilding: Option<Rebuilding>,
 }
 
 async fn standing(app: &App) -> Result<Vec<Projected>, Problem> {
     let head = app.feed.head().await?;
     let progress = app.reads.progress().borrow().clone();
+    let rebuilding = app.rebuilds.standing();
     let mut projected = vec![];
     for (name, standing) in progress.standing() {
         let behind = (head.0 - standing.position.0).max(0);
@@ -72,6 +77,7 @@ async fn standing(app: &App) -> Result<Vec<Projected>, Problem> {
             standing: standing.clone(),
             behind,
             waits,
+            rebuilding: rebuilding.get(name).cloned(),
         });
     }
     Ok(projected)
@@ -108,24 +114,66 @@ pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str
         section.card {
             h2 { "Projections" }
             p { "What members read is derived from the event log by these." }
-            ul.rows {
-                @for one in standing {
-                    li {
-                        span { strong { (one.name) } " at " span.num { (one.standing.position) } }
-                        @if one.behind > 0 {
-                            span.hint { (one.behind) " behind, for " (duration(Seconds(one.waits.unsigned_abs() / 1_000))) }
-                        }
-                        @if let Some(reason) = &one.standing.stopped {
-                            span.badge.bad { "stopped: " (reason) }
-                            form.inline action="/staff/projections/retry" method="post" {
-                                (token(form_token))
-                                button type="submit" name="name" value=(one.name) { "Try again" }
-                            }
-                        } @else { span.badge.good { "living" } }
+            div data-region="projections" data-live { (projections(standing, form_token)) }
+        }
+    }
+}
+
+/// The list that refreshes itself; `data-moving` says that it changes by the second.
+fn projections(standing: &[Projected], form_token: &str) -> Markup {
+    let moving =
+        |one: &Projected| one.behind > 0 || matches!(one.rebuilding, Some(Rebuilding::At { .. }));
+    html! {
+        ul.rows data-moving[standing.iter().any(moving)] {
+            @for one in standing {
+                li {
+                    span { strong { (one.name) } " at " span.num { (one.standing.position) } }
+                    @if one.behind > 0 {
+                        span.hint { (one.behind) " behind, for " (duration(Seconds(one.waits.unsigned_abs() / 1_000))) }
                     }
+                    @match &one.standing.stopped {
+                        Some(reason) => span.badge.bad { "stopped: " (reason) },
+                        None => span.badge.good { "living" },
+                    }
+                    (rebuild(one, form_token))
                 }
             }
         }
+    }
+}
+
+/// What can be done about a projection, or how far that is.
+fn rebuild(one: &Projected, form_token: &str) -> Markup {
+    let act = |act: &str, label: &str| {
+        html! {
+            form.inline action={ "/staff/projections/" (act) } method="post" {
+                (token(form_token))
+                button type="submit" name="name" value=(one.name) { (label) }
+            }
+        }
+    };
+    html! {
+        @match &one.rebuilding {
+            Some(Rebuilding::At { position, of }) => span.rebuild {
+                progress max=(of.0.max(1)) value=(position.0) aria-label={ "Rebuilding " (one.name) } {}
+                span.num { (position) " of " (of) }
+            },
+            rebuilding => {
+                @if let Some(Rebuilding::Failed(reason)) = rebuilding { span.badge.bad { "rebuild failed: " (reason) } }
+                @if one.standing.stopped.is_some() { (act("retry", "Try again")) }
+                // The index in memory is made anew at each start.
+                @if one.name != "search" { (act("rebuild", "Rebuild")) }
+            }
+        }
+    }
+}
+
+async fn start_rebuild(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
+    form.signed_in.administrator()?;
+    if app.rebuilds.start(form.field("name")) {
+        Ok(Redirect::to("/staff"))
+    } else {
+        Err(Problem::invalid("There is no such projection."))
     }
 }
 
