@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use domain::Position;
 use domain::audit::{Checkpoint, Digest};
+use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::PgPool;
 
 use crate::appender::micros;
-use crate::event_store::{COLUMNS, Row};
+use crate::event_store::{COLUMNS, MOST_BYTES, Row};
 use crate::merkle::Tree;
 use crate::seal::{self, Inside, Key, Place};
 use crate::vault::{Vault, VaultError};
@@ -190,12 +191,20 @@ impl Audit {
             "select {COLUMNS}, leaf, chain from event_log
              where position > $1 and position <= $2 order by position limit $3"
         );
-        let rows: Vec<Stored> = sqlx::query_as(&query)
+        let mut found = sqlx::query_as(&query)
             .bind(after.0)
             .bind(upto.0)
             .bind(BATCH)
-            .fetch_all(&self.pool)
-            .await?;
+            .fetch(&self.pool);
+        let (mut rows, mut bytes) = (vec![], 0);
+        while bytes < MOST_BYTES
+            && let Some(stored) = found.try_next().await?
+        {
+            let stored: Stored = stored;
+            bytes += stored.row.sealed.len();
+            rows.push(stored);
+        }
+        drop(found);
         let ids: HashSet<i32> = rows.iter().map(|stored| stored.row.key_id).collect();
         let mut keys = HashMap::new();
         for id in ids {

@@ -54,6 +54,9 @@ impl Row {
     }
 }
 
+/// Sealed bytes that are read at once at most, but for the last event: a torrent has up to 14 MB.
+pub(crate) const MOST_BYTES: usize = 16 << 20;
+
 /// The columns of [`Row`].
 pub(crate) const COLUMNS: &str = "position, stream_type, stream_id, sequence, event_type, event_version, command_id, recorded_at, key_id, sealed";
 

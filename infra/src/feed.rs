@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::Position;
+use futures::TryStreamExt as _;
 use projections::Unavailable;
 use projections::feed::{Batch, Feed, NotRead};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 
-use crate::event_store::{self, COLUMNS, OpenError, Row};
+use crate::event_store::{self, COLUMNS, MOST_BYTES, OpenError, Row};
 use crate::vault::{Vault, VaultError};
 
 /// How long a reader waits at most before it looks for itself.
@@ -93,13 +94,23 @@ impl Feed for LogFeed {
             "select {COLUMNS} from event_log
              where position > $1 and position <= $2 and stream_type = any($3) order by position"
         );
-        let rows: Vec<Row> = sqlx::query_as(&query)
+        let mut found = sqlx::query_as(&query)
             .bind(after.0)
             .bind(upto.0)
             .bind(streams)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(Unavailable::from)?;
+            .fetch(&self.pool);
+        let (mut rows, mut bytes, mut upto) = (vec![], 0, upto);
+        while let Some(row) = found.try_next().await.map_err(Unavailable::from)? {
+            let row: Row = row;
+            bytes += row.sealed.len();
+            let position = row.position;
+            rows.push(row);
+            if bytes >= MOST_BYTES {
+                upto = Position(position);
+                break;
+            }
+        }
+        drop(found);
         let events = event_store::open_all(&self.vault, rows)
             .await
             .map_err(not_read)?;

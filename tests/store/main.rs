@@ -1,5 +1,5 @@
 //! The event store, the feed and the projections on a real database.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 mod audit;
+mod feed;
 mod library;
 mod poison;
 
-const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];
+pub(crate) const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];
 
 pub(crate) fn append(stream: Uuid, expected: i64) -> Append {
     Append {

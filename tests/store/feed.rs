@@ -1,0 +1,152 @@
+//! The feed: nothing skipped, nothing twice, in order, whatever happens to transactions and the server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use commands::ports::{Append, AppendError, EventLog as _, NewEvent};
+use domain::{Position, Recorded};
+use infra::event_store::EventStore;
+use infra::feed::LogFeed;
+use infra::postgres::Pool;
+use projections::feed::Feed as _;
+use serde_json::json;
+use tests::Database;
+use uuid::Uuid;
+
+use crate::{STREAMS, append};
+
+/// Writers, and commands of each.
+const WRITERS: usize = 8;
+const COMMANDS: usize = 40;
+
+/// Follows the feed, over every failure, until it has seen so many events.
+async fn follow(feed: Arc<LogFeed>, count: usize) -> Vec<Recorded> {
+    let (mut seen, mut after) = (vec![], Position(0));
+    while seen.len() < count {
+        if let Ok(batch) = feed.read(after, 50, &STREAMS).await {
+            seen.extend(batch.events);
+            after = batch.upto;
+        }
+        feed.wait(after).await;
+    }
+    seen
+}
+
+/// Appends commands; one whose answer is lost is asked for again under its id.
+async fn write(store: EventStore) -> Vec<Uuid> {
+    let mut done = vec![];
+    for _ in 0..COMMANDS {
+        let command = append(Uuid::new_v4(), 0);
+        loop {
+            match store.append(command.clone()).await {
+                Ok(_) => break,
+                Err(AppendError::Unavailable(_)) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        done.push(command.stream);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    done
+}
+
+/// Takes the next position again and again, holds it for a moment, and gives it back.
+async fn disturb(pool: Pool, stop: Arc<AtomicBool>) {
+    let take = "insert into event_log
+        select coalesce(max(position), 0) + 1, 'site', gen_random_uuid(), 1, 'AnnouncementSet', 1, gen_random_uuid(),
+               now(), 1, 1, '', '', '' from event_log";
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok(mut transaction) = pool.begin().await {
+            let _taken = sqlx::query(take).execute(&mut *transaction).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let _given_back = transaction.rollback().await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[test]
+fn a_reader_sees_everything_once_over_rollbacks_and_while_the_database_restarts() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    // The database ends with the thread that started it, so it is this one that restarts it.
+    runtime.block_on(async {
+        let mut database = Database::start().await;
+        let other = EventStore::new(database.pools.log.clone(), Arc::clone(&database.vault));
+        let reader = tokio::spawn(follow(Arc::clone(&database.feed), WRITERS * COMMANDS));
+        let stop = Arc::new(AtomicBool::new(false));
+        let disturbance = tokio::spawn(disturb(database.pools.log.clone(), Arc::clone(&stop)));
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let one = if writer % 2 == 0 {
+                    &other
+                } else {
+                    &database.events
+                };
+                tokio::spawn(write(one.clone()))
+            })
+            .collect();
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            let embedded = database.embedded.as_mut().unwrap();
+            let killed = std::process::Command::new("kill")
+                .args(["-9", &embedded.pid().to_string()])
+                .status();
+            assert!(killed.unwrap().success());
+            while embedded.ended().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            embedded.restart().unwrap();
+        }
+        let mut written = vec![];
+        for writer in writers {
+            written.extend(writer.await.unwrap());
+        }
+        stop.store(true, Ordering::Relaxed);
+        disturbance.await.unwrap();
+        let seen = tokio::time::timeout(Duration::from_mins(1), reader);
+        let seen = seen.await.unwrap().unwrap();
+        let positions: Vec<i64> = seen.iter().map(|event| event.position.0).collect();
+        assert_eq!(
+            positions,
+            (1..=320).collect::<Vec<_>>(),
+            "gapless and in order"
+        );
+        let mut streams: Vec<Uuid> = seen.iter().map(|event| event.stream_id).collect();
+        streams.sort();
+        written.sort();
+        assert_eq!(streams, written, "each command once");
+    });
+}
+
+#[tokio::test]
+async fn large_events_come_in_smaller_batches() {
+    let database = Database::start().await;
+    for _ in 0..5 {
+        let large = NewEvent {
+            name: "AnnouncementSet".into(),
+            version: 1,
+            payload: json!({ "AnnouncementSet": { "text": "x".repeat(6 << 20) } }),
+        };
+        let append = Append {
+            events: vec![large],
+            ..append(Uuid::new_v4(), 0)
+        };
+        database.events.append(append).await.unwrap();
+    }
+    let mut lengths = vec![];
+    let mut after = Position(0);
+    while after < Position(5) {
+        let batch = database.feed.read(after, 100, &STREAMS).await.unwrap();
+        lengths.push(batch.events.len());
+        after = batch.upto;
+    }
+    assert_eq!(lengths, [3, 2]);
+    let audit = infra::audit::Audit::new(database.pools.log.clone(), Arc::clone(&database.vault));
+    assert_eq!(audit.verify(None, |_, _| {}).await.unwrap().events, 5);
+}
