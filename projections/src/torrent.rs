@@ -137,17 +137,23 @@ impl Projection for Torrents {
     }
 
     async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
+        let mut uploads = vec![];
         for event in events {
             let Fact::Torrent(happened) = &event.fact else {
                 continue;
             };
-            match happened.as_ref() {
-                torrent::Event::TorrentUploaded(upload) => uploaded(to, event, upload).await?,
-                torrent::Event::TorrentWithdrawn { .. } => offered(to, event, false).await?,
-                torrent::Event::TorrentRestored {} => offered(to, event, true).await?,
-            }
+            let is_offered = match happened.as_ref() {
+                torrent::Event::TorrentUploaded(upload) => {
+                    uploads.push((event, upload));
+                    continue;
+                }
+                torrent::Event::TorrentWithdrawn { .. } => false,
+                torrent::Event::TorrentRestored {} => true,
+            };
+            uploaded(to, &std::mem::take(&mut uploads)).await?;
+            offered(to, event, is_offered).await?;
         }
-        Ok(())
+        uploaded(to, &uploads).await
     }
 }
 
@@ -160,38 +166,75 @@ async fn offered(to: &mut PgConnection, at: &Recorded, offered: bool) -> Result<
         .map(|_| ())
 }
 
-async fn uploaded(to: &mut PgConnection, at: &Recorded, upload: &Upload) -> Result<(), NotApplied> {
-    let column = |amount: Bytes| column(amount, at.position);
+/// Inserts uploads and their files, all at once.
+async fn uploaded(
+    to: &mut PgConnection,
+    uploads: &[(&Recorded, &Upload)],
+) -> Result<(), NotApplied> {
+    if uploads.is_empty() {
+        return Ok(());
+    }
+    let sizes = uploads
+        .iter()
+        .map(|(at, upload)| column(upload.size, at.position))
+        .collect::<Result<Vec<_>, _>>()?;
+    let pieces = uploads
+        .iter()
+        .map(|(at, upload)| column(upload.piece_length, at.position))
+        .collect::<Result<Vec<_>, _>>()?;
     sqlx::query(
         "insert into torrent (id, name, category, description, uploader, uploaded_at, size, files, piece_length,
                               info_hash, info_hash_v2, position)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::timestamptz[],
+                              $7::bigint[], $8::int[], $9::bigint[], $10::text[], $11::text[], $12::bigint[])",
     )
-    .bind(at.stream_id)
-    .bind(&upload.name)
-    .bind(upload.category.0)
-    .bind(&upload.description)
-    .bind(upload.uploader.0)
-    .bind(at.at)
-    .bind(column(upload.size)?)
-    .bind(i32::try_from(upload.files.len()).unwrap_or(i32::MAX))
-    .bind(column(upload.piece_length)?)
-    .bind(upload.info_hash.to_string())
-    .bind(upload.info_hash_v2.map(|hash| hash.to_string()))
-    .bind(at.position.0)
+    .bind(each(uploads, |at, _| at.stream_id))
+    .bind(each(uploads, |_, upload| upload.name.as_str()))
+    .bind(each(uploads, |_, upload| upload.category.0))
+    .bind(each(uploads, |_, upload| upload.description.as_str()))
+    .bind(each(uploads, |_, upload| upload.uploader.0))
+    .bind(each(uploads, |at, _| at.at))
+    .bind(sizes)
+    .bind(each(uploads, |_, upload| {
+        i32::try_from(upload.files.len()).unwrap_or(i32::MAX)
+    }))
+    .bind(pieces)
+    .bind(each(uploads, |_, upload| upload.info_hash.to_string()))
+    .bind(each(uploads, |_, upload| {
+        upload.info_hash_v2.map(|hash| hash.to_string())
+    }))
+    .bind(each(uploads, |at, _| at.position.0))
     .execute(&mut *to)
     .await?;
-    let (places, rest): (Vec<i32>, Vec<&File>) = (0..).zip(&upload.files).unzip();
-    let sizes = rest
-        .iter()
-        .map(|file| column(file.size))
-        .collect::<Result<Vec<_>, _>>()?;
-    let paths: Vec<&str> = rest.iter().map(|file| file.path.as_str()).collect();
+    files_of(to, uploads).await
+}
+
+/// Gives a column of uploads.
+fn each<'a, T>(
+    uploads: &[(&'a Recorded, &'a Upload)],
+    of: impl Fn(&'a Recorded, &'a Upload) -> T,
+) -> Vec<T> {
+    uploads.iter().map(|(at, upload)| of(at, upload)).collect()
+}
+
+async fn files_of(
+    to: &mut PgConnection,
+    uploads: &[(&Recorded, &Upload)],
+) -> Result<(), NotApplied> {
+    let (mut torrents, mut places, mut paths, mut sizes) = (vec![], vec![], vec![], vec![]);
+    for (at, upload) in uploads {
+        for (place, file) in (0_i32..).zip(&upload.files) {
+            torrents.push(at.stream_id);
+            places.push(place);
+            paths.push(file.path.as_str());
+            sizes.push(column(file.size, at.position)?);
+        }
+    }
     sqlx::query(
         "insert into torrent_file (torrent, place, path, size)
-         select $1, place, path, size from unnest($2::int[], $3::text[], $4::bigint[]) as f(place, path, size)",
+         select * from unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[])",
     )
-    .bind(at.stream_id)
+    .bind(torrents)
     .bind(places)
     .bind(paths)
     .bind(sizes)

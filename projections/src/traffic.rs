@@ -7,13 +7,17 @@ use async_trait::async_trait;
 use domain::amount::{Bytes, Ratio, Seconds};
 use domain::id::{MemberId, TorrentId};
 use domain::traffic::{self, Entry};
-use domain::{Fact, Position, Recorded};
+use domain::{Fact, Recorded};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
 
 use crate::page::{Cursor, Page};
 use crate::{NotApplied, Projection, Reads, Unavailable};
+
+mod runs;
+
+use runs::Runs;
 
 /// What a member moved, in all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -226,102 +230,16 @@ impl Projection for Ledger {
     }
 
     async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
+        let mut runs = Runs::default();
         for event in events {
             let Fact::Traffic(traffic::Event::TrafficRecorded(batch)) = &event.fact else {
                 continue;
             };
             for entry in &batch.entries {
-                let amounts = Amounts::of(entry, event.position)?;
-                credit(to, entry, &amounts, event.at).await?;
+                runs.add(entry, event)?;
             }
         }
+        runs.write(to).await?;
         Ok(())
     }
-}
-
-/// An entry's amounts as the columns hold them.
-struct Amounts {
-    uploaded: i64,
-    downloaded: i64,
-    left: i64,
-    seeded: i64,
-    leeched: i64,
-}
-
-impl Amounts {
-    fn of(entry: &Entry, position: Position) -> Result<Self, NotApplied> {
-        let column = |amount: u64| {
-            i64::try_from(amount).map_err(|_| NotApplied::Event {
-                position,
-                reason: format!("{amount} is too much"),
-            })
-        };
-        Ok(Self {
-            uploaded: column(entry.uploaded.0)?,
-            downloaded: column(entry.downloaded.0)?,
-            left: column(entry.left.0)?,
-            seeded: column(entry.seeded.0)?,
-            leeched: column(entry.leeched.0)?,
-        })
-    }
-}
-
-/// Raises the run's totals, and credits the member with what they grew by.
-async fn credit(
-    to: &mut PgConnection,
-    entry: &Entry,
-    amounts: &Amounts,
-    at: OffsetDateTime,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "with old as (
-             select uploaded, downloaded, seeded, leeched from ledger
-             where member = $1 and torrent = $2 and client = $3 and run = $4),
-         new as (
-             insert into ledger as l (member, torrent, client, run, uploaded, downloaded, remaining, seeded,
-                                      leeched, completed, first_at, last_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
-             on conflict (member, torrent, client, run) do update set
-                 uploaded = greatest(l.uploaded, excluded.uploaded),
-                 downloaded = greatest(l.downloaded, excluded.downloaded),
-                 remaining = excluded.remaining,
-                 seeded = greatest(l.seeded, excluded.seeded),
-                 leeched = greatest(l.leeched, excluded.leeched),
-                 completed = l.completed or excluded.completed,
-                 last_at = greatest(l.last_at, excluded.last_at)
-             returning uploaded, downloaded, seeded, leeched)
-         insert into member_total as m (member, uploaded, downloaded, seeded, leeched)
-         select $1, new.uploaded - coalesce(old.uploaded, 0), new.downloaded - coalesce(old.downloaded, 0),
-                new.seeded - coalesce(old.seeded, 0), new.leeched - coalesce(old.leeched, 0)
-         from new left join old on true
-         on conflict (member) do update set
-             uploaded = m.uploaded + excluded.uploaded,
-             downloaded = m.downloaded + excluded.downloaded,
-             seeded = m.seeded + excluded.seeded,
-             leeched = m.leeched + excluded.leeched",
-    )
-    .bind(entry.member.0)
-    .bind(entry.torrent.0)
-    .bind(&entry.client)
-    .bind(entry.run)
-    .bind(amounts.uploaded)
-    .bind(amounts.downloaded)
-    .bind(amounts.left)
-    .bind(amounts.seeded)
-    .bind(amounts.leeched)
-    .bind(entry.completed)
-    .bind(at)
-    .execute(&mut *to)
-    .await?;
-    if entry.completed {
-        sqlx::query(
-            "insert into snatch (torrent, member, at) values ($1, $2, $3) on conflict do nothing",
-        )
-        .bind(entry.torrent.0)
-        .bind(entry.member.0)
-        .bind(at)
-        .execute(&mut *to)
-        .await?;
-    }
-    Ok(())
 }
