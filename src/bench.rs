@@ -11,6 +11,7 @@ use crate::cli;
 use crate::config::Config;
 
 mod append;
+mod replay;
 mod scratch;
 
 /// Runs a benchmark.
@@ -20,6 +21,7 @@ pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Re
         cli::Bench::Append { seconds, writers } => {
             append::run(config, Duration::from_secs(*seconds), writers).await
         }
+        cli::Bench::Replay { events } => replay::run(config, *events).await,
     }
 }
 

@@ -213,4 +213,10 @@ pub(crate) enum Bench {
         #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32])]
         writers: Vec<u32>,
     },
+    /// Every read table and the search index from the log, beside reading it alone and COPY.
+    Replay {
+        /// How many events.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: usize,
+    },
 }

@@ -104,17 +104,25 @@ impl Commands {
         command: D::Command,
         frame: Frame,
     ) -> Result<Position, Refusal<D::Rejection>> {
-        if request::command().is_some()
-            && let Some(first) = self.log.answered(frame.command).await?
-        {
-            request::reached(first);
-            return Ok(first);
+        let (id, log) = (frame.command, &self.log);
+        let position = match self.first_answer(id).await? {
+            Some(first) => first,
+            None => match stored::execute::<D>(log, &self.kept, stream, command, frame).await {
+                Ok(position) => position,
+                // The same request at the same moment may have been faster.
+                Err(refusal) => self.first_answer(id).await?.ok_or(refusal)?,
+            },
+        };
+        request::reached(position);
+        Ok(position)
+    }
+
+    /// Gives the first answer to a request that has a key and was asked before.
+    async fn first_answer(&self, id: CommandId) -> Result<Option<Position>, ports::Unavailable> {
+        match request::command() {
+            Some(_) => self.log.answered(id).await,
+            None => Ok(None),
         }
-        let done = stored::execute::<D>(&self.log, &self.kept, stream, command, frame).await;
-        if let Ok(position) = &done {
-            request::reached(*position);
-        }
-        done
     }
 
     /// Folds a stream.

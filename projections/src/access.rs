@@ -3,6 +3,7 @@
 //! The tracker holds the answers in memory (`tracker::access`) and asks for what changed since a
 //! position whenever the projection has moved.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -103,30 +104,16 @@ impl Access {
         Self { keys }
     }
 
-    async fn member(
-        &self,
-        to: &mut PgConnection,
-        at: &Recorded,
-        event: &user::Event,
-    ) -> Result<(), sqlx::Error> {
-        let passkey = match event {
+    /// Gives the keyed hash of an event's passkey, if it has one.
+    fn passkey(&self, event: &user::Event) -> Option<Vec<u8>> {
+        match event {
             user::Event::MemberRegistered { passkey, .. }
-            | user::Event::PasskeyReset { passkey } => passkey,
-            user::Event::CredentialsChanged { .. } | user::Event::RoleAssigned { .. } => {
-                return Ok(());
+            | user::Event::PasskeyReset { passkey } => {
+                let hash = self.keys.mac(Purpose::Passkey, passkey.reveal().as_bytes());
+                Some(hash.to_vec())
             }
-        };
-        let hash = self.keys.mac(Purpose::Passkey, passkey.reveal().as_bytes());
-        sqlx::query(
-            "insert into access_member (member, passkey, position) values ($1, $2, $3)
-             on conflict (member) do update set passkey = excluded.passkey, position = excluded.position",
-        )
-        .bind(at.stream_id)
-        .bind(hash.as_slice())
-        .bind(at.position.0)
-        .execute(to)
-        .await
-        .map(|_| ())
+            user::Event::CredentialsChanged { .. } | user::Event::RoleAssigned { .. } => None,
+        }
     }
 }
 
@@ -153,41 +140,114 @@ impl Projection for Access {
     }
 
     async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
+        // Of each member and torrent only the last word counts.
+        let (mut members, mut torrents) = (BTreeMap::new(), BTreeMap::new());
         for event in events {
+            let (id, position) = (event.stream_id, event.position.0);
             match &event.fact {
-                Fact::User(user) => self.member(to, event, user).await?,
-                Fact::Torrent(torrent) => torrent_changed(to, event, torrent).await?,
+                Fact::User(user) => {
+                    if let Some(passkey) = self.passkey(user) {
+                        members.insert(id, (passkey, position));
+                    }
+                }
+                Fact::Torrent(torrent) => {
+                    let said = torrents.entry(id).or_insert_with(Said::default);
+                    said.take(torrent, position);
+                }
                 Fact::Category(_) | Fact::Site(_) | Fact::Traffic(_) | Fact::Audit(_) => {}
             }
         }
+        write_members(to, members).await?;
+        write_torrents(to, torrents).await?;
         Ok(())
     }
 }
 
-async fn torrent_changed(
-    to: &mut PgConnection,
-    at: &Recorded,
-    event: &torrent::Event,
-) -> Result<(), sqlx::Error> {
-    let id: Uuid = at.stream_id;
-    match event {
-        torrent::Event::TorrentUploaded(upload) => {
-            let short = upload.info_hash_v2.map(|hash| hash.truncated());
-            let hashes: Vec<Vec<u8>> =
-                [Some(upload.info_hash), short].into_iter().flatten().map(|hash| hash.0.to_vec()).collect();
-            sqlx::query("insert into access_torrent (torrent, hashes, offered, position) values ($1, $2, true, $3)")
-                .bind(id)
-                .bind(hashes)
-                .bind(at.position.0)
-        }
-        torrent::Event::TorrentWithdrawn { .. } | torrent::Event::TorrentRestored {} => {
-            sqlx::query("update access_torrent set offered = $3, position = $2 where torrent = $1")
-                .bind(id)
-                .bind(at.position.0)
-                .bind(matches!(event, torrent::Event::TorrentRestored {}))
+/// What a batch says of a torrent; the hashes where it was uploaded in it.
+#[derive(Default)]
+struct Said {
+    v1: Option<Vec<u8>>,
+    v2: Option<Vec<u8>>,
+    offered: bool,
+    position: i64,
+}
+
+impl Said {
+    fn take(&mut self, event: &torrent::Event, position: i64) {
+        self.position = position;
+        self.offered = !matches!(event, torrent::Event::TorrentWithdrawn { .. });
+        if let torrent::Event::TorrentUploaded(upload) = event {
+            self.v1 = Some(upload.info_hash.0.to_vec());
+            self.v2 = upload.info_hash_v2.map(|hash| hash.truncated().0.to_vec());
         }
     }
+}
+
+async fn write_members(
+    to: &mut PgConnection,
+    members: BTreeMap<Uuid, (Vec<u8>, i64)>,
+) -> Result<(), sqlx::Error> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let (ids, rest): (Vec<Uuid>, Vec<(Vec<u8>, i64)>) = members.into_iter().unzip();
+    let (passkeys, positions): (Vec<Vec<u8>>, Vec<i64>) = rest.into_iter().unzip();
+    sqlx::query(
+        "insert into access_member (member, passkey, position)
+         select * from unnest($1::uuid[], $2::bytea[], $3::bigint[])
+         on conflict (member) do update set passkey = excluded.passkey, position = excluded.position",
+    )
+    .bind(ids)
+    .bind(passkeys)
+    .bind(positions)
     .execute(to)
     .await
     .map(|_| ())
+}
+
+/// Inserts what was uploaded, and changes what was uploaded before.
+async fn write_torrents(
+    to: &mut PgConnection,
+    torrents: BTreeMap<Uuid, Said>,
+) -> Result<(), sqlx::Error> {
+    let (new, known): (Vec<_>, Vec<_>) = torrents.iter().partition(|(_, said)| said.v1.is_some());
+    let ids = |of: &[(&Uuid, &Said)]| of.iter().map(|(id, _)| **id).collect::<Vec<_>>();
+    let offered = |of: &[(&Uuid, &Said)]| of.iter().map(|one| one.1.offered).collect::<Vec<_>>();
+    let positions = |of: &[(&Uuid, &Said)]| of.iter().map(|one| one.1.position).collect::<Vec<_>>();
+    if !new.is_empty() {
+        sqlx::query(
+            "insert into access_torrent (torrent, hashes, offered, position)
+             select torrent, array_remove(array[v1, v2], null), offered, position
+             from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bool[], $5::bigint[])
+               as s(torrent, v1, v2, offered, position)",
+        )
+        .bind(ids(&new))
+        .bind(
+            new.iter()
+                .map(|one| one.1.v1.as_deref())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            new.iter()
+                .map(|one| one.1.v2.as_deref())
+                .collect::<Vec<_>>(),
+        )
+        .bind(offered(&new))
+        .bind(positions(&new))
+        .execute(&mut *to)
+        .await?;
+    }
+    if !known.is_empty() {
+        sqlx::query(
+            "update access_torrent t set offered = s.offered, position = s.position
+             from unnest($1::uuid[], $2::bool[], $3::bigint[]) as s(torrent, offered, position)
+             where t.torrent = s.torrent",
+        )
+        .bind(ids(&known))
+        .bind(offered(&known))
+        .bind(positions(&known))
+        .execute(to)
+        .await?;
+    }
+    Ok(())
 }

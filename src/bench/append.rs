@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::scratch;
 use crate::announcement;
 use crate::config::Config;
+use crate::store::Store;
 
 mod stock;
 
@@ -33,6 +34,12 @@ type Step = Arc<dyn Fn(Uuid) -> BoxFuture<'static, anyhow::Result<()>> + Send + 
 /// Measures each way with each number of writers.
 pub(super) async fn run(config: &Config, time: Duration, crowds: &[u32]) -> anyhow::Result<()> {
     let (store, own) = scratch::open(config).await?;
+    let measured = measure_all(&store, time, crowds).await;
+    scratch::remove(store, &own).await?;
+    measured
+}
+
+async fn measure_all(store: &Store, time: Duration, crowds: &[u32]) -> anyhow::Result<()> {
     infra::postgres::execute(&store.pools.log, stock::TABLES).await?;
     for &writers in crowds {
         let pool = infra::postgres::separate(&store.pools.log, writers).await?;
@@ -46,7 +53,7 @@ pub(super) async fn run(config: &Config, time: Duration, crowds: &[u32]) -> anyh
         });
         announcement::print(&line.to_string());
     }
-    scratch::remove(store, &own).await
+    Ok(())
 }
 
 /// Lets writers go on for a while, each on streams of its own; gives what they did a second.

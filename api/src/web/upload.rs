@@ -1,6 +1,7 @@
 //! Uploading a torrent: a file, a category, a description.
 
 use axum::Router;
+use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Form, Multipart, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -22,8 +23,11 @@ use crate::csrf::check_token;
 use crate::problem::{Problem, sentence};
 use crate::session::SignedIn;
 
-/// Room for the file, the description and what a form wraps around them.
-const LARGEST_BODY: usize = metainfo::LARGEST + 1024 * 1024;
+/// What is read of a body, so that who sends too much hears it: a connection that is closed in the
+/// middle only breaks.
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
+/// What is kept of a field of text; no text that is accepted is longer.
+const LARGEST_TEXT: usize = 1024 * 1024;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Router<App> {
@@ -122,23 +126,38 @@ struct Sent {
 
 async fn read(mut form: Multipart) -> Result<Sent, Problem> {
     let mut sent = Sent::default();
-    let unread = |error: axum::extract::multipart::MultipartError| match error.status() {
+    let unread = |error: MultipartError| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => Problem::invalid("The upload didn't arrive whole. Send it again."),
     };
     while let Some(field) = form.next_field().await.map_err(unread)? {
-        match field.name().unwrap_or_default() {
-            "torrent" => sent.file = field.bytes().await.map_err(unread)?.to_vec(),
-            "category" => sent.category = field.text().await.map_err(unread)?,
-            // Browsers send line ends as CR LF.
-            "description" => {
-                sent.description = field.text().await.map_err(unread)?.replace("\r\n", "\n");
+        let name = field.name().unwrap_or_default().to_owned();
+        match name.as_str() {
+            "torrent" => sent.file = kept(field, metainfo::LARGEST + 1).await.map_err(unread)?,
+            name => {
+                let said = kept(field, LARGEST_TEXT).await.map_err(unread)?;
+                let said = String::from_utf8_lossy(&said).into_owned();
+                match name {
+                    "category" => sent.category = said,
+                    // Browsers send line ends as CR LF.
+                    "description" => sent.description = said.replace("\r\n", "\n"),
+                    "_token" => sent.token = said,
+                    _ => {}
+                }
             }
-            "_token" => sent.token = field.text().await.map_err(unread)?,
-            _ => {}
         }
     }
     Ok(sent)
+}
+
+/// Reads a field to its end and keeps the beginning.
+async fn kept(mut field: Field<'_>, most: usize) -> Result<Vec<u8>, MultipartError> {
+    let mut kept = vec![];
+    while let Some(chunk) = field.chunk().await? {
+        let room = most.saturating_sub(kept.len());
+        kept.extend(chunk.iter().take(room));
+    }
+    Ok(kept)
 }
 
 fn too_large() -> Problem {
