@@ -76,6 +76,7 @@ async fn rebuild_some(
     let chosen: Vec<_> = all
         .iter()
         .filter(|one| name.is_none_or(|name| one.name() == name))
+        .cloned()
         .collect();
     let names = || {
         all.iter()
@@ -88,17 +89,14 @@ async fn rebuild_some(
         "there is no such projection; there are {}",
         names()
     );
+    let mut progress = Progress::new("positions");
+    let position = rebuild::rebuild(&store.pools.read, &store.feed, &chosen, |at, head| {
+        progress.show(at.0, Some(head.0));
+    })
+    .await?;
+    drop(progress);
     for projection in chosen {
         let name = projection.name();
-        let mut progress = Progress::new("positions");
-        let position = rebuild::rebuild(
-            &store.pools.read,
-            &store.feed,
-            projection.as_ref(),
-            |at, head| progress.show(at.0, Some(head.0)),
-        )
-        .await?;
-        drop(progress);
         let value = json!({ "name": name, "position": position });
         announcement::answer(
             json,

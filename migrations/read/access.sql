@@ -1,14 +1,16 @@
 create unlogged table access_member (
-    member   uuid primary key,
+    member   uuid not null,
     passkey  bytea not null,
     position bigint not null
 );
-create index access_member_position on access_member (position);
-
 create unlogged table access_torrent (
-    torrent  uuid primary key,
+    torrent  uuid not null,
     hashes   bytea[] not null,
     offered  boolean not null,
     position bigint not null
 );
+-- Keys and indexes.
+alter table access_member add primary key (member);
+create index access_member_position on access_member (position);
+alter table access_torrent add primary key (torrent);
 create index access_torrent_position on access_torrent (position);

@@ -1,5 +1,5 @@
 create unlogged table torrent (
-    id            uuid primary key,
+    id            uuid not null,
     name          text not null,
     category      uuid not null,
     description   text not null,
@@ -13,16 +13,17 @@ create unlogged table torrent (
     withdrawn     boolean not null default false,
     position      bigint not null
 );
+create unlogged table torrent_file (
+    torrent uuid not null,
+    place   integer not null,
+    path    text not null,
+    size    bigint not null
+);
+-- Keys and indexes.
+alter table torrent add primary key (id);
 create index torrent_newest on torrent (position desc) where not withdrawn;
 create index torrent_by_size on torrent (size desc, id desc) where not withdrawn;
 create index torrent_by_name on torrent (lower(name), id) where not withdrawn;
 create index torrent_by_category on torrent (category) where not withdrawn;
 create index torrent_by_uploader on torrent (uploader) where not withdrawn;
-
-create unlogged table torrent_file (
-    torrent uuid not null,
-    place   integer not null,
-    path    text not null,
-    size    bigint not null,
-    primary key (torrent, place)
-);
+alter table torrent_file add primary key (torrent, place);

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::id::{MemberId, TorrentId};
 use domain::info_hash::InfoHash;
+use domain::passkey::Passkey;
 use domain::{Fact, Keyed, Position, Purpose, Recorded, torrent, user};
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use crate::{NotApplied, Projection, Reads, Unavailable};
+use crate::fold::{Copy, Held};
+use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 /// A member as the tracker knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,21 +105,8 @@ impl Access {
     pub fn new(keys: Arc<dyn Keyed>) -> Self {
         Self { keys }
     }
-
-    /// Gives the keyed hash of an event's passkey, if it has one.
-    fn passkey(&self, event: &user::Event) -> Option<Vec<u8>> {
-        match event {
-            user::Event::MemberRegistered { passkey, .. }
-            | user::Event::PasskeyReset { passkey } => {
-                let hash = self.keys.mac(Purpose::Passkey, passkey.reveal().as_bytes());
-                Some(hash.to_vec())
-            }
-            user::Event::CredentialsChanged { .. } | user::Event::RoleAssigned { .. } => None,
-        }
-    }
 }
 
-#[async_trait]
 impl Projection for Access {
     fn name(&self) -> &'static str {
         "access"
@@ -139,115 +128,121 @@ impl Projection for Access {
         &["user", "torrent"]
     }
 
-    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
-        // Of each member and torrent only the last word counts.
-        let (mut members, mut torrents) = (BTreeMap::new(), BTreeMap::new());
-        for event in events {
-            let (id, position) = (event.stream_id, event.position.0);
-            match &event.fact {
-                Fact::User(user) => {
-                    if let Some(passkey) = self.passkey(user) {
-                        members.insert(id, (passkey, position));
-                    }
-                }
-                Fact::Torrent(torrent) => {
-                    let said = torrents.entry(id).or_insert_with(Said::default);
-                    said.take(torrent, position);
-                }
-                Fact::Category(_) | Fact::Site(_) | Fact::Traffic(_) | Fact::Audit(_) => {}
+    fn fold(&self) -> Box<dyn Fold> {
+        Box::new(Said {
+            keys: Arc::clone(&self.keys),
+            members: Copy::into("access_member (member, passkey, position)", 3),
+            passkeys: BTreeMap::new(),
+            torrents: Copy::into("access_torrent (torrent, hashes, offered, position)", 4),
+            offered: BTreeMap::new(),
+        })
+    }
+}
+
+/// New members and torrents, and of those that were there the last word on each.
+struct Said {
+    keys: Arc<dyn Keyed>,
+    members: Copy,
+    passkeys: BTreeMap<Uuid, ([u8; 32], i64)>,
+    torrents: Copy,
+    offered: BTreeMap<Uuid, (bool, i64)>,
+}
+
+impl Said {
+    fn hide(&self, passkey: &Passkey) -> [u8; 32] {
+        self.keys.mac(Purpose::Passkey, passkey.reveal().as_bytes())
+    }
+
+    fn user(&mut self, at: &Recorded, event: &user::Event) -> Result<(), NotApplied> {
+        match event {
+            user::Event::MemberRegistered { passkey, .. } => {
+                let hash = self.hide(passkey);
+                let row = self.members.row().put(at.stream_id)?;
+                row.put(hash.as_slice())?.put(at.position.0)?;
             }
+            user::Event::PasskeyReset { passkey } => {
+                let hash = self.hide(passkey);
+                self.passkeys.insert(at.stream_id, (hash, at.position.0));
+            }
+            user::Event::CredentialsChanged { .. } | user::Event::RoleAssigned { .. } => {}
         }
-        write_members(to, members).await?;
-        write_torrents(to, torrents).await?;
+        Ok(())
+    }
+
+    fn torrent(&mut self, at: &Recorded, event: &torrent::Event) -> Result<(), NotApplied> {
+        let is_offered = match event {
+            torrent::Event::TorrentUploaded(upload) => {
+                let v2 = upload.info_hash_v2.map(|hash| hash.truncated());
+                let hashes = [Some(upload.info_hash), v2];
+                let hashes: Vec<Vec<u8>> = hashes
+                    .iter()
+                    .flatten()
+                    .map(|hash| hash.0.to_vec())
+                    .collect();
+                let row = self.torrents.row().put(at.stream_id)?;
+                row.put(hashes)?.put(true)?.put(at.position.0)?;
+                return Ok(());
+            }
+            torrent::Event::TorrentWithdrawn { .. } => false,
+            torrent::Event::TorrentRestored {} => true,
+        };
+        self.offered
+            .insert(at.stream_id, (is_offered, at.position.0));
         Ok(())
     }
 }
 
-/// What a batch says of a torrent; the hashes where it was uploaded in it.
-#[derive(Default)]
-struct Said {
-    v1: Option<Vec<u8>>,
-    v2: Option<Vec<u8>>,
-    offered: bool,
-    position: i64,
-}
-
-impl Said {
-    fn take(&mut self, event: &torrent::Event, position: i64) {
-        self.position = position;
-        self.offered = !matches!(event, torrent::Event::TorrentWithdrawn { .. });
-        if let torrent::Event::TorrentUploaded(upload) = event {
-            self.v1 = Some(upload.info_hash.0.to_vec());
-            self.v2 = upload.info_hash_v2.map(|hash| hash.truncated().0.to_vec());
+#[async_trait]
+impl Fold for Said {
+    fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        match &event.fact {
+            Fact::User(happened) => self.user(event, happened),
+            Fact::Torrent(happened) => self.torrent(event, happened),
+            Fact::Category(_) | Fact::Site(_) | Fact::Traffic(_) | Fact::Audit(_) => Ok(()),
         }
     }
-}
 
-async fn write_members(
-    to: &mut PgConnection,
-    members: BTreeMap<Uuid, (Vec<u8>, i64)>,
-) -> Result<(), sqlx::Error> {
-    if members.is_empty() {
-        return Ok(());
+    fn held(&self) -> Held {
+        Held {
+            bytes: self.members.bytes() + self.torrents.bytes(),
+            changes: self.passkeys.len() + self.offered.len(),
+        }
     }
-    let (ids, rest): (Vec<Uuid>, Vec<(Vec<u8>, i64)>) = members.into_iter().unzip();
-    let (passkeys, positions): (Vec<Vec<u8>>, Vec<i64>) = rest.into_iter().unzip();
-    sqlx::query(
-        "insert into access_member (member, passkey, position)
-         select * from unnest($1::uuid[], $2::bytea[], $3::bigint[])
-         on conflict (member) do update set passkey = excluded.passkey, position = excluded.position",
-    )
-    .bind(ids)
-    .bind(passkeys)
-    .bind(positions)
-    .execute(to)
-    .await
-    .map(|_| ())
-}
 
-/// Inserts what was uploaded, and changes what was uploaded before.
-async fn write_torrents(
-    to: &mut PgConnection,
-    torrents: BTreeMap<Uuid, Said>,
-) -> Result<(), sqlx::Error> {
-    let (new, known): (Vec<_>, Vec<_>) = torrents.iter().partition(|(_, said)| said.v1.is_some());
-    let ids = |of: &[(&Uuid, &Said)]| of.iter().map(|(id, _)| **id).collect::<Vec<_>>();
-    let offered = |of: &[(&Uuid, &Said)]| of.iter().map(|one| one.1.offered).collect::<Vec<_>>();
-    let positions = |of: &[(&Uuid, &Said)]| of.iter().map(|one| one.1.position).collect::<Vec<_>>();
-    if !new.is_empty() {
-        sqlx::query(
-            "insert into access_torrent (torrent, hashes, offered, position)
-             select torrent, array_remove(array[v1, v2], null), offered, position
-             from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bool[], $5::bigint[])
-               as s(torrent, v1, v2, offered, position)",
-        )
-        .bind(ids(&new))
-        .bind(
-            new.iter()
-                .map(|one| one.1.v1.as_deref())
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            new.iter()
-                .map(|one| one.1.v2.as_deref())
-                .collect::<Vec<_>>(),
-        )
-        .bind(offered(&new))
-        .bind(positions(&new))
-        .execute(&mut *to)
-        .await?;
+    async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.members.write(to).await?;
+        self.torrents.write(to).await
     }
-    if !known.is_empty() {
-        sqlx::query(
-            "update access_torrent t set offered = s.offered, position = s.position
-             from unnest($1::uuid[], $2::bool[], $3::bigint[]) as s(torrent, offered, position)
-             where t.torrent = s.torrent",
-        )
-        .bind(ids(&known))
-        .bind(offered(&known))
-        .bind(positions(&known))
-        .execute(to)
-        .await?;
+
+    async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if !self.passkeys.is_empty() {
+            let (ids, said): (Vec<Uuid>, Vec<_>) =
+                std::mem::take(&mut self.passkeys).into_iter().unzip();
+            sqlx::query(
+                "update access_member m set passkey = s.passkey, position = s.position
+                 from unnest($1::uuid[], $2::bytea[], $3::bigint[]) as s(member, passkey, position)
+                 where m.member = s.member",
+            )
+            .bind(ids)
+            .bind(said.iter().map(|one| one.0.to_vec()).collect::<Vec<_>>())
+            .bind(said.iter().map(|one| one.1).collect::<Vec<_>>())
+            .execute(&mut *to)
+            .await?;
+        }
+        if !self.offered.is_empty() {
+            let (ids, said): (Vec<Uuid>, Vec<_>) =
+                std::mem::take(&mut self.offered).into_iter().unzip();
+            sqlx::query(
+                "update access_torrent t set offered = s.offered, position = s.position
+                 from unnest($1::uuid[], $2::bool[], $3::bigint[]) as s(torrent, offered, position)
+                 where t.torrent = s.torrent",
+            )
+            .bind(ids)
+            .bind(said.iter().map(|one| one.0).collect::<Vec<_>>())
+            .bind(said.iter().map(|one| one.1).collect::<Vec<_>>())
+            .execute(to)
+            .await?;
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -6,7 +6,8 @@ use domain::{Fact, Recorded, category};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{NotApplied, Projection, Reads, Unavailable};
+use crate::fold::{Copy, Held};
+use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 /// A category in the tree.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -38,7 +39,6 @@ pub async fn tree(reads: &Reads) -> Result<Vec<Category>, Unavailable> {
 #[derive(Debug)]
 pub struct Categories;
 
-#[async_trait]
 impl Projection for Categories {
     fn name(&self) -> &'static str {
         "category"
@@ -60,22 +60,40 @@ impl Projection for Categories {
         &["category"]
     }
 
-    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
-        for event in events {
-            let Fact::Category(category::Event::CategoryCreated(shelf)) = &event.fact else {
-                continue;
-            };
-            sqlx::query(
-                "insert into category (id, slug, name, parent, rank) values ($1, $2, $3, $4, $5)",
-            )
-            .bind(event.stream_id)
-            .bind(&shelf.slug)
-            .bind(&shelf.name)
-            .bind(shelf.parent.map(|parent| parent.0))
-            .bind(shelf.rank)
-            .execute(&mut *to)
-            .await?;
+    fn fold(&self) -> Box<dyn Fold> {
+        let table = "category (id, slug, name, parent, rank)";
+        Box::new(Shelves(Copy::into(table, 5)))
+    }
+}
+
+/// New categories.
+struct Shelves(Copy);
+
+#[async_trait]
+impl Fold for Shelves {
+    fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        if let Fact::Category(category::Event::CategoryCreated(shelf)) = &event.fact {
+            let row = self.0.row().put(event.stream_id)?;
+            row.put(&shelf.slug)?
+                .put(&shelf.name)?
+                .put(shelf.parent.map(|parent| parent.0))?
+                .put(shelf.rank)?;
         }
+        Ok(())
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            bytes: self.0.bytes(),
+            changes: 0,
+        }
+    }
+
+    async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.0.write(to).await
+    }
+
+    async fn update(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }

@@ -10,12 +10,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use domain::{Keyed, Position, Recorded};
-use sqlx::{PgConnection, PgPool};
+use domain::{Keyed, Position};
+use sqlx::PgPool;
 use tokio::sync::watch;
 
 pub mod feed;
+pub mod fold;
 pub mod history;
 pub mod page;
 pub mod progress;
@@ -30,11 +30,12 @@ pub mod torrent;
 pub mod traffic;
 pub mod user;
 
+pub use fold::Fold;
+
 /// The schema in which the living read tables stand.
 pub const SCHEMA: &str = "read";
 
 /// A fold of the feed into tables of its own.
-#[async_trait]
 pub trait Projection: Send + Sync + std::fmt::Debug {
     /// Its name for ever, such as `torrent`.
     fn name(&self) -> &'static str;
@@ -42,7 +43,8 @@ pub trait Projection: Send + Sync + std::fmt::Debug {
     /// Grows whenever its tables or its fold change; a living older version is rebuilt.
     fn version(&self) -> i32;
 
-    /// The statements that make its tables, without a schema.
+    /// The statements that make its tables, without a schema; what stands behind [`INDEXES`] is
+    /// left till last where many rows come first.
     fn tables(&self) -> &'static str;
 
     /// The names of its tables.
@@ -51,9 +53,12 @@ pub trait Projection: Send + Sync + std::fmt::Debug {
     /// The stream types that it listens to.
     fn streams(&self) -> &'static [&'static str];
 
-    /// Applies events in order; the tables are found by the connection's search path.
-    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied>;
+    /// Begins a fold of events; the tables are found by the connection's search path.
+    fn fold(&self) -> Box<dyn Fold>;
 }
+
+/// The line behind which a projection's tables get their keys and indexes.
+pub const INDEXES: &str = "-- Keys and indexes.\n";
 
 /// Why a batch wasn't applied.
 #[derive(Debug, thiserror::Error)]

@@ -2,89 +2,219 @@
 //!
 //! [`Rebuilds`] does so in the background, for the staff page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::Position;
+use domain::{Position, Recorded};
 use sqlx::{Executor as _, PgConnection, PgPool};
+use tokio::sync::mpsc;
 
-use crate::feed::Feed;
-use crate::{NotApplied, Projection, SCHEMA, Unavailable, runner};
+use crate::feed::{Batch, Feed};
+use crate::{Fold, NotApplied, Projection, SCHEMA, Unavailable, runner};
 
 /// The schema in which the new tables are filled.
 const BESIDE: &str = "read_next";
-/// Positions that one transaction covers at most.
+/// Positions that are read at once.
 const BATCH: i64 = 5_000;
+/// Bytes of new rows of one projection that are held in memory.
+const BYTES: usize = 4 << 20;
+/// Changes of one projection that are held in memory; they come last, if there are not so many.
+const CHANGES: usize = 200_000;
 
-/// Rebuilds a projection from the first event; `seen` is told how far it is, and how far it must go.
+/// Rebuilds projections from the first event in one pass; `seen` is told how far it is, and how far
+/// it must go.
 pub async fn rebuild(
     pool: &PgPool,
     feed: &Arc<dyn Feed>,
-    projection: &dyn Projection,
+    projections: &[Arc<dyn Projection>],
     mut seen: impl FnMut(Position, Position),
 ) -> Result<Position, NotApplied> {
     // Held until this returns: of two rebuilds at once, on whatever node, one is refused.
     let mut hold = pool.begin().await?;
-    let alone: bool =
-        sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1, 0))")
-            .bind(format!("rebuild {}", projection.name()))
-            .fetch_one(&mut *hold)
-            .await?;
-    if !alone {
-        return Err(NotApplied::Busy);
+    for projection in projections {
+        let alone: bool =
+            sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1, 0))")
+                .bind(format!("rebuild {}", projection.name()))
+                .fetch_one(&mut *hold)
+                .await?;
+        if !alone {
+            return Err(NotApplied::Busy);
+        }
     }
-    let mut position = fill(pool, feed, projection, BESIDE, None, &mut seen).await?;
-    let mut transaction = pool.begin().await?;
-    position = swap(&mut transaction, feed, projection, position).await?;
-    transaction.commit().await?;
-    seen(position, position);
-    Ok(position)
+    let filled = fill(pool, feed, projections, BESIDE, None, &mut seen).await?;
+    let mut last = filled;
+    for projection in projections {
+        let mut transaction = pool.begin().await?;
+        last = swap(&mut transaction, feed, projection.as_ref(), filled).await?;
+        transaction.commit().await?;
+    }
+    seen(last, last);
+    Ok(last)
 }
 
-/// Fills a projection's tables in a schema, as they stood at a position, or as they are.
+/// Fills projections' tables in a schema, as they stood at a position, or as they are.
+///
+/// One task reads and opens ahead while another folds and copies; keys and indexes come last. What
+/// is held in memory is bounded: rows by [`BYTES`], changes by [`CHANGES`].
 pub async fn fill(
     pool: &PgPool,
     feed: &Arc<dyn Feed>,
-    projection: &dyn Projection,
+    projections: &[Arc<dyn Projection>],
     schema: &str,
     upto: Option<Position>,
     mut seen: impl FnMut(Position, Position),
 ) -> Result<Position, NotApplied> {
-    let mut transaction = pool.begin().await?;
-    transaction
-        .execute(format!("create schema if not exists \"{schema}\"").as_str())
-        .await?;
-    runner::make(&mut transaction, schema, projection).await?;
-    transaction.commit().await?;
+    let mut filling = Filling::begin(pool, projections, schema).await?;
     let mut position = Position(0);
-    loop {
-        let head = feed.head().await.map_err(away)?;
-        let goal = upto.map_or(head, |upto| upto.min(head));
+    let mut ahead = read_ahead(Arc::clone(feed), streams(projections), upto);
+    while let Some(read) = ahead.recv().await {
+        let (batch, goal) = read?;
+        filling.take(&batch.events)?;
+        filling.write_some().await?;
+        position = batch.upto;
         seen(position, goal);
-        if position >= goal {
-            return Ok(position);
+    }
+    filling.finish().await?;
+    Ok(position)
+}
+
+/// Reads batches in a task of its own, each with the position to reach, until that is reached.
+fn read_ahead(
+    feed: Arc<dyn Feed>,
+    streams: Vec<&'static str>,
+    upto: Option<Position>,
+) -> mpsc::Receiver<Result<(Batch, Position), NotApplied>> {
+    let (to, ahead) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut position = Position(0);
+        loop {
+            let read = async {
+                let head = feed.head().await.map_err(away)?;
+                let goal = upto.map_or(head, |upto| upto.min(head));
+                let limit = BATCH.min(goal.0 - position.0);
+                let batch = (limit > 0).then(|| feed.read(position, limit, &streams));
+                let Some(batch) = batch else { return Ok(None) };
+                Ok(Some((batch.await?, goal)))
+            };
+            let Some(read) = read.await.transpose() else {
+                return;
+            };
+            let reached = read.as_ref().map(|(batch, _)| batch.upto).ok();
+            let told = to.send(read).await;
+            match (reached, told) {
+                (Some(reached), Ok(())) => position = reached,
+                _ => return,
+            }
         }
-        let limit = BATCH.min(goal.0 - position.0);
+    });
+    ahead
+}
+
+/// Gives the stream types that projections listen to, each once.
+fn streams(projections: &[Arc<dyn Projection>]) -> Vec<&'static str> {
+    let all = projections.iter().flat_map(|one| one.streams());
+    all.copied().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Tables that are being filled.
+struct Filling<'a> {
+    pool: &'a PgPool,
+    schema: &'a str,
+    parts: Vec<Part<'a>>,
+}
+
+struct Part<'a> {
+    projection: &'a dyn Projection,
+    fold: Box<dyn Fold>,
+    /// Whether its tables have their keys and indexes.
+    indexed: bool,
+}
+
+impl<'a> Filling<'a> {
+    async fn begin(
+        pool: &'a PgPool,
+        projections: &'a [Arc<dyn Projection>],
+        schema: &'a str,
+    ) -> Result<Self, sqlx::Error> {
         let mut transaction = pool.begin().await?;
-        position = replay(&mut transaction, feed, projection, schema, position, limit).await?;
+        transaction
+            .execute(format!("create schema if not exists \"{schema}\"").as_str())
+            .await?;
+        let mut parts = vec![];
+        for projection in projections {
+            let projection = projection.as_ref();
+            runner::make_tables(&mut transaction, schema, projection).await?;
+            parts.push(Part {
+                projection,
+                fold: projection.fold(),
+                indexed: false,
+            });
+        }
         transaction.commit().await?;
+        Ok(Self {
+            pool,
+            schema,
+            parts,
+        })
+    }
+
+    fn take(&mut self, events: &[Recorded]) -> Result<(), NotApplied> {
+        for event in events {
+            for part in &mut self.parts {
+                if part
+                    .projection
+                    .streams()
+                    .contains(&event.stream_type.as_str())
+                {
+                    part.fold.take(event)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what has grown large.
+    async fn write_some(&mut self) -> Result<(), sqlx::Error> {
+        for part in &mut self.parts {
+            let held = part.fold.held();
+            if held.bytes >= BYTES || held.changes >= CHANGES {
+                let all = held.changes >= CHANGES;
+                part.write(self.pool, self.schema, all).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<(), sqlx::Error> {
+        for part in &mut self.parts {
+            part.write(self.pool, self.schema, true).await?;
+        }
+        Ok(())
     }
 }
 
-async fn replay(
-    transaction: &mut PgConnection,
-    feed: &Arc<dyn Feed>,
-    projection: &dyn Projection,
-    schema: &str,
-    after: Position,
-    limit: i64,
-) -> Result<Position, NotApplied> {
+impl Part<'_> {
+    /// Writes the new rows; and the changes too, with the keys by which they find their rows.
+    async fn write(&mut self, pool: &PgPool, schema: &str, all: bool) -> Result<(), sqlx::Error> {
+        let mut transaction = pool.begin().await?;
+        enter(&mut transaction, schema).await?;
+        self.fold.insert(&mut transaction).await?;
+        if all && !self.indexed {
+            runner::make_indexes(&mut transaction, self.projection).await?;
+            self.indexed = true;
+        }
+        if all {
+            self.fold.update(&mut transaction).await?;
+        }
+        transaction.commit().await
+    }
+}
+
+async fn enter(transaction: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
     transaction
         .execute(format!("set local search_path to \"{schema}\"").as_str())
-        .await?;
-    let batch = feed.read(after, limit, projection.streams()).await?;
-    projection.apply(transaction, &batch.events).await?;
-    Ok(batch.upto)
+        .await
+        .map(|_| ())
 }
 
 /// Holds the living projection at its checkpoint, catches up, and puts the new tables in its place.
@@ -99,8 +229,11 @@ async fn swap(
             .bind(projection.name())
             .fetch_one(&mut *transaction)
             .await?;
+    enter(transaction, BESIDE).await?;
     while position < Position(living) {
-        position = replay(transaction, feed, projection, BESIDE, position, BATCH).await?;
+        let batch = feed.read(position, BATCH, projection.streams()).await?;
+        runner::apply(transaction, projection, &batch.events).await?;
+        position = batch.upto;
     }
     for table in projection.table_names() {
         transaction
@@ -173,7 +306,7 @@ impl Rebuilds {
             let seen = |position, of| {
                 desk.lock().insert(name, Rebuilding::At { position, of });
             };
-            let done = rebuild(&desk.pool, &desk.feed, projection.as_ref(), seen).await;
+            let done = rebuild(&desk.pool, &desk.feed, &[projection], seen).await;
             match done {
                 Ok(_) => desk.lock().remove(name),
                 Err(error) => {

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Position;
+use domain::{Position, Recorded};
 use sqlx::{Executor as _, PgConnection, PgPool};
 use tokio::sync::watch;
 
 use crate::feed::{Batch, Feed, NotRead};
 use crate::progress::Progress;
 use crate::torrent::search::Search;
-use crate::{NotApplied, Projection, SCHEMA, Unavailable};
+use crate::{INDEXES, NotApplied, Projection, SCHEMA, Unavailable};
 
 /// Positions that one transaction covers at most.
 const BATCH: i64 = 2_000;
@@ -85,7 +85,8 @@ async fn prepare_one(pool: &PgPool, projection: &dyn Projection) -> Result<(), s
             .fetch_optional(&mut *transaction)
             .await?;
     if version != Some(projection.version()) {
-        make(&mut transaction, SCHEMA, projection).await?;
+        make_tables(&mut transaction, SCHEMA, projection).await?;
+        make_indexes(&mut transaction, projection).await?;
         sqlx::query(
             "insert into read.checkpoint (name, version, position) values ($1, $2, 0)
              on conflict (name) do update set version = excluded.version, position = 0, error = null",
@@ -98,21 +99,48 @@ async fn prepare_one(pool: &PgPool, projection: &dyn Projection) -> Result<(), s
     transaction.commit().await
 }
 
-/// Makes a projection's tables anew, empty, in a schema.
-pub(crate) async fn make(
+/// Makes a projection's tables anew, empty, in a schema, which is searched first from then on;
+/// their keys and indexes are for [`make_indexes`].
+pub(crate) async fn make_tables(
     to: &mut PgConnection,
     schema: &str,
     projection: &dyn Projection,
 ) -> Result<(), sqlx::Error> {
-    let mut statements = String::new();
+    let mut statements = format!("set local search_path to \"{schema}\", public;\n");
     for table in projection.table_names() {
         statements = format!("{statements}drop table if exists \"{schema}\".{table};\n");
     }
-    let tables = projection.tables();
-    let statements = format!(
-        "{statements}set local search_path to \"{schema}\";\n{tables}\nset local search_path to {SCHEMA}, public;"
-    );
-    to.execute(statements.as_str()).await?;
+    let (tables, _) = split(projection);
+    to.execute(format!("{statements}{tables}").as_str()).await?;
+    Ok(())
+}
+
+/// Makes the keys and indexes of a projection's tables in the schema that is searched first.
+pub(crate) async fn make_indexes(
+    to: &mut PgConnection,
+    projection: &dyn Projection,
+) -> Result<(), sqlx::Error> {
+    to.execute(split(projection).1).await?;
+    Ok(())
+}
+
+fn split(projection: &dyn Projection) -> (&'static str, &'static str) {
+    let statements = projection.tables();
+    statements.split_once(INDEXES).unwrap_or((statements, ""))
+}
+
+/// Applies events at once to tables that have their indexes.
+pub(crate) async fn apply(
+    to: &mut PgConnection,
+    projection: &dyn Projection,
+    events: &[Recorded],
+) -> Result<(), NotApplied> {
+    let mut fold = projection.fold();
+    for event in events {
+        fold.take(event)?;
+    }
+    fold.insert(to).await?;
+    fold.update(to).await?;
     Ok(())
 }
 
@@ -205,7 +233,7 @@ impl Runner {
         if upto == position {
             return Ok(Step::CaughtUp(position));
         }
-        projection.apply(&mut transaction, &events).await?;
+        apply(&mut transaction, projection, &events).await?;
         advance(&mut transaction, projection.name(), upto).await?;
         transaction.commit().await?;
         self.reached(projection.name(), upto);

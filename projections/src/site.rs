@@ -5,7 +5,8 @@ use domain::site::{self, Registration};
 use domain::{Fact, Recorded};
 use sqlx::PgConnection;
 
-use crate::{NotApplied, Projection, Reads, Unavailable};
+use crate::fold::Held;
+use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 /// The site's settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +38,6 @@ pub async fn settings(reads: &Reads) -> Result<Settings, Unavailable> {
 #[derive(Debug)]
 pub struct Sites;
 
-#[async_trait]
 impl Projection for Sites {
     fn name(&self) -> &'static str {
         "site"
@@ -59,26 +59,53 @@ impl Projection for Sites {
         &["site"]
     }
 
-    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
-        for event in events {
-            let Fact::Site(event) = &event.fact else {
-                continue;
-            };
-            let (open, announcement) = match event {
-                site::Event::RegistrationOpened {} => (Some(true), None),
-                site::Event::RegistrationClosed {} => (Some(false), None),
-                site::Event::AnnouncementSet { text } => (None, Some(text.as_str())),
-            };
-            sqlx::query(
-                "insert into site (one, open, announcement) values (true, coalesce($1, false), coalesce($2, ''))
-                 on conflict (one) do update
-                 set open = coalesce($1, site.open), announcement = coalesce($2, site.announcement)",
-            )
-            .bind(open)
-            .bind(announcement)
-            .execute(&mut *to)
-            .await?;
+    fn fold(&self) -> Box<dyn Fold> {
+        Box::new(Said::default())
+    }
+}
+
+/// The last word on each setting.
+#[derive(Default)]
+struct Said {
+    open: Option<bool>,
+    announcement: Option<String>,
+}
+
+#[async_trait]
+impl Fold for Said {
+    fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        if let Fact::Site(event) = &event.fact {
+            match event {
+                site::Event::RegistrationOpened {} => self.open = Some(true),
+                site::Event::RegistrationClosed {} => self.open = Some(false),
+                site::Event::AnnouncementSet { text } => self.announcement = Some(text.clone()),
+            }
         }
         Ok(())
+    }
+
+    fn held(&self) -> Held {
+        Held::default()
+    }
+
+    async fn insert(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let Self { open, announcement } = std::mem::take(self);
+        if open.is_none() && announcement.is_none() {
+            return Ok(());
+        }
+        sqlx::query(
+            "insert into site (one, open, announcement) values (true, coalesce($1, false), coalesce($2, ''))
+             on conflict (one) do update
+             set open = coalesce($1, site.open), announcement = coalesce($2, site.announcement)",
+        )
+        .bind(open)
+        .bind(announcement)
+        .execute(to)
+        .await
+        .map(|_| ())
     }
 }

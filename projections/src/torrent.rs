@@ -2,6 +2,8 @@
 //!
 //! Before: [`domain::torrent`]. The list is [`list`], words are [`search`]'s.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use domain::amount::Bytes;
 use domain::id::{CategoryId, MemberId, TorrentId};
@@ -10,8 +12,10 @@ use domain::{Fact, Position, Recorded};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::{NotApplied, Projection, Reads, Unavailable};
+use crate::fold::{Copy, Held};
+use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 pub mod list;
 pub mod search;
@@ -114,7 +118,6 @@ fn bytes(row: &PgRow, column: &str) -> Result<Bytes, sqlx::Error> {
 #[derive(Debug)]
 pub struct Torrents;
 
-#[async_trait]
 impl Projection for Torrents {
     fn name(&self) -> &'static str {
         "torrent"
@@ -136,111 +139,92 @@ impl Projection for Torrents {
         &["torrent"]
     }
 
-    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
-        let mut uploads = vec![];
-        for event in events {
-            let Fact::Torrent(happened) = &event.fact else {
-                continue;
-            };
-            let is_offered = match happened.as_ref() {
-                torrent::Event::TorrentUploaded(upload) => {
-                    uploads.push((event, upload));
-                    continue;
-                }
-                torrent::Event::TorrentWithdrawn { .. } => false,
-                torrent::Event::TorrentRestored {} => true,
-            };
-            uploaded(to, &std::mem::take(&mut uploads)).await?;
-            offered(to, event, is_offered).await?;
-        }
-        uploaded(to, &uploads).await
+    fn fold(&self) -> Box<dyn Fold> {
+        Box::new(Said {
+            uploads: Copy::into(
+                "torrent (id, name, category, description, uploader, uploaded_at, size, files, piece_length,
+                          info_hash, info_hash_v2, withdrawn, position)",
+                13,
+            ),
+            files: Copy::into("torrent_file (torrent, place, path, size)", 4),
+            offered: BTreeMap::new(),
+        })
     }
 }
 
-async fn offered(to: &mut PgConnection, at: &Recorded, offered: bool) -> Result<(), sqlx::Error> {
-    sqlx::query("update torrent set withdrawn = not $2 where id = $1")
-        .bind(at.stream_id)
+/// New torrents with their files, and the last word on whether each is offered.
+struct Said {
+    uploads: Copy,
+    files: Copy,
+    offered: BTreeMap<Uuid, bool>,
+}
+
+impl Said {
+    fn uploaded(&mut self, at: &Recorded, upload: &Upload) -> Result<(), NotApplied> {
+        let row = self.uploads.row().put(at.stream_id)?;
+        row.put(&upload.name)?
+            .put(upload.category.0)?
+            .put(&upload.description)?
+            .put(upload.uploader.0)?
+            .put(at.at)?
+            .put(column(upload.size, at.position)?)?
+            .put(i32::try_from(upload.files.len()).unwrap_or(i32::MAX))?
+            .put(column(upload.piece_length, at.position)?)?
+            .put(upload.info_hash.to_string())?
+            .put(upload.info_hash_v2.map(|hash| hash.to_string()))?
+            .put(false)?
+            .put(at.position.0)?;
+        for (place, file) in (0_i32..).zip(&upload.files) {
+            let row = self.files.row().put(at.stream_id)?.put(place)?;
+            row.put(&file.path)?.put(column(file.size, at.position)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Fold for Said {
+    fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        let Fact::Torrent(happened) = &event.fact else {
+            return Ok(());
+        };
+        let is_offered = match happened.as_ref() {
+            torrent::Event::TorrentUploaded(upload) => return self.uploaded(event, upload),
+            torrent::Event::TorrentWithdrawn { .. } => false,
+            torrent::Event::TorrentRestored {} => true,
+        };
+        self.offered.insert(event.stream_id, is_offered);
+        Ok(())
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            bytes: self.uploads.bytes() + self.files.bytes(),
+            changes: self.offered.len(),
+        }
+    }
+
+    async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.uploads.write(to).await?;
+        self.files.write(to).await
+    }
+
+    async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.offered.is_empty() {
+            return Ok(());
+        }
+        let (ids, offered): (Vec<Uuid>, Vec<bool>) =
+            std::mem::take(&mut self.offered).into_iter().unzip();
+        sqlx::query(
+            "update torrent t set withdrawn = not s.offered
+             from unnest($1::uuid[], $2::bool[]) as s(id, offered) where t.id = s.id",
+        )
+        .bind(ids)
         .bind(offered)
         .execute(to)
         .await
         .map(|_| ())
-}
-
-/// Inserts uploads and their files, all at once.
-async fn uploaded(
-    to: &mut PgConnection,
-    uploads: &[(&Recorded, &Upload)],
-) -> Result<(), NotApplied> {
-    if uploads.is_empty() {
-        return Ok(());
     }
-    let sizes = uploads
-        .iter()
-        .map(|(at, upload)| column(upload.size, at.position))
-        .collect::<Result<Vec<_>, _>>()?;
-    let pieces = uploads
-        .iter()
-        .map(|(at, upload)| column(upload.piece_length, at.position))
-        .collect::<Result<Vec<_>, _>>()?;
-    sqlx::query(
-        "insert into torrent (id, name, category, description, uploader, uploaded_at, size, files, piece_length,
-                              info_hash, info_hash_v2, position)
-         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::timestamptz[],
-                              $7::bigint[], $8::int[], $9::bigint[], $10::text[], $11::text[], $12::bigint[])",
-    )
-    .bind(each(uploads, |at, _| at.stream_id))
-    .bind(each(uploads, |_, upload| upload.name.as_str()))
-    .bind(each(uploads, |_, upload| upload.category.0))
-    .bind(each(uploads, |_, upload| upload.description.as_str()))
-    .bind(each(uploads, |_, upload| upload.uploader.0))
-    .bind(each(uploads, |at, _| at.at))
-    .bind(sizes)
-    .bind(each(uploads, |_, upload| {
-        i32::try_from(upload.files.len()).unwrap_or(i32::MAX)
-    }))
-    .bind(pieces)
-    .bind(each(uploads, |_, upload| upload.info_hash.to_string()))
-    .bind(each(uploads, |_, upload| {
-        upload.info_hash_v2.map(|hash| hash.to_string())
-    }))
-    .bind(each(uploads, |at, _| at.position.0))
-    .execute(&mut *to)
-    .await?;
-    files_of(to, uploads).await
-}
-
-/// Gives a column of uploads.
-fn each<'a, T>(
-    uploads: &[(&'a Recorded, &'a Upload)],
-    of: impl Fn(&'a Recorded, &'a Upload) -> T,
-) -> Vec<T> {
-    uploads.iter().map(|(at, upload)| of(at, upload)).collect()
-}
-
-async fn files_of(
-    to: &mut PgConnection,
-    uploads: &[(&Recorded, &Upload)],
-) -> Result<(), NotApplied> {
-    let (mut torrents, mut places, mut paths, mut sizes) = (vec![], vec![], vec![], vec![]);
-    for (at, upload) in uploads {
-        for (place, file) in (0_i32..).zip(&upload.files) {
-            torrents.push(at.stream_id);
-            places.push(place);
-            paths.push(file.path.as_str());
-            sizes.push(column(file.size, at.position)?);
-        }
-    }
-    sqlx::query(
-        "insert into torrent_file (torrent, place, path, size)
-         select * from unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[])",
-    )
-    .bind(torrents)
-    .bind(places)
-    .bind(paths)
-    .bind(sizes)
-    .execute(to)
-    .await?;
-    Ok(())
 }
 
 fn column(amount: Bytes, position: Position) -> Result<i64, NotApplied> {

@@ -3,17 +3,15 @@
 //! A batch carries cumulative totals; what is credited is by how much a run's greatest total grows.
 //! So a batch that comes twice or late adds nothing.
 
-use async_trait::async_trait;
 use domain::amount::{Bytes, Ratio, Seconds};
 use domain::id::{MemberId, TorrentId};
-use domain::traffic::{self, Entry};
-use domain::{Fact, Recorded};
+use domain::traffic::Entry;
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
 
 use crate::page::{Cursor, Page};
-use crate::{NotApplied, Projection, Reads, Unavailable};
+use crate::{Fold, Projection, Reads, Unavailable};
 
 mod runs;
 
@@ -207,7 +205,6 @@ fn entry_row(row: &PgRow) -> Result<Entry, sqlx::Error> {
 #[derive(Debug)]
 pub struct Ledger;
 
-#[async_trait]
 impl Projection for Ledger {
     fn name(&self) -> &'static str {
         "traffic"
@@ -229,17 +226,7 @@ impl Projection for Ledger {
         &["traffic"]
     }
 
-    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
-        let mut runs = Runs::default();
-        for event in events {
-            let Fact::Traffic(traffic::Event::TrafficRecorded(batch)) = &event.fact else {
-                continue;
-            };
-            for entry in &batch.entries {
-                runs.add(entry, event)?;
-            }
-        }
-        runs.write(to).await?;
-        Ok(())
+    fn fold(&self) -> Box<dyn Fold> {
+        Box::new(Runs::default())
     }
 }

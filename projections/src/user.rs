@@ -1,5 +1,7 @@
 //! A member as others see them.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use domain::id::MemberId;
 use domain::user::{self, Role};
@@ -7,8 +9,10 @@ use domain::{Fact, Recorded};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::{NotApplied, Projection, Reads, Unavailable};
+use crate::fold::{Copy, Held};
+use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 /// A member as others see them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +63,6 @@ fn profile_row(row: &PgRow) -> Result<Profile, sqlx::Error> {
 #[derive(Debug)]
 pub struct Users;
 
-#[async_trait]
 impl Projection for Users {
     fn name(&self) -> &'static str {
         "user"
@@ -81,30 +84,66 @@ impl Projection for Users {
         &["user"]
     }
 
-    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
-        for event in events {
-            let Fact::User(happened) = &event.fact else {
-                continue;
-            };
-            match happened {
-                user::Event::MemberRegistered { name, role, .. } => sqlx::query(
-                    "insert into member (id, name, folded, role, joined) values ($1, $2, $3, $4, $5)",
-                )
-                .bind(event.stream_id)
-                .bind(name.as_str().to_owned())
-                .bind(name.folded())
-                .bind(role.name())
-                .bind(event.at),
-                user::Event::RoleAssigned { role } => {
-                    sqlx::query("update member set role = $2 where id = $1")
-                        .bind(event.stream_id)
-                        .bind(role.name())
-                }
-                user::Event::CredentialsChanged { .. } | user::Event::PasskeyReset { .. } => continue,
+    fn fold(&self) -> Box<dyn Fold> {
+        Box::new(Said {
+            registered: Copy::into("member (id, name, folded, role, joined)", 5),
+            roles: BTreeMap::new(),
+        })
+    }
+}
+
+/// New members, and the last word on each one's role.
+struct Said {
+    registered: Copy,
+    roles: BTreeMap<Uuid, Role>,
+}
+
+#[async_trait]
+impl Fold for Said {
+    fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        let Fact::User(happened) = &event.fact else {
+            return Ok(());
+        };
+        match happened {
+            user::Event::MemberRegistered { name, role, .. } => {
+                let row = self.registered.row().put(event.stream_id)?;
+                row.put(name.as_str())?
+                    .put(name.folded())?
+                    .put(role.name())?
+                    .put(event.at)?;
             }
-            .execute(&mut *to)
-            .await?;
+            user::Event::RoleAssigned { role } => {
+                self.roles.insert(event.stream_id, *role);
+            }
+            user::Event::CredentialsChanged { .. } | user::Event::PasskeyReset { .. } => {}
         }
         Ok(())
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            bytes: self.registered.bytes(),
+            changes: self.roles.len(),
+        }
+    }
+
+    async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.registered.write(to).await
+    }
+
+    async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.roles.is_empty() {
+            return Ok(());
+        }
+        let (ids, roles): (Vec<Uuid>, Vec<Role>) =
+            std::mem::take(&mut self.roles).into_iter().unzip();
+        sqlx::query(
+            "update member m set role = s.role from unnest($1::uuid[], $2::text[]) as s(id, role) where m.id = s.id",
+        )
+        .bind(ids)
+        .bind(roles.iter().map(|role| role.name()).collect::<Vec<_>>())
+        .execute(to)
+        .await
+        .map(|_| ())
     }
 }

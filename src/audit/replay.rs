@@ -27,22 +27,17 @@ pub(super) async fn into_schema(
         infra::postgres::claim_schema(&store.pools.log, schema, MARK).await?,
         "the schema {schema} is there and wasn't made by a replay; choose another name"
     );
-    let mut rows = vec![];
-    for projection in projections::all(&store.keys()) {
-        let mut progress = Progress::new("positions");
-        let position = rebuild::fill(
-            &store.pools.read,
-            &store.feed,
-            projection.as_ref(),
-            schema,
-            Some(upto),
-            |at, of| progress.show(at.0, Some(of.0)),
-        )
-        .await?;
-        rows.push(json!({ "name": projection.name(), "position": position }));
-    }
-    let value = json!({ "schema": schema, "position": upto, "projections": rows });
-    let text = format!("{schema} holds the read tables as they stood at {upto}");
+    let all = projections::all(&store.keys());
+    let mut progress = Progress::new("positions");
+    let (pool, feed) = (&store.pools.read, &store.feed);
+    let position = rebuild::fill(pool, feed, &all, schema, Some(upto), |at, of| {
+        progress.show(at.0, Some(of.0));
+    })
+    .await?;
+    drop(progress);
+    let names: Vec<_> = all.iter().map(|one| one.name()).collect();
+    let value = json!({ "schema": schema, "position": position, "projections": names });
+    let text = format!("{schema} holds the read tables as they stood at {position}");
     announcement::answer(json, &value, &text);
     Ok(())
 }

@@ -149,18 +149,9 @@ async fn read(store: &Store, streams: &[&str]) -> anyhow::Result<f64> {
 async fn tables(store: &Store) -> anyhow::Result<f64> {
     let began = Instant::now();
     let head = store.feed.head().await?;
-    for projection in projections::all(&store.keys()) {
-        let pool = &store.pools.read;
-        let filled = rebuild::fill(
-            pool,
-            &store.feed,
-            projection.as_ref(),
-            SCHEMA,
-            None,
-            |_, _| {},
-        );
-        filled.await?;
-    }
+    let all = projections::all(&store.keys());
+    let (pool, feed) = (&store.pools.read, &store.feed);
+    rebuild::fill(pool, feed, &all, SCHEMA, None, |_, _| {}).await?;
     Ok(per_second(head.0, began))
 }
 

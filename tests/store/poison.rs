@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use commands::ports::{Append, EventLog as _, NewEvent};
 use domain::{Position, Recorded};
+use projections::fold::{Fold, Held};
 use projections::runner;
 use projections::{NotApplied, Projection};
 use serde_json::json;
@@ -18,10 +19,9 @@ use crate::{append, reached, run_all};
 /// A projection that chokes on the third member.
 #[derive(Debug, Default)]
 struct Choking {
-    cured: AtomicBool,
+    cured: Arc<AtomicBool>,
 }
 
-#[async_trait::async_trait]
 impl Projection for Choking {
     fn name(&self) -> &'static str {
         "choking"
@@ -43,19 +43,47 @@ impl Projection for Choking {
         &["user"]
     }
 
-    async fn apply(&self, to: &mut PgConnection, events: &[Recorded]) -> Result<(), NotApplied> {
-        for event in events {
-            if event.position == Position(3) && !self.cured.load(Ordering::Relaxed) {
-                return Err(NotApplied::Event {
-                    position: event.position,
-                    reason: "it tastes odd".into(),
-                });
-            }
+    fn fold(&self) -> Box<dyn Fold> {
+        Box::new(Bites {
+            cured: Arc::clone(&self.cured),
+            positions: vec![],
+        })
+    }
+}
+
+struct Bites {
+    cured: Arc<AtomicBool>,
+    positions: Vec<i64>,
+}
+
+#[async_trait::async_trait]
+impl Fold for Bites {
+    fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        if event.position == Position(3) && !self.cured.load(Ordering::Relaxed) {
+            return Err(NotApplied::Event {
+                position: event.position,
+                reason: "it tastes odd".into(),
+            });
+        }
+        self.positions.push(event.position.0);
+        Ok(())
+    }
+
+    fn held(&self) -> Held {
+        Held::default()
+    }
+
+    async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        for position in self.positions.drain(..) {
             sqlx::query("insert into choking values ($1)")
-                .bind(event.position.0)
+                .bind(position)
                 .execute(&mut *to)
                 .await?;
         }
+        Ok(())
+    }
+
+    async fn update(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 
-use domain::Recorded;
-use domain::traffic::Entry;
+use async_trait::async_trait;
+use domain::traffic::{self, Entry};
+use domain::{Fact, Recorded};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::NotApplied;
+use crate::fold::Held;
+use crate::{Fold, NotApplied};
 
 /// A member's run of a client on a torrent.
 type Key = (Uuid, Uuid, String, i32);
@@ -67,8 +69,7 @@ impl Run {
 }
 
 impl Runs {
-    /// Takes an entry, in the order of events.
-    pub(super) fn add(&mut self, entry: &Entry, event: &Recorded) -> Result<(), NotApplied> {
+    fn add(&mut self, entry: &Entry, event: &Recorded) -> Result<(), NotApplied> {
         let (member, torrent) = (entry.member.0, entry.torrent.0);
         let run = Run::of(entry, event)?;
         if entry.completed {
@@ -85,9 +86,32 @@ impl Runs {
         }
         Ok(())
     }
+}
+
+#[async_trait]
+impl Fold for Runs {
+    fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        if let Fact::Traffic(traffic::Event::TrafficRecorded(batch)) = &event.fact {
+            for entry in &batch.entries {
+                self.add(entry, event)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            bytes: 0,
+            changes: self.runs.len(),
+        }
+    }
+
+    async fn insert(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
 
     /// Raises the runs' totals, and credits each member with what they grew by.
-    pub(super) async fn write(&self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         if self.runs.is_empty() {
             return Ok(());
         }
@@ -123,8 +147,9 @@ impl Runs {
         .bind(members)
         .bind(self.snatches.values().copied().collect::<Vec<_>>())
         .execute(to)
-        .await
-        .map(|_| ())
+        .await?;
+        *self = Self::default();
+        Ok(())
     }
 }
 
