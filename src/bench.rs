@@ -13,6 +13,7 @@ use crate::config::Config;
 mod append;
 mod replay;
 mod scratch;
+mod search;
 
 /// Runs a benchmark.
 pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Result<()> {
@@ -22,6 +23,7 @@ pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Re
             append::run(config, Duration::from_secs(*seconds), writers).await
         }
         cli::Bench::Replay { events } => replay::run(config, *events).await,
+        cli::Bench::Search { documents } => search::run(*documents),
     }
 }
 
@@ -36,4 +38,13 @@ fn announces(seconds: u64, peers: usize) -> anyhow::Result<()> {
     let report = report.map_err(|_| anyhow::anyhow!("the benchmark failed"))??;
     announcement::print(&serde_json::to_string(&report)?);
     Ok(())
+}
+
+/// Gives the time in milliseconds that so many hundredths of the measurements stay below.
+fn percentile(took: &mut [Duration], hundredths: usize) -> f64 {
+    took.sort_unstable();
+    let last = took.len().saturating_sub(1);
+    let time = took.get(last * hundredths / 100).copied();
+    let time = time.unwrap_or_default();
+    (time.as_secs_f64() * 1e5).round() / 100.0
 }

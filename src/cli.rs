@@ -219,4 +219,10 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         events: usize,
     },
+    /// Searches over many small torrents while more come in.
+    Search {
+        /// How many torrents.
+        #[arg(long, default_value_t = 1_000_000)]
+        documents: usize,
+    },
 }

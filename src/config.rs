@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) tracker: tracker::Settings,
     /// The database.
     pub(crate) database: Database,
+    /// The search for words.
+    pub(crate) search: Search,
     /// What is written to standard error.
     pub(crate) log: Log,
 }
@@ -65,6 +67,25 @@ pub(crate) struct Database {
     pub(crate) url: String,
 }
 
+/// The search for words.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Search {
+    /// Where its index stands; it holds names and descriptions in the clear.
+    pub(crate) index: Index,
+}
+
+/// Where the search index stands.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Index {
+    /// In memory: nothing of it is left on a disk, and each start fills it anew.
+    #[default]
+    Memory,
+    /// In the data directory: a start goes on from there.
+    Disk,
+}
+
 /// What is written to standard error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -83,6 +104,7 @@ impl Default for Config {
             announce: Announce::default(),
             tracker: tracker::Settings::default(),
             database: Database::default(),
+            search: Search::default(),
             log: Log::default(),
         }
     }

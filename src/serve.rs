@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracker::Tracker;
 
-use crate::config::Config;
+use crate::config::{Config, Index};
 use crate::demo;
 use crate::store::Store;
 
@@ -98,7 +98,10 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let all = projections::all(&store.keys());
-        let search = Arc::new(Search::in_memory()?);
+        let search = Arc::new(match config.search.index {
+            Index::Memory => Search::in_memory()?,
+            Index::Disk => Search::on_disk(&config.data_dir.join("search"))?,
+        });
         let reads = follow(store, &all, &search, &mut tasks, &stopped).await?;
         let tracker = Tracker::new(config.tracker.clone(), store.keys());
         learn(store, &reads, &tracker).await?;

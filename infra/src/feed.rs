@@ -124,6 +124,14 @@ impl Feed for LogFeed {
         Ok(Position(head.unwrap_or(0)))
     }
 
+    async fn chain(&self, at: Position) -> Result<Option<String>, Unavailable> {
+        let query = "select encode(chain, 'hex') from event_log where position = $1";
+        Ok(sqlx::query_scalar(query)
+            .bind(at.0)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
     async fn age_ms(&self, after: Position) -> Result<i64, Unavailable> {
         let age: Option<i64> = sqlx::query_scalar(
             "select (extract(epoch from clock_timestamp() - recorded_at) * 1000)::bigint

@@ -39,6 +39,9 @@ pub trait Feed: Send + Sync + std::fmt::Debug {
     /// Gives the last position.
     async fn head(&self) -> Result<Position, Unavailable>;
 
+    /// Gives the chain's hash at a position, hex, if the log is that long.
+    async fn chain(&self, at: Position) -> Result<Option<String>, Unavailable>;
+
     /// Tells how many milliseconds ago the first event after a position was recorded; 0 without one.
     async fn age_ms(&self, after: Position) -> Result<i64, Unavailable>;
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::feed::{Batch, Feed, NotRead};
 use crate::progress::Progress;
-use crate::torrent::search::Search;
+use crate::torrent::search::{Mark, Search};
 use crate::{INDEXES, NotApplied, Projection, SCHEMA, Unavailable};
 
 /// Positions that one transaction covers at most.
@@ -266,7 +266,7 @@ impl Runner {
     }
 
     /// Follows the feed with the search index until `stop` turns true.
-    pub async fn follow_search(&self, search: &Search, mut stop: watch::Receiver<bool>) {
+    pub async fn follow_search(&self, search: &Arc<Search>, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             match self.step_search(search).await {
                 Ok(Step::Applied) => {}
@@ -288,20 +288,23 @@ impl Runner {
         }
     }
 
-    async fn step_search(&self, search: &Search) -> Result<Step, NotRead> {
-        let position = self
-            .progress
-            .borrow()
-            .standing()
-            .get("search")
-            .map(|standing| standing.position);
-        let position = match position {
-            Some(position) => position,
-            None => search.position()?,
+    async fn step_search(&self, search: &Arc<Search>) -> Result<Step, NotRead> {
+        let standing = self.progress.borrow().standing().get("search").cloned();
+        let position = match standing {
+            Some(standing) => standing.position,
+            None => self.search_from(search).await?,
         };
         let batch = self.feed.read(position, BATCH, &["torrent"]).await?;
         if !batch.events.is_empty() {
-            search.apply(&batch.events, batch.upto)?;
+            let chain = self.feed.chain(batch.upto).await?;
+            let mark = Mark {
+                position: batch.upto,
+                chain: chain.unwrap_or_default(),
+            };
+            let search = Arc::clone(search);
+            tokio::task::spawn_blocking(move || search.apply(&batch.events, &mark))
+                .await
+                .map_err(|error| Unavailable(Box::new(error)))??;
         }
         self.reached("search", batch.upto);
         Ok(if batch.upto > position {
@@ -309,6 +312,19 @@ impl Runner {
         } else {
             Step::CaughtUp(position)
         })
+    }
+
+    /// Gives the position from which the index goes on; one of another log is emptied.
+    async fn search_from(&self, search: &Search) -> Result<Position, NotRead> {
+        let Some(mark) = search.mark()? else {
+            return Ok(Position(0));
+        };
+        if self.feed.chain(mark.position).await? == Some(mark.chain) {
+            return Ok(mark.position);
+        }
+        tracing::warn!("the search index belongs to another log and is filled anew");
+        search.clear()?;
+        Ok(Position(0))
     }
 }
 

@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use infra::postgres;
 use infra::random::System;
 use projections::rebuild;
-use projections::torrent::search::Search;
+use projections::torrent::search::{Mark, Search};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -22,6 +22,8 @@ use super::scratch;
 use crate::announcement::{self, Progress};
 use crate::config::Config;
 use crate::store::Store;
+
+mod live;
 
 /// Commands that are under way at once while the log is filled.
 const WRITERS: usize = 128;
@@ -49,9 +51,11 @@ async fn measure(store: &Store, events: usize) -> anyhow::Result<Value> {
     let began = Instant::now();
     let verified = store.audit().verify(None, |_, _| {}).await?;
     let verify = per_second(verified.events, began);
+    let (rate, live) = live::run(store, events).await?;
     Ok(json!({
         "events": verified.events, "events_per_s": tables.round(), "read_limit_per_s": read.round(),
-        "of_read_limit": tables / read, "copy_rows_per_s": copy.round(), "copied_rows": rows,
+        "of_read_limit": tables / read, "live_events_per_s": rate.round(), "live_of_read_limit": rate / read,
+        "visible_ms": live, "copy_rows_per_s": copy.round(), "copied_rows": rows,
         "tantivy_docs_per_s": torrents.round(), "verify_per_s": verify.round(), "peak_rss_mib": peak_rss()?,
     }))
 }
@@ -75,15 +79,12 @@ async fn fill(store: &Store, events: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Appends an upload or a traffic batch.
-async fn one(store: &Store, number: usize) -> anyhow::Result<()> {
+/// Appends an upload or a traffic batch; tells where it stands.
+async fn one(store: &Store, number: usize) -> anyhow::Result<Position> {
     let member = |of: usize| MemberId(Uuid::from_u128(u128::try_from(of % 5_000).unwrap_or(0)));
     if number.is_multiple_of(2) {
-        store
-            .commands
-            .upload(upload(number, member(number)))
-            .await?;
-        return Ok(());
+        let upload = upload(number, member(number));
+        return Ok(store.commands.upload(upload).await?.position);
     }
     let entry = |of: usize| Entry {
         member: member(of),
@@ -103,14 +104,11 @@ async fn one(store: &Store, number: usize) -> anyhow::Result<()> {
         number: i64::try_from(number)?,
         entries: vec![entry(number), entry(number * 7)],
     };
-    store
-        .commands
-        .record(batch, i64::try_from(number / 1_000)?)
-        .await?;
-    Ok(())
+    let day = i64::try_from(number / 1_000)?;
+    Ok(store.commands.record(batch, day).await?)
 }
 
-fn upload(number: usize, uploader: MemberId) -> Upload {
+pub(super) fn upload(number: usize, uploader: MemberId) -> Upload {
     let mut hash = [0; 20];
     System.fill(&mut hash);
     let shelf = category::seeded().into_iter().next();
@@ -179,9 +177,15 @@ async fn search(store: &Store) -> anyhow::Result<f64> {
         documents += batch.events.len();
         after = batch.upto;
         let began = Instant::now();
-        index.apply(&batch.events, batch.upto)?;
+        index.apply(&batch.events, &mark(after))?;
         took += began.elapsed().as_secs_f64();
     }
+}
+
+/// A place in the log of a benchmark.
+pub(super) fn mark(position: Position) -> Mark {
+    let chain = String::new();
+    Mark { position, chain }
 }
 
 /// Gives the most memory that this process ever held, in MiB.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use projections::torrent::search::Search;
 use serde_json::Value;
 use tests::{Client, Options, Site, make};
 
@@ -77,7 +78,12 @@ async fn write(client: &Client, next: &mut [usize; WRITERS], done: &mut Acknowle
 
 #[tokio::test]
 async fn whatever_was_acknowledged_is_there_once_after_kills_at_any_moment() {
-    let mut site = Site::start(Options::default()).await;
+    let on_disk = ("OPENTRACKER_SEARCH__INDEX".to_owned(), "disk".to_owned());
+    let options = Options {
+        extra: vec![on_disk],
+        ..Options::default()
+    };
+    let mut site = Site::start(options).await;
     site.client().set_up("admin", PASSWORD).await;
     let (mut next, mut done) = ([0; WRITERS], Acknowledged::default());
     for _ in 0..rounds() {
@@ -116,6 +122,18 @@ async fn whatever_was_acknowledged_is_there_once_after_kills_at_any_moment() {
     }
     assert_eq!(site.run_json(&["--json", "audit", "verify"])["ok"], true);
     rebuilt_rows_are_the_same(&site).await;
+    site.kill();
+    let index = Search::on_disk(&site.data.join("search")).unwrap();
+    let found = index.find("file", names.len() + 1).unwrap();
+    assert_eq!(
+        found.len(),
+        names.len(),
+        "each torrent is in the index once"
+    );
+    assert_eq!(
+        found.into_iter().collect::<BTreeSet<_>>().len(),
+        names.len()
+    );
 }
 
 fn logged(site: &Site, event: &str) -> Vec<Value> {

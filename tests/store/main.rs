@@ -25,6 +25,7 @@ mod audit;
 mod feed;
 mod library;
 mod poison;
+mod search;
 
 pub(crate) const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];
 

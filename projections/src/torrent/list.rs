@@ -1,5 +1,7 @@
 //! The list of torrents: browse and search in one, filtered, sorted, in keyset pages.
 
+use std::sync::Arc;
+
 use domain::amount::Bytes;
 use domain::id::{CategoryId, MemberId, TorrentId};
 use sqlx::postgres::PgRow;
@@ -10,6 +12,9 @@ use uuid::Uuid;
 use crate::page::{Cursor, Page};
 use crate::swarm::{Count, Swarms};
 use crate::{Reads, Unavailable};
+
+/// The most torrents that a search for words finds.
+pub const MOST_HITS: usize = 10_000;
 
 /// What the list is asked for.
 #[derive(Debug, Clone, Default)]
@@ -89,7 +94,7 @@ pub async fn list(
     swarms: &dyn Swarms,
 ) -> Result<Page<Row>, Unavailable> {
     let found = match wanted.words.as_deref().map(str::trim) {
-        Some(words) if !words.is_empty() => Some(reads.search.find(words, 10_000)?),
+        Some(words) if !words.is_empty() => Some(find(reads, words).await?),
         _ => None,
     };
     let mut query = select(wanted, found.as_deref(), swarms);
@@ -103,6 +108,14 @@ pub async fn list(
         rows: page.rows.into_iter().map(|(row, _)| row).collect(),
         next: page.next,
     })
+}
+
+/// Searches away from the tasks that wait for others: it keeps a core busy.
+async fn find(reads: &Reads, words: &str) -> Result<Vec<Uuid>, Unavailable> {
+    let (search, words) = (Arc::clone(&reads.search), words.to_owned());
+    tokio::task::spawn_blocking(move || search.find(&words, MOST_HITS))
+        .await
+        .map_err(|error| Unavailable(Box::new(error)))?
 }
 
 /// The sort key of a row: a number or a text, and the torrent's id against ties.

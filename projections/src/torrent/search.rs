@@ -1,19 +1,22 @@
 //! The same torrents as Tantivy documents, and the search for words.
 //!
-//! The index lives in memory: its terms are plaintext. It is a projection like the others, only
-//! that its checkpoint is the commit's payload, so documents and position move together.
+//! The index lives in memory, or on disk where its plaintext terms may. It is a projection like the
+//! others, only that its checkpoint is the commit's payload, so documents and position move together.
 
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::torrent::Event;
 use domain::{Fact, Position, Recorded};
 use tantivy::collector::TopDocs;
+use tantivy::columnar::Column;
+use tantivy::directory::MmapDirectory;
 use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query, TermQuery};
-use tantivy::schema::{
-    Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TEXT, Value as _,
-};
+use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TEXT};
 use tantivy::tokenizer::TokenStream as _;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+use tantivy::{
+    DocAddress, Index, IndexReader, IndexWriter, ReloadPolicy, SegmentReader, TantivyDocument, Term,
+};
 use uuid::Uuid;
 
 use crate::Unavailable;
@@ -22,6 +25,9 @@ use crate::Unavailable;
 const WRITER_BYTES: usize = 32 << 20;
 /// The most words of a search that count.
 const MOST_WORDS: usize = 16;
+
+/// The fields that hold the halves of a torrent's id.
+const HALVES: [&str; 2] = ["id_high", "id_low"];
 
 /// The index, its writer and its reader.
 pub struct Search {
@@ -40,6 +46,8 @@ impl std::fmt::Debug for Search {
 #[derive(Clone, Copy)]
 struct Fields {
     id: Field,
+    /// The two halves of the id, to be had without the document.
+    halves: [Field; 2],
     name: Field,
     files: Field,
     description: Field,
@@ -51,18 +59,65 @@ impl From<tantivy::TantivyError> for Unavailable {
     }
 }
 
+/// A place in one log and no other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The position.
+    pub position: Position,
+    /// The chain's hash there, hex.
+    pub chain: String,
+}
+
+impl Mark {
+    fn write(&self) -> String {
+        format!("{} {}", self.position, self.chain)
+    }
+
+    fn read(payload: &str) -> Option<Self> {
+        let (position, chain) = payload.split_once(' ')?;
+        Some(Self {
+            position: Position(position.parse().ok()?),
+            chain: chain.to_owned(),
+        })
+    }
+}
+
+fn schema() -> (Schema, Fields) {
+    let mut schema = Schema::builder();
+    let fields = Fields {
+        id: schema.add_bytes_field("id", INDEXED),
+        halves: HALVES.map(|half| schema.add_u64_field(half, FAST)),
+        name: schema.add_text_field("name", TEXT),
+        files: schema.add_text_field("files", TEXT),
+        description: schema.add_text_field("description", TEXT),
+    };
+    (schema.build(), fields)
+}
+
 impl Search {
     /// Makes an empty index in memory.
     pub fn in_memory() -> Result<Self, Unavailable> {
-        let mut schema = Schema::builder();
-        let fields = Fields {
-            id: schema.add_bytes_field("id", INDEXED | STORED),
-            name: schema.add_text_field("name", TEXT),
-            files: schema.add_text_field("files", TEXT),
-            description: schema.add_text_field("description", TEXT),
+        let (schema, fields) = schema();
+        Self::over(Index::create_in_ram(schema), fields)
+    }
+
+    /// Opens the index in a folder; one that can't be read is made anew.
+    pub fn on_disk(folder: &Path) -> Result<Self, Unavailable> {
+        let (schema, fields) = schema();
+        let open = || {
+            std::fs::create_dir_all(folder)?;
+            let directory = MmapDirectory::open(folder)?;
+            Index::open_or_create(directory, schema.clone())
         };
-        schema.add_text_field("kind", STRING);
-        let index = Index::create_in_ram(schema.build());
+        let index = open().or_else(|error| {
+            tracing::warn!(%error, "the search index can't be read and is made anew");
+            std::fs::remove_dir_all(folder)?;
+            open()
+        })?;
+        Self::over(index, fields)
+    }
+
+    fn over(index: Index, fields: Fields) -> Result<Self, Unavailable> {
         let writer = Mutex::new(index.writer_with_num_threads(1, WRITER_BYTES)?);
         let reader = index
             .reader_builder()
@@ -76,17 +131,33 @@ impl Search {
         })
     }
 
-    /// Gives the position that the last commit carries.
-    pub fn position(&self) -> Result<Position, Unavailable> {
+    /// Gives the place in the log that the last commit carries.
+    pub fn mark(&self) -> Result<Option<Mark>, Unavailable> {
         let payload = self.index.load_metas()?.payload;
-        Ok(Position(
-            payload.and_then(|text| text.parse().ok()).unwrap_or(0),
-        ))
+        Ok(payload.as_deref().and_then(Mark::read))
     }
 
-    /// Applies events and commits them with their position.
-    pub fn apply(&self, events: &[Recorded], upto: Position) -> Result<(), Unavailable> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Forgets every document.
+    pub fn clear(&self) -> Result<(), Unavailable> {
+        let mut writer = self.writer();
+        writer.delete_all_documents()?;
+        writer.commit()?;
+        self.reader.reload()?;
+        Ok(())
+    }
+
+    /// Gives the number of documents.
+    pub fn documents(&self) -> u64 {
+        self.reader.searcher().num_docs()
+    }
+
+    fn writer(&self) -> MutexGuard<'_, IndexWriter> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Applies events and commits them with the place up to which they reach.
+    pub fn apply(&self, events: &[Recorded], upto: &Mark) -> Result<(), Unavailable> {
+        let mut writer = self.writer();
         for event in events {
             let Fact::Torrent(happened) = &event.fact else {
                 continue;
@@ -99,6 +170,10 @@ impl Search {
                 ));
                 let mut document = TantivyDocument::new();
                 document.add_bytes(self.fields.id, event.stream_id.as_bytes());
+                let (high, low) = event.stream_id.as_u64_pair();
+                for (field, half) in self.fields.halves.into_iter().zip([high, low]) {
+                    document.add_u64(field, half);
+                }
                 document.add_text(self.fields.name, &upload.name);
                 document.add_text(self.fields.description, &upload.description);
                 for file in upload.files.iter().take(1_000) {
@@ -108,7 +183,7 @@ impl Search {
             }
         }
         let mut commit = writer.prepare_commit()?;
-        commit.set_payload(&upto.to_string());
+        commit.set_payload(&upto.write());
         commit.commit()?;
         self.reader.reload()?;
         Ok(())
@@ -151,15 +226,16 @@ impl Search {
             &BooleanQuery::new(all),
             &TopDocs::with_limit(limit).order_by_score(),
         )?;
-        let mut found = Vec::with_capacity(hits.len());
-        for (_, address) in hits {
-            let document: TantivyDocument = searcher.doc(address)?;
-            let id = document
-                .get_first(self.fields.id)
-                .and_then(|value| value.as_bytes());
-            found.extend(id.and_then(|bytes| Uuid::from_slice(bytes).ok()));
-        }
-        Ok(found)
+        let ids = searcher
+            .segment_readers()
+            .iter()
+            .map(Ids::of)
+            .collect::<Result<Vec<_>, _>>()?;
+        let id = |hit: &DocAddress| {
+            ids.get(usize::try_from(hit.segment_ord).ok()?)?
+                .get(hit.doc_id)
+        };
+        Ok(hits.iter().filter_map(|(_, hit)| id(hit)).collect())
     }
 
     /// A word in the name weighs most, then in a file's path, then in the description.
@@ -184,5 +260,22 @@ impl Search {
             ));
         }
         Box::new(BooleanQuery::new(either))
+    }
+}
+
+/// The ids of a segment's documents.
+struct Ids(Column<u64>, Column<u64>);
+
+impl Ids {
+    fn of(segment: &SegmentReader) -> tantivy::Result<Self> {
+        let [high, low] = HALVES.map(|half| segment.fast_fields().u64(half));
+        Ok(Self(high?, low?))
+    }
+
+    fn get(&self, document: u32) -> Option<Uuid> {
+        Some(Uuid::from_u64_pair(
+            self.0.first(document)?,
+            self.1.first(document)?,
+        ))
     }
 }

@@ -1,0 +1,103 @@
+//! The search index on disk goes on where its last commit stood, and never with another log.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Position;
+use domain::amount::Bytes;
+use domain::id::MemberId;
+use domain::info_hash::InfoHash;
+use domain::torrent::{File, Metainfo, Upload};
+use projections::feed::Feed as _;
+use projections::progress::Progress;
+use projections::runner::Runner;
+use projections::torrent::search::Search;
+use tests::{Database, until};
+use tokio::sync::watch;
+
+async fn upload(database: &Database, name: &str) {
+    database.commands.seed_categories().await.unwrap();
+    let (category, _) = domain::category::seeded().into_iter().next().unwrap();
+    let mut hash = [0; 20];
+    hash[..name.len()].copy_from_slice(name.as_bytes());
+    let file = File {
+        path: format!("{name}.txt"),
+        size: Bytes(1),
+    };
+    let upload = Upload {
+        uploader: MemberId(uuid::Uuid::from_u128(1)),
+        category,
+        description: "shared".into(),
+        info_hash: InfoHash(hash),
+        info_hash_v2: None,
+        size: Bytes(1),
+        piece_length: Bytes(16_384),
+        files: vec![file],
+        name: name.into(),
+        metainfo: Metainfo(vec![1]),
+    };
+    database.commands.upload(upload).await.unwrap();
+}
+
+/// Follows the log with the index in a folder up to the head, and gives what it finds.
+async fn found(database: &Database, folder: &Path, words: &str) -> usize {
+    let search = Arc::new(Search::on_disk(folder).unwrap());
+    let (progress, seen) = watch::channel(Progress::default());
+    let feed: Arc<dyn projections::feed::Feed> = Arc::<infra::feed::LogFeed>::clone(&database.feed);
+    let runner = Runner {
+        pool: database.pools.read.clone(),
+        feed,
+        progress,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let index = Arc::clone(&search);
+    let task = tokio::spawn(async move { runner.follow_search(&index, stopped).await });
+    let head = database.feed.head().await.unwrap();
+    until("the index", Duration::from_secs(20), || async {
+        let progress = seen.borrow();
+        (progress.standing().len() == 1 && progress.all_reached(head)).then_some(())
+    })
+    .await;
+    stop.send_replace(true);
+    task.await.unwrap();
+    search.find(words, 100).unwrap().len()
+}
+
+#[tokio::test]
+async fn an_index_on_disk_goes_on_where_its_last_commit_stood() {
+    let database = Database::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    upload(&database, "alpha").await;
+    assert_eq!(found(&database, folder.path(), "shared").await, 1);
+    let first = Search::on_disk(folder.path())
+        .unwrap()
+        .mark()
+        .unwrap()
+        .unwrap();
+    upload(&database, "beta").await;
+    assert_eq!(found(&database, folder.path(), "shared").await, 2);
+    assert_eq!(found(&database, folder.path(), "beta").await, 1);
+    let second = Search::on_disk(folder.path())
+        .unwrap()
+        .mark()
+        .unwrap()
+        .unwrap();
+    assert!(Position(0) < first.position && first.position < second.position);
+}
+
+#[tokio::test]
+async fn an_index_of_another_log_or_none_at_all_is_filled_anew() {
+    let (one, other) = (Database::start().await, Database::start().await);
+    let folder = tempfile::tempdir().unwrap();
+    upload(&one, "alpha").await;
+    upload(&one, "gamma").await;
+    assert_eq!(found(&one, folder.path(), "shared").await, 2);
+    upload(&other, "beta").await;
+    assert_eq!(found(&other, folder.path(), "shared").await, 1);
+    assert_eq!(found(&other, folder.path(), "alpha").await, 0);
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        std::fs::write(file.unwrap().path(), "not an index").unwrap();
+    }
+    assert_eq!(found(&other, folder.path(), "shared").await, 1);
+}
