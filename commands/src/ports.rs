@@ -44,6 +44,17 @@ pub trait EventLog: Send + Sync + std::fmt::Debug {
     /// Appends a command's events, claims and releases in one transaction, or nothing.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
+    /// Gives a stream's snapshot, if there is one of this shape that opens.
+    async fn snapshot(
+        &self,
+        stream_type: &'static str,
+        stream: Uuid,
+        shape: i32,
+    ) -> Result<Option<Snapshot>, Unavailable>;
+
+    /// Keeps a snapshot in place of an earlier one; where that fails, there is none.
+    async fn keep(&self, stream_type: &'static str, stream: Uuid, snapshot: Snapshot);
+
     /// Tells the last position of a command that was carried out before.
     async fn answered(&self, command: CommandId) -> Result<Option<Position>, Unavailable>;
 
@@ -58,6 +69,19 @@ pub enum Reach {
     All,
     /// The last event alone, for its sequence.
     Last,
+    /// The events from a sequence on.
+    From(i64),
+}
+
+/// A stream's state as it was after one of its events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The sequence of that event.
+    pub sequence: i64,
+    /// The version of the state's shape.
+    pub shape: i32,
+    /// The state.
+    pub state: Value,
 }
 
 /// What a command wants to append.

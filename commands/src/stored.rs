@@ -26,6 +26,8 @@ use uuid::Uuid;
 use crate::ports::{Append, AppendError, EventLog, NewEvent, Reach, Unavailable};
 use crate::{Frame, Refusal};
 
+mod snapshot;
+
 /// How often a command is decided anew when somebody else appended to its stream.
 const TRIES: u32 = 5;
 /// States that are kept at most.
@@ -75,19 +77,21 @@ async fn attempt<D: Decider>(
         // refused, or changes nothing, has to be decided on the stream itself.
         Some(context) => match decide(command.clone(), context).await {
             Ok(decided) if !decided.0.is_empty() => Ok(decided),
-            _ => decide(command, fresh(&store, stream).await?).await,
+            _ => decide(command, fresh(log, &store, stream).await?).await,
         },
-        None => decide(command, fresh(&store, stream).await?).await,
+        None => decide(command, fresh(log, &store, stream).await?).await,
     };
     let (events, mut context) = decided.map_err(Refusal::Rejected)?;
     let state = std::mem::take(&mut context.aggregate);
-    let sequence = context.current_sequence + events.len();
+    let before = context.current_sequence;
+    let sequence = before + events.len();
     if !events.is_empty() {
         store
             .commit(events, context, HashMap::new())
             .await
             .map_err(refusal)?;
     }
+    snapshot::keep(log, stream, &state, before, sequence);
     kept.put(stream, state, sequence);
     let position = *answer.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(position)
@@ -96,9 +100,13 @@ async fn attempt<D: Decider>(
 type Context<D> = EventStoreAggregateContext<Stored<D>>;
 
 async fn fresh<D: Decider>(
+    log: &Arc<dyn EventLog>,
     store: &PersistedEventStore<Repository, Stored<D>>,
     stream: Uuid,
 ) -> Result<Context<D>, Refusal<D::Rejection>> {
+    if let Some(context) = snapshot::load(log, stream).await? {
+        return Ok(context);
+    }
     let loaded = store.load_aggregate(&stream.to_string()).await;
     loaded.map_err(refusal)
 }

@@ -36,6 +36,10 @@ pub trait Decider: Default + Serialize + DeserializeOwned + Send + Sync + 'stati
     /// Whether its states are small and asked often enough to be kept in memory between commands.
     const KEPT: bool = false;
 
+    /// The version of the state's own shape, where its streams grow long: its states are written down
+    /// then, and one of another version is passed by. It grows whenever the state or `evolve` changes.
+    const SHAPE: Option<i32> = None;
+
     /// What may be asked.
     type Command: Clone + Send;
     /// What may have happened.

@@ -67,6 +67,7 @@ pub enum Rejection {
 impl Decider for Site {
     const STREAM: &'static str = "site";
     const KEPT: bool = true;
+    const SHAPE: Option<i32> = Some(1);
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use commands::ports::{Append, AppendError, Appended, Claim, EventLog, Reach, Unavailable};
+use commands::ports::{
+    Append, AppendError, Appended, Claim, EventLog, Reach, Snapshot, Unavailable,
+};
 use domain::id::CommandId;
 use domain::{Fact, Position, Recorded};
 use rand::Rng as _;
@@ -14,6 +16,7 @@ use uuid::Uuid;
 
 use crate::appender::{self, Appender, Prepared, SealedEvent};
 use crate::seal::{self, Envelope};
+use crate::snapshot;
 use crate::vault::{Vault, VaultError};
 
 /// The event store.
@@ -125,16 +128,19 @@ impl EventLog for EventStore {
         stream: Uuid,
         reach: Reach,
     ) -> Result<Vec<Recorded>, Unavailable> {
-        let order = match reach {
-            Reach::All => "order by sequence",
-            Reach::Last => "order by sequence desc limit 1",
+        let (from, order) = match reach {
+            Reach::All => (1, "order by sequence"),
+            Reach::From(sequence) => (sequence, "order by sequence"),
+            Reach::Last => (1, "order by sequence desc limit 1"),
         };
         let query = format!(
-            "select {COLUMNS} from event_log where stream_type = $1 and stream_id = $2 {order}"
+            "select {COLUMNS} from event_log
+             where stream_type = $1 and stream_id = $2 and sequence >= $3 {order}"
         );
         let rows: Vec<Row> = sqlx::query_as(&query)
             .bind(stream_type)
             .bind(stream)
+            .bind(from)
             .fetch_all(&self.pool)
             .await
             .map_err(away)?;
@@ -144,6 +150,23 @@ impl EventLog for EventStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let prepared = self.prepare(append).await.map_err(away)?;
         self.appender.append(prepared).await
+    }
+
+    async fn snapshot(
+        &self,
+        stream_type: &'static str,
+        stream: Uuid,
+        shape: i32,
+    ) -> Result<Option<Snapshot>, Unavailable> {
+        let found = snapshot::get(&self.pool, &self.vault, stream_type, stream, shape);
+        found.await.map_err(away)
+    }
+
+    async fn keep(&self, stream_type: &'static str, stream: Uuid, snapshot: Snapshot) {
+        let kept = snapshot::keep(&self.pool, &self.vault, stream_type, stream, &snapshot);
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, stream = stream_type, "a snapshot wasn't kept");
+        }
     }
 
     async fn answered(&self, command: CommandId) -> Result<Option<Position>, Unavailable> {

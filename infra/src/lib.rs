@@ -20,3 +20,4 @@ pub mod vault;
 mod appender;
 mod merkle;
 mod seal;
+mod snapshot;

@@ -96,6 +96,18 @@ pub(crate) fn seal(
     Ok(Sealed { bytes, commitment })
 }
 
+/// Seals a value that stands for a stream at a sequence, without metadata or salt.
+pub(crate) fn seal_plain(
+    data_key: &Key,
+    envelope: &Envelope<'_>,
+    value: &Value,
+    nonce: [u8; NONCE],
+) -> Result<Vec<u8>, Unsealable> {
+    let plain = Zeroizing::new(serde_json::to_vec(value).map_err(|_| Unsealable)?);
+    let key = stream_key(data_key, envelope.stream)?;
+    encrypt(&key, &nonce, &plain, &envelope.bytes())
+}
+
 /// Opens an event's payload and metadata.
 pub(crate) fn open(
     data_key: &Key,

@@ -26,6 +26,7 @@ mod feed;
 mod library;
 mod poison;
 mod search;
+mod snapshot;
 
 pub(crate) const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];
 
