@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::Position;
+use domain::{Position, Recorded};
 use futures::TryStreamExt as _;
 use projections::Unavailable;
 use projections::feed::{Batch, Feed, NotRead};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::event_store::{self, COLUMNS, MOST_BYTES, OpenError, Row};
 use crate::vault::{Vault, VaultError};
@@ -21,12 +21,24 @@ use crate::vault::{Vault, VaultError};
 /// How long a reader waits at most before it looks for itself.
 const POLL: Duration = Duration::from_millis(500);
 
+/// Positions behind the head within which events are read once for all.
+const TAIL: i64 = 256;
+
 /// The log in position order.
 #[derive(Debug, Clone)]
 pub struct LogFeed {
     pool: PgPool,
     vault: Arc<Vault>,
     head: watch::Receiver<Position>,
+    tail: Arc<Mutex<Tail>>,
+}
+
+/// The events of all streams that were read last, for every projection that asks for them.
+#[derive(Debug, Default)]
+struct Tail {
+    after: Position,
+    upto: Position,
+    events: Vec<Recorded>,
 }
 
 impl LogFeed {
@@ -34,7 +46,72 @@ impl LogFeed {
     pub fn new(pool: PgPool, vault: Arc<Vault>, appended: watch::Receiver<Position>) -> Self {
         let (told, head) = watch::channel(Position(0));
         tokio::spawn(listen(pool.clone(), appended, told));
-        Self { pool, vault, head }
+        let tail = Arc::default();
+        Self {
+            pool,
+            vault,
+            head,
+            tail,
+        }
+    }
+
+    /// Gives what follows a position near the head, read once for all who ask.
+    async fn near(&self, after: Position, limit: i64, streams: &[&str]) -> Option<Batch> {
+        let told = *self.head.borrow();
+        if told <= after || told.0 - after.0 > TAIL.min(limit) {
+            return None;
+        }
+        let mut tail = self.tail.lock().await;
+        if after < tail.after || after >= tail.upto {
+            let (events, upto) = self.select(after, told, None).await.ok()?;
+            *tail = Tail {
+                after,
+                upto,
+                events,
+            };
+        }
+        let wanted = |event: &&Recorded| {
+            event.position > after && streams.contains(&event.stream_type.as_str())
+        };
+        Some(Batch {
+            events: tail.events.iter().filter(wanted).cloned().collect(),
+            upto: tail.upto,
+        })
+    }
+
+    /// Reads and opens the events of some stream types, or of all, in a stretch of the log; gives up to
+    /// where they reached before they were too many bytes.
+    async fn select(
+        &self,
+        after: Position,
+        upto: Position,
+        streams: Option<&[&str]>,
+    ) -> Result<(Vec<Recorded>, Position), NotRead> {
+        let query = format!(
+            "select {COLUMNS} from event_log
+             where position > $1 and position <= $2 and ($3 is null or stream_type = any($3)) order by position"
+        );
+        let mut found = sqlx::query_as(&query)
+            .bind(after.0)
+            .bind(upto.0)
+            .bind(streams)
+            .fetch(&self.pool);
+        let (mut rows, mut bytes, mut upto) = (vec![], 0, upto);
+        while let Some(row) = found.try_next().await.map_err(Unavailable::from)? {
+            let row: Row = row;
+            bytes += row.sealed.len();
+            let position = row.position;
+            rows.push(row);
+            if bytes >= MOST_BYTES {
+                upto = Position(position);
+                break;
+            }
+        }
+        drop(found);
+        let events = event_store::open_all(&self.vault, rows)
+            .await
+            .map_err(not_read)?;
+        Ok((events, upto))
     }
 }
 
@@ -88,32 +165,12 @@ async fn hear(listener: &mut Option<PgListener>) -> Option<Position> {
 #[async_trait]
 impl Feed for LogFeed {
     async fn read(&self, after: Position, limit: i64, streams: &[&str]) -> Result<Batch, NotRead> {
+        if let Some(batch) = self.near(after, limit, streams).await {
+            return Ok(batch);
+        }
         let head = self.head().await?;
         let upto = Position((after.0 + limit).min(head.0).max(after.0));
-        let query = format!(
-            "select {COLUMNS} from event_log
-             where position > $1 and position <= $2 and stream_type = any($3) order by position"
-        );
-        let mut found = sqlx::query_as(&query)
-            .bind(after.0)
-            .bind(upto.0)
-            .bind(streams)
-            .fetch(&self.pool);
-        let (mut rows, mut bytes, mut upto) = (vec![], 0, upto);
-        while let Some(row) = found.try_next().await.map_err(Unavailable::from)? {
-            let row: Row = row;
-            bytes += row.sealed.len();
-            let position = row.position;
-            rows.push(row);
-            if bytes >= MOST_BYTES {
-                upto = Position(position);
-                break;
-            }
-        }
-        drop(found);
-        let events = event_store::open_all(&self.vault, rows)
-            .await
-            .map_err(not_read)?;
+        let (events, upto) = self.select(after, upto, Some(streams)).await?;
         Ok(Batch { events, upto })
     }
 

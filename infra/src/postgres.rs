@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use projections::SCHEMA;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor as _, PgPool};
+use sqlx::{Connection as _, Executor as _, PgPool};
 
 /// How long a caller waits for a connection before it is told that the database is away.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a connection may lie idle before it is tried out ahead of its next use.
+const IDLE: Duration = Duration::from_millis(200);
 
 /// The pools of one program.
 #[derive(Debug, Clone)]
@@ -61,6 +64,15 @@ fn pool(most: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(most)
         .acquire_timeout(PATIENCE)
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                if used.idle_for > IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
 }
 
 /// Makes a schema with a mark, or finds it with that mark; says no where it belongs to others.

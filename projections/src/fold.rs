@@ -43,6 +43,9 @@ pub(crate) struct Copy {
 /// The signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
+/// What stands in place of a row's number of columns after the last one.
+const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
+
 impl Copy {
     /// Begins rows of a table, given as `table (column, …)`, with so many columns.
     pub(crate) fn into(table: &'static str, columns: i16) -> Self {
@@ -55,6 +58,9 @@ impl Copy {
 
     /// Begins a row; as many calls of [`Row::put`] follow as there are columns.
     pub(crate) fn row(&mut self) -> Row<'_> {
+        if self.buffer.is_empty() {
+            self.buffer.extend_from_slice(HEADER);
+        }
         self.buffer.extend_from_slice(&self.columns.to_be_bytes());
         Row(&mut self.buffer)
     }
@@ -71,9 +77,8 @@ impl Copy {
         }
         let statement = format!("copy {} from stdin (format binary)", self.table);
         let mut sink = to.copy_in_raw(&statement).await?;
-        sink.send(HEADER).await?;
+        self.buffer.extend_from_slice(&TRAILER);
         sink.send(self.buffer.as_slice()).await?;
-        sink.send((-1_i16).to_be_bytes().as_slice()).await?;
         sink.finish().await?;
         self.buffer.clear();
         Ok(())

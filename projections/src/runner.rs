@@ -4,21 +4,23 @@
 //! others go on.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::{Position, Recorded};
 use sqlx::{Executor as _, PgConnection, PgPool};
 use tokio::sync::watch;
 
-use crate::feed::{Batch, Feed, NotRead};
+use crate::feed::{Feed, NotRead};
 use crate::progress::Progress;
 use crate::torrent::search::{Mark, Search};
 use crate::{INDEXES, NotApplied, Projection, SCHEMA, Unavailable};
 
 /// Positions that one transaction covers at most.
-const BATCH: i64 = 2_000;
+const BATCH: i64 = 5_000;
 /// How often an event is tried before its projection stops.
 const TRIES: u32 = 3;
+/// How long a projection goes on without a look at its checkpoint.
+const LOOK: Duration = Duration::from_millis(500);
 /// How often a stopped projection looks whether it may go on.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -144,6 +146,12 @@ pub(crate) async fn apply(
     Ok(())
 }
 
+/// Gives a connection of its own, which has the statements of one projection ready.
+fn own(pool: &PgPool) -> PgPool {
+    let options = pool.options().clone().min_connections(0).max_connections(1);
+    options.connect_lazy_with(pool.connect_options().as_ref().clone())
+}
+
 /// Follows the feed with one projection until told to stop.
 #[derive(Debug)]
 pub struct Runner {
@@ -160,8 +168,9 @@ impl Runner {
     /// waits for [`retry`] or a rebuild.
     pub async fn follow(&self, projection: &dyn Projection, mut stop: watch::Receiver<bool>) {
         let (mut limit, mut tries) = (BATCH, 0);
+        let (own, mut looked) = (own(&self.pool), None);
         while !*stop.borrow() {
-            match self.step(projection, limit).await {
+            match self.step(&own, projection, limit, &mut looked).await {
                 Ok(Step::Applied) => (limit, tries) = (BATCH, 0),
                 Ok(Step::CaughtUp(position)) => tokio::select! {
                     () = self.feed.wait(position) => {}
@@ -180,6 +189,7 @@ impl Runner {
                 }
             }
         }
+        own.close().await;
     }
 
     /// Waits until nobody says any more that the projection stopped.
@@ -202,42 +212,59 @@ impl Runner {
         }
     }
 
-    /// Applies one batch, if there is one.
-    async fn step(&self, projection: &dyn Projection, limit: i64) -> Result<Step, Failed> {
-        let mut transaction = self.pool.begin().await?;
-        let standing: Option<(i32, i64)> = sqlx::query_as(
-            "select version, position from read.checkpoint where name = $1 for update",
-        )
-        .bind(projection.name())
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let position = match standing {
-            Some((version, position)) if version == projection.version() => Position(position),
-            Some(_) => {
-                return Err(Failed::Batch(
-                    "its tables belong to another version".to_owned(),
-                ));
+    /// Applies one batch, if there is one. Events that don't concern the projection move it without
+    /// a transaction, and its checkpoint after [`LOOK`] at the latest.
+    async fn step(
+        &self,
+        pool: &PgPool,
+        projection: &dyn Projection,
+        limit: i64,
+        looked: &mut Option<Looked>,
+    ) -> Result<Step, Failed> {
+        let (name, streams) = (projection.name(), projection.streams());
+        let mut ahead = None;
+        if let Some(mut seen) = looked.take() {
+            let batch = self.feed.read(seen.known, limit, streams).await?;
+            if batch.events.is_empty() && seen.at.elapsed() < LOOK {
+                self.reached(name, batch.upto);
+                let step = Step::at(seen.known, batch.upto);
+                seen.known = batch.upto;
+                *looked = Some(seen);
+                return Ok(step);
             }
-            // The database recovered from a crash, and its UNLOGGED tables came back empty.
-            None => {
-                transaction.rollback().await?;
-                prepare_one(&self.pool, projection).await?;
-                return Ok(Step::Applied);
+            ahead = Some((seen.checkpoint, batch));
+        }
+        let mut transaction = pool.begin().await?;
+        // What lies between the checkpoint that was left and what is known didn't concern it.
+        let (from, batch) = match ahead {
+            Some((left, batch))
+                if moved(&mut transaction, projection, left, batch.upto).await? =>
+            {
+                (left, batch)
+            }
+            // Elsewhere it was applied further meanwhile, or its tables were made anew.
+            _ => {
+                let Some(checkpoint) = checkpoint(&mut transaction, projection).await? else {
+                    // The database recovered from a crash: its UNLOGGED tables came back empty.
+                    transaction.rollback().await?;
+                    self.reached(name, Position(0));
+                    prepare_one(pool, projection).await?;
+                    return Ok(Step::Applied);
+                };
+                let batch = self.feed.read(checkpoint, limit, streams).await?;
+                advance(&mut transaction, name, batch.upto).await?;
+                (checkpoint, batch)
             }
         };
-        let Batch { events, upto } = self
-            .feed
-            .read(position, limit, projection.streams())
-            .await?;
-        self.reached(projection.name(), position);
-        if upto == position {
-            return Ok(Step::CaughtUp(position));
-        }
-        apply(&mut transaction, projection, &events).await?;
-        advance(&mut transaction, projection.name(), upto).await?;
+        apply(&mut transaction, projection, &batch.events).await?;
         transaction.commit().await?;
-        self.reached(projection.name(), upto);
-        Ok(Step::Applied)
+        *looked = Some(Looked {
+            at: Instant::now(),
+            checkpoint: batch.upto,
+            known: batch.upto,
+        });
+        self.reached(name, batch.upto);
+        Ok(Step::at(from, batch.upto))
     }
 
     fn reached(&self, name: &'static str, position: Position) {
@@ -307,11 +334,7 @@ impl Runner {
                 .map_err(|error| Unavailable(Box::new(error)))??;
         }
         self.reached("search", batch.upto);
-        Ok(if batch.upto > position {
-            Step::Applied
-        } else {
-            Step::CaughtUp(position)
-        })
+        Ok(Step::at(position, batch.upto))
     }
 
     /// Gives the position from which the index goes on; one of another log is emptied.
@@ -328,6 +351,46 @@ impl Runner {
     }
 }
 
+/// Holds a projection's checkpoint and gives it; nothing, where there is none.
+async fn checkpoint(
+    to: &mut PgConnection,
+    projection: &dyn Projection,
+) -> Result<Option<Position>, Failed> {
+    let query = "select version, position from read.checkpoint where name = $1 for update";
+    let standing: Option<(i32, i64)> = sqlx::query_as(query)
+        .bind(projection.name())
+        .fetch_optional(to)
+        .await?;
+    match standing {
+        Some((version, position)) if version == projection.version() => {
+            Ok(Some(Position(position)))
+        }
+        Some(_) => Err(Failed::Batch(
+            "its tables belong to another version".to_owned(),
+        )),
+        None => Ok(None),
+    }
+}
+
+/// Moves a checkpoint, if it stands where it was left; tells whether it did.
+async fn moved(
+    to: &mut PgConnection,
+    projection: &dyn Projection,
+    left: Position,
+    upto: Position,
+) -> Result<bool, sqlx::Error> {
+    let query = "update read.checkpoint set position = $4, error = null
+                 where name = $1 and version = $2 and position = $3";
+    let moved = sqlx::query(query)
+        .bind(projection.name())
+        .bind(projection.version())
+        .bind(left.0)
+        .bind(upto.0)
+        .execute(to)
+        .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
 /// Moves a checkpoint; it never goes back.
 pub(crate) async fn advance(
     to: &mut PgConnection,
@@ -342,12 +405,30 @@ pub(crate) async fn advance(
         .map(|_| ())
 }
 
+/// When a projection's checkpoint was last looked at, and where it was left.
+struct Looked {
+    at: Instant,
+    checkpoint: Position,
+    /// Up to where nothing behind the checkpoint concerns the projection.
+    known: Position,
+}
+
 /// What one step did.
 enum Step {
     /// A batch was applied.
     Applied,
     /// There was nothing after this position.
     CaughtUp(Position),
+}
+
+impl Step {
+    fn at(position: Position, upto: Position) -> Self {
+        if upto > position {
+            Self::Applied
+        } else {
+            Self::CaughtUp(position)
+        }
+    }
 }
 
 /// Why a batch wasn't applied.

@@ -20,7 +20,9 @@ async fn upload(database: &Database, name: &str) {
     database.commands.seed_categories().await.unwrap();
     let (category, _) = domain::category::seeded().into_iter().next().unwrap();
     let mut hash = [0; 20];
-    hash[..name.len()].copy_from_slice(name.as_bytes());
+    hash.iter_mut()
+        .zip(name.bytes())
+        .for_each(|(to, from)| *to = from);
     let file = File {
         path: format!("{name}.txt"),
         size: Bytes(1),

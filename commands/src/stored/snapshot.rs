@@ -1,16 +1,15 @@
 //! States of long streams, written down now and then: the log from there on is all that is loaded.
 //!
 //! A snapshot is a cache. One that is missing, of another shape, or doesn't fit its stream is passed
-//! by, and the next one takes its place. cqrs-es's own snapshots apply the last events twice, so they
-//! stand aside.
+//! by, and the next one takes its place. The library's own snapshots apply the last events twice, so
+//! they stand aside.
 
 use std::sync::Arc;
 
-use cqrs_es::Aggregate as _;
 use domain::Decider;
 use uuid::Uuid;
 
-use super::{Context, Stored, StoredEvent};
+use super::{Context, Stored};
 use crate::ports::{EventLog, Reach, Snapshot, Unavailable};
 
 /// Events after which a state is written down.
@@ -46,9 +45,9 @@ pub(super) async fn load<D: Decider>(
     for event in events {
         let payload = event.fact.payload();
         let payload = payload.map_err(|error| Unavailable::new("the event store", error))?;
-        let happened = serde_json::from_value::<StoredEvent<D::Event>>(payload);
+        let happened = serde_json::from_value(payload);
         let happened = happened.map_err(|error| Unavailable::new("the event store", error))?;
-        context.aggregate.apply(happened);
+        context.aggregate.0.evolve(&happened);
         last = event;
     }
     context.current_sequence = usize::try_from(last.sequence).unwrap_or(0);

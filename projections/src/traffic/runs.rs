@@ -138,18 +138,21 @@ impl Fold for Runs {
             .bind(times(|run| run.last_at))
             .execute(&mut *to)
             .await?;
-        let (torrents, members): (Vec<Uuid>, Vec<Uuid>) = self.snatches.keys().copied().unzip();
+        let Self { snatches, .. } = std::mem::take(self);
+        if snatches.is_empty() {
+            return Ok(());
+        }
+        let (torrents, members): (Vec<Uuid>, Vec<Uuid>) = snatches.keys().copied().unzip();
         sqlx::query(
             "insert into snatch (torrent, member, at)
              select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) on conflict do nothing",
         )
         .bind(torrents)
         .bind(members)
-        .bind(self.snatches.values().copied().collect::<Vec<_>>())
+        .bind(snatches.values().copied().collect::<Vec<_>>())
         .execute(to)
-        .await?;
-        *self = Self::default();
-        Ok(())
+        .await
+        .map(|_| ())
     }
 }
 

@@ -20,7 +20,7 @@ const COMMANDS: usize = 2_000;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Catches up from the first event with the projections that live beside each other, then measures
-/// how long a commit takes until every one of them shows it.
+/// how long a commit takes until every one of them shows it, once the database has settled.
 pub(super) async fn run(store: &Store, from: usize) -> anyhow::Result<(f64, Value)> {
     let all = projections::all(&store.keys());
     runner::prepare(&store.pools.read, &all).await?;
@@ -43,6 +43,8 @@ pub(super) async fn run(store: &Store, from: usize) -> anyhow::Result<(f64, Valu
         |progress: &Progress, at| progress.standing().len() == count && progress.all_reached(at);
     seen.wait_for(|progress| there(progress, head)).await?;
     let live = per_second(head.0, began);
+    infra::postgres::execute(&store.pools.read, "vacuum analyze").await?;
+    infra::postgres::execute(&store.pools.read, "checkpoint").await?;
     let mut took = vec![];
     for number in from..from + COMMANDS {
         let position: Position = one(store, number).await?;
