@@ -13,6 +13,7 @@ use api::app::{App, Site};
 use infra::ephemera::InProcess;
 use infra::random;
 use projections::progress::Progress;
+use projections::proof::Proofs;
 use projections::rebuild::Rebuilds;
 use projections::runner::{self, Runner};
 use projections::torrent::search::Search;
@@ -121,6 +122,7 @@ impl Running {
                 all,
             )),
             history: store.history(),
+            proofs: Arc::new(Proofs::new(store.history())),
             swarms: Arc::new(tracker.clone()),
             ephemera: Arc::new(InProcess::default()),
             keys: store.keys(),

@@ -9,6 +9,7 @@ use domain::Keyed;
 use projections::Reads;
 use projections::feed::Feed;
 use projections::history::History;
+use projections::proof::Proofs;
 use projections::rebuild::Rebuilds;
 use projections::swarm::Swarms;
 
@@ -25,6 +26,8 @@ pub struct App {
     pub rebuilds: Arc<Rebuilds>,
     /// The log, for auditors.
     pub history: Arc<dyn History>,
+    /// Where proofs of the log are asked for.
+    pub proofs: Arc<Proofs>,
     /// Who is in which swarm just now.
     pub swarms: Arc<dyn Swarms>,
     /// Sessions, challenges, what was spent.

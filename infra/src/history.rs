@@ -5,11 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{Position, Recorded};
 use projections::Unavailable;
-use projections::history::{Events, Filter, History};
+use projections::history::{Events, Filter, History, Seen};
+use projections::proof::Verdict;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::audit::{Audit, AuditError};
 use crate::event_store::{self, COLUMNS, Row};
 use crate::vault::Vault;
 
@@ -103,6 +105,22 @@ impl History for LogHistory {
         .fetch_all(&self.pool)
         .await?;
         self.open(rows).await
+    }
+
+    async fn prove(&self, seen: Seen) -> Result<Verdict, Unavailable> {
+        let audit = Audit::new(self.pool.clone(), Arc::clone(&self.vault));
+        match audit.verify(None, seen).await {
+            Ok(found) => Ok(Verdict::Fits {
+                position: found.position,
+                chain: found.chain,
+                root: found.root,
+            }),
+            Err(AuditError::Mismatch(found)) => Ok(Verdict::Differs {
+                event: found.event,
+                reason: found.reason,
+            }),
+            Err(error) => Err(Unavailable(Box::new(error))),
+        }
     }
 
     async fn position_at(&self, at: OffsetDateTime) -> Result<Position, Unavailable> {

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::Unavailable;
+use crate::proof::Verdict;
 
 /// Which events are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +43,9 @@ pub struct Events {
     pub older: Option<Position>,
 }
 
+/// Who is told how far a proof is.
+pub type Seen = Box<dyn FnMut(Position, Position) + Send>;
+
 /// The log as auditors read it; infra implements it.
 #[async_trait]
 pub trait History: Send + Sync + std::fmt::Debug {
@@ -53,6 +57,10 @@ pub trait History: Send + Sync + std::fmt::Debug {
 
     /// Gives a stream's events in order.
     async fn stream(&self, stream_type: &str, stream: Uuid) -> Result<Vec<Recorded>, Unavailable>;
+
+    /// Walks through the whole log and tells whether it is what was appended; `seen` is told how far it
+    /// is, and how far it must go.
+    async fn prove(&self, seen: Seen) -> Result<Verdict, Unavailable>;
 
     /// Gives the last position that was recorded up to a time.
     async fn position_at(&self, at: OffsetDateTime) -> Result<Position, Unavailable>;

@@ -19,6 +19,7 @@ pub mod fold;
 pub mod history;
 pub mod page;
 pub mod progress;
+pub mod proof;
 pub mod rebuild;
 pub mod runner;
 pub mod swarm;

@@ -191,6 +191,12 @@ async fn an_administrator_looks_at_the_history() {
                 .await;
             browser.find(".states .changed").await;
             look(&browser, eyes, "history-then").await;
+            browser.go("/audit/proof").await;
+            browser.press("form[action='/audit/proof'] button").await;
+            browser.find("[data-region=proof] progress, .facts").await;
+            browser.go("/audit/proof").await;
+            browser.find("[data-region=proof] .badge.good").await;
+            look(&browser, eyes, "proof").await;
             browser.close().await;
         }
     }

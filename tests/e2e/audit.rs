@@ -1,7 +1,9 @@
 //! The auditor's commands, beside the running site and after it stopped.
 
+use std::time::Duration;
+
 use serde_json::Value;
-use tests::{Client, Options, Site, make};
+use tests::{Client, Options, Site, make, until};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -119,6 +121,41 @@ async fn a_stream_is_shown_as_it_stood_and_the_looking_is_noted() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(error.contains(words), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_page_proves_the_log_and_names_the_first_event_that_was_changed() {
+    let (site, admin, _) = told().await;
+    let proved = || async {
+        let started = admin.post_form("/audit/proof", &[]).await;
+        assert_eq!(started.status(), 303);
+        until("the proof", Duration::from_secs(20), || async {
+            let page = admin.page("/audit/proof").await;
+            (!page.contains("data-moving")).then_some(page)
+        })
+        .await
+    };
+    assert!(
+        admin
+            .page("/audit/proof")
+            .await
+            .contains("Nobody has asked")
+    );
+    let page = proved().await;
+    assert!(page.contains("everything fits"));
+    let position = page.split(" events,").next().unwrap();
+    let position = position.rsplit(' ').next().unwrap();
+    let shown = site.run_json(&["--json", "audit", "verify", "--to", position]);
+    assert!(page.contains(shown["root"].as_str().unwrap()), "{page}");
+    let noted = lines(&site, &["--json", "audit", "log", "--event", "HistoryRead"]);
+    let proof = |event: &Value| event["payload"]["HistoryRead"]["what"] == "proof";
+    assert!(noted.iter().any(proof));
+    let pool = site.database().await;
+    let change =
+        "update event_log set leaf = set_byte(leaf, 5, get_byte(leaf, 5) # 1) where position = 7";
+    sqlx::raw_sql(change).execute(&pool).await.unwrap();
+    assert!(proved().await.contains("Event 7 doesn't fit"));
+    assert_eq!(site.client().get("/audit/proof").await.status(), 303);
 }
 
 #[tokio::test]

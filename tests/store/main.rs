@@ -24,6 +24,7 @@ use uuid::Uuid;
 mod audit;
 mod feed;
 mod library;
+mod machine;
 mod poison;
 mod search;
 mod snapshot;

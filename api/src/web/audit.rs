@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::session::SignedIn;
 
+pub(crate) mod proof;
 pub(crate) mod stream;
 
 /// Events of a page.
@@ -29,6 +30,7 @@ const ROWS: usize = 50;
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/audit", get(timeline))
+        .route("/audit/proof", get(proof::page).post(proof::start))
         .route("/audit/{stream}", get(stream::page))
 }
 
@@ -144,7 +146,10 @@ pub(super) async fn names(app: &App, events: &[Recorded]) -> Result<Names, Probl
 pub(crate) fn body(asked: &Asked, found: &Events, names: &Names) -> Markup {
     html! {
         h1 { "Audit" }
-        p.lead { "Everything that ever happened, the latest first. What you read here is itself noted." }
+        p.lead {
+            "Everything that ever happened, the latest first. What you read here is itself noted. "
+            a href="/audit/proof" { "Prove that nothing was changed" } "."
+        }
         form.filters.audit-filters action="/audit" method="get" {
             div.field {
                 label for="of" { "Streams" }

@@ -13,6 +13,7 @@ use projections::category::Category;
 use projections::history::Events;
 use projections::page::{Cursor, Page as Rows};
 use projections::progress::Standing;
+use projections::proof;
 use projections::rebuild::Rebuilding;
 use projections::site::Settings;
 use projections::swarm::{Count, Peer};
@@ -277,6 +278,8 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             audit::body(&audit::Asked::default(), &history(), &names()),
         ),
         ("stream", audit::stream::body(&stream())),
+        ("proof", audit::proof::body(Some(&proof()), "00")),
+        ("no proof", audit::proof::body(None, "00")),
         ("setup", setup::body(600_000)),
         ("register", register::body(Registration::Open, 600_000)),
         ("closed", register::body(Registration::Closed, 600_000)),
@@ -311,6 +314,17 @@ fn history() -> Events {
     Events {
         events: vec![event],
         older: Some(Position(7)),
+    }
+}
+
+fn proof() -> proof::Standing {
+    proof::Standing::Done {
+        verdict: proof::Verdict::Differs {
+            event: Position(3),
+            reason: "its content doesn't open".into(),
+        },
+        at: OffsetDateTime::UNIX_EPOCH,
+        took: std::time::Duration::from_secs(3),
     }
 }
 
