@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// The search for words.
     pub(crate) search: Search,
+    /// The measures for Prometheus.
+    pub(crate) metrics: Metrics,
     /// What is written to standard error.
     pub(crate) log: Log,
 }
@@ -86,6 +88,14 @@ pub(crate) enum Index {
     Disk,
 }
 
+/// The measures for Prometheus.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Metrics {
+    /// Where `/metrics` is served, for nobody outside.
+    pub(crate) listen: SocketAddr,
+}
+
 /// What is written to standard error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -105,6 +115,7 @@ impl Default for Config {
             tracker: tracker::Settings::default(),
             database: Database::default(),
             search: Search::default(),
+            metrics: Metrics::default(),
             log: Log::default(),
         }
     }
@@ -128,6 +139,14 @@ impl Default for Announce {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             url: String::new(),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
         }
     }
 }

@@ -39,6 +39,9 @@ pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<()> {
         .with_context(|| in_use("site", config.site.listen, "--listen"))?;
     let announces = tracker::http::bind(config.announce.listen, config.tracker.threads)
         .with_context(|| in_use("tracker", config.announce.listen, "--tracker"))?;
+    let metrics = tokio::net::TcpListener::bind(config.metrics.listen)
+        .await
+        .with_context(|| in_use("metrics page", config.metrics.listen, "metrics.listen"))?;
     let listening = Listening {
         site: site.local_addr()?,
         announces: announces.address(),
@@ -52,6 +55,11 @@ pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<()> {
     }
     let server = tokio::spawn(api::serve(
         site,
+        running.app.clone(),
+        running.stopped.clone(),
+    ));
+    tokio::spawn(api::metrics::serve(
+        metrics,
         running.app.clone(),
         running.stopped.clone(),
     ));

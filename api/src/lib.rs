@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 pub mod app;
 pub mod headers;
+pub mod metrics;
 pub mod problem;
 pub mod proof_of_work;
 pub mod session;

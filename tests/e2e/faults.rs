@@ -16,6 +16,7 @@ fn told(output: &Output, words: &str) {
 
 fn serve(site: &Site, data: &Path, listen: &str, tracker: &str) -> Output {
     site.command(data)
+        .env("OPENTRACKER_METRICS__LISTEN", "127.0.0.1:0")
         .args(["serve", "--listen", listen, "--tracker", tracker])
         .output()
         .unwrap()

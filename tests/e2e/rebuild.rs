@@ -91,6 +91,61 @@ async fn rebuilding_beside_the_running_site_gives_the_same_rows() {
 }
 
 #[tokio::test]
+async fn measures_and_the_staff_page_tell_of_a_projection_that_stopped_and_it_goes_on() {
+    let site = Site::start(Options::default()).await;
+    let admin = site.client();
+    admin.set_up("admin", PASSWORD).await;
+    let address = format!("http://{}/metrics", site.metrics);
+    let measured = || async { reqwest::get(&address).await.unwrap().text().await.unwrap() };
+    let value = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    until("the projections", Duration::from_secs(10), || async {
+        let text = measured().await;
+        let head = value(&text, "opentracker_log_position ")?;
+        let user = value(
+            &text,
+            "opentracker_projection_position{projection=\"user\"}",
+        )?;
+        let lag = value(
+            &text,
+            "opentracker_projection_lag_positions{projection=\"user\"}",
+        )?;
+        (head > 0.0 && head - user == lag && lag == 0.0).then_some(())
+    })
+    .await;
+    let pool = site.database().await;
+    // A row that nobody wrote stands in the way of the next member.
+    let rename = "update read.member set folded = $1";
+    sqlx::query(rename)
+        .bind("alice")
+        .execute(&pool)
+        .await
+        .unwrap();
+    site.run_json(&["--json", "member", "create", "alice"]);
+    until("the stop", Duration::from_secs(20), || async {
+        let text = measured().await;
+        let stopped = value(&text, "opentracker_projection_stopped{projection=\"user\"}")?;
+        let lag = value(
+            &text,
+            "opentracker_projection_lag_positions{projection=\"user\"}",
+        )?;
+        let waits = value(
+            &text,
+            "opentracker_projection_lag_seconds{projection=\"user\"}",
+        )?;
+        (stopped == 1.0 && lag > 0.0 && waits > 0.0).then_some(())
+    })
+    .await;
+    assert_eq!(
+        site.client().get("/metrics").await.status(),
+        404,
+        "not on the site's own port"
+    );
+}
+
+#[tokio::test]
 async fn the_staff_page_rebuilds_a_projection_and_tells_how_far_it_is() {
     let site = Site::start(Options::default()).await;
     let admin = site.client();

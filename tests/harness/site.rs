@@ -37,6 +37,7 @@ pub struct Site {
     pub data: PathBuf,
     pub address: SocketAddr,
     pub announces: SocketAddr,
+    pub metrics: SocketAddr,
     options: Options,
     child: Option<Child>,
     folder: TempDir,
@@ -63,10 +64,12 @@ impl Site {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
         let (address, announces) = (free_port(&options.ip), free_port(&options.ip));
+        let metrics = free_port(&options.ip);
         let mut site = Self {
             data,
             address,
             announces,
+            metrics,
             options,
             child: None,
             folder,
@@ -90,6 +93,7 @@ impl Site {
             data,
             address: free_port(ip),
             announces: free_port(ip),
+            metrics: free_port(ip),
             options: self.options.clone(),
             child: None,
             folder,
@@ -149,6 +153,7 @@ impl Site {
             ("OPENTRACKER_TRACKER__MIN_INTERVAL", &interval),
             ("OPENTRACKER_TRACKER__FLUSH", "1"),
             ("OPENTRACKER_TRACKER__THREADS", "1"),
+            ("OPENTRACKER_METRICS__LISTEN", &self.metrics.to_string()),
         ] {
             command.env(key, value);
         }

@@ -50,18 +50,18 @@ async fn staff(
 }
 
 /// How far a projection is.
-pub(super) struct Projected {
-    pub(super) name: &'static str,
-    pub(super) standing: Standing,
+pub(crate) struct Projected {
+    pub(crate) name: &'static str,
+    pub(crate) standing: Standing,
     /// Positions that it hasn't applied.
-    pub(super) behind: i64,
+    pub(crate) behind: i64,
     /// Since how many milliseconds the first of them waits.
-    pub(super) waits: i64,
+    pub(crate) waits: i64,
     /// How far it is filled anew, while it is.
-    pub(super) rebuilding: Option<Rebuilding>,
+    pub(crate) rebuilding: Option<Rebuilding>,
 }
 
-async fn standing(app: &App) -> Result<Vec<Projected>, Problem> {
+pub(crate) async fn standing(app: &App) -> Result<Vec<Projected>, Problem> {
     let head = app.feed.head().await?;
     let progress = app.reads.progress().borrow().clone();
     let rebuilding = app.rebuilds.standing();

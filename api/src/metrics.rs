@@ -1,0 +1,111 @@
+//! What the program measures of itself, in the text format of Prometheus, on a port of its own.
+
+use std::sync::atomic::AtomicU64;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use projections::rebuild::Rebuilding;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::web::staff::{Projected, standing};
+
+/// Serves `/metrics` until `stop` turns true.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .with_state(app);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            let _closed = stop.wait_for(|stop| *stop).await;
+        })
+        .await
+}
+
+async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let mut registry = Registry::with_prefix("opentracker");
+    let head = gauge(&mut registry, "log_position", "Last position of the log");
+    head.set(app.feed.head().await?.0);
+    swarms(&mut registry, &app);
+    projections(&mut registry, &standing(&app).await?);
+    let resident = Gauge::<i64>::default();
+    let help = "Memory that the process holds";
+    registry.register_with_unit("resident_memory", help, Unit::Bytes, resident.clone());
+    resident.set(resident_bytes().unwrap_or(0));
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(|_| Problem::unavailable())?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
+}
+
+fn swarms(registry: &mut Registry, app: &App) {
+    let live = app.swarms.live();
+    let count = |of: fn(&projections::swarm::Count) -> u32| {
+        live.iter().map(|(_, count)| i64::from(of(count))).sum()
+    };
+    let swarms = gauge(registry, "swarms", "Torrents that have a peer");
+    swarms.set(i64::try_from(live.len()).unwrap_or(i64::MAX));
+    gauge(registry, "seeders", "Peers with everything").set(count(|count| count.seeders));
+    gauge(registry, "leechers", "Peers that still download").set(count(|count| count.leechers));
+}
+
+/// Names a projection.
+type Of = Vec<(&'static str, &'static str)>;
+
+fn projections(registry: &mut Registry, all: &[Projected]) {
+    let mut family = |name: &str, help: &str| {
+        let family = Family::<Of, Gauge>::default();
+        registry.register(format!("projection_{name}"), help, family.clone());
+        family
+    };
+    let position = family("position", "Last position that a projection has applied");
+    let lag = family(
+        "lag_positions",
+        "Positions that a projection hasn't applied",
+    );
+    let stopped = family("stopped", "1 where a projection stopped at an event");
+    let filled = family("rebuild_position", "How far a rebuild is");
+    let goal = family("rebuild_goal", "The position that a rebuild must reach");
+    let waits = Family::<Of, Gauge<f64, AtomicU64>>::default();
+    let help = "Since when the first event that a projection hasn't applied waits";
+    registry.register_with_unit("projection_lag", help, Unit::Seconds, waits.clone());
+    for one in all {
+        let of = vec![("projection", one.name)];
+        position.get_or_create(&of).set(one.standing.position.0);
+        lag.get_or_create(&of).set(one.behind);
+        let is_stopped = one.standing.stopped.is_some();
+        stopped.get_or_create(&of).set(is_stopped.into());
+        let waiting = std::time::Duration::from_millis(one.waits.unsigned_abs());
+        waits.get_or_create(&of).set(waiting.as_secs_f64());
+        if let Some(Rebuilding::At { position, of: end }) = &one.rebuilding {
+            filled.get_or_create(&of).set(position.0);
+            goal.get_or_create(&of).set(end.0);
+        }
+    }
+}
+
+/// Gives the resident memory by Linux's own count, in pages of 4 KiB.
+fn resident_bytes() -> Option<i64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: i64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4_096)
+}
