@@ -66,6 +66,9 @@ pub(crate) struct Serve {
     /// Fill an empty site with sample members, torrents and peers.
     #[arg(long)]
     pub(crate) demo: bool,
+    /// Show the site as it once stood, from a schema that `audit replay` filled; nothing can be changed.
+    #[arg(long, value_name = "SCHEMA", conflicts_with = "demo")]
+    pub(crate) replay: Option<String>,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -39,7 +39,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     // The main thread waits here: the embedded database ends with the thread that started it.
     runtime.block_on(async {
         match cli.command.clone().unwrap_or_default() {
-            Command::Serve(serve) => serve::serve(config, serve.demo).await,
+            Command::Serve(serve) => match &serve.replay {
+                Some(schema) => serve::past::serve(&config, schema).await,
+                None => serve::serve(config, serve.demo).await,
+            },
             Command::Migrate => store::Store::open(&config).await?.close().await,
             Command::Config(command) => config::command(&config, &command),
             Command::Member(command) => member::command(&config, &command, cli.json).await,

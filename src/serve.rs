@@ -28,15 +28,14 @@ use crate::store::Store;
 
 mod checkpoint;
 mod health;
+pub(crate) mod past;
 
 /// How long open requests may finish at shutdown.
 const FINISH: Duration = Duration::from_secs(5);
 
 /// Runs until a signal, then stops in order.
 pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<()> {
-    let site = tokio::net::TcpListener::bind(config.site.listen)
-        .await
-        .with_context(|| in_use("site", config.site.listen, "--listen"))?;
+    let site = bind(&config).await?;
     let announces = tracker::http::bind(config.announce.listen, config.tracker.threads)
         .with_context(|| in_use("tracker", config.announce.listen, "--tracker"))?;
     let metrics = tokio::net::TcpListener::bind(config.metrics.listen)
@@ -86,6 +85,12 @@ pub(crate) struct Listening {
     announces: SocketAddr,
 }
 
+async fn bind(config: &Config) -> anyhow::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind(config.site.listen)
+        .await
+        .with_context(|| in_use("site", config.site.listen, "--listen"))
+}
+
 fn in_use(what: &str, address: SocketAddr, flag: &str) -> String {
     format!(
         "the {what} can't listen on {address}; stop what uses it or choose another address with {flag}"
@@ -121,28 +126,7 @@ impl Running {
         let (crediting, ledger, ledger_stop) =
             (tracker.clone(), store.commands.clone(), stopped.clone());
         let handover = tokio::spawn(async move { crediting.hand_over(&ledger, ledger_stop).await });
-        let app = App {
-            commands: store.commands.clone(),
-            feed: Arc::clone(&store.feed),
-            rebuilds: Arc::new(Rebuilds::new(
-                store.pools.read.clone(),
-                Arc::clone(&store.feed),
-                all,
-            )),
-            history: store.history(),
-            proofs: Arc::new(Proofs::new(store.history())),
-            swarms: Arc::new(tracker.clone()),
-            ephemera: Arc::new(InProcess::default()),
-            keys: store.keys(),
-            random: Arc::new(random::System),
-            site: Arc::new(site(config, listening)),
-            health: Arc::new(health::Parts {
-                pool: store.pools.log.clone(),
-                progress: reads.progress(),
-            }),
-            is_set_up: Arc::default(),
-            reads,
-        };
+        let app = app(config, store, listening, reads, &tracker, all);
         Ok(Self {
             app,
             tracker,
@@ -164,6 +148,36 @@ impl Running {
         if tokio::time::timeout(FINISH, ended).await.is_err() {
             self.tasks.abort_all();
         }
+    }
+}
+
+/// Gives handlers what they share.
+fn app(
+    config: &Config,
+    store: &Store,
+    listening: Listening,
+    reads: Reads,
+    tracker: &Tracker,
+    projections: Vec<Arc<dyn Projection>>,
+) -> App {
+    let (pool, feed) = (store.pools.read.clone(), Arc::clone(&store.feed));
+    App {
+        commands: store.commands.clone(),
+        feed: Arc::clone(&feed),
+        rebuilds: Arc::new(Rebuilds::new(pool, feed, projections)),
+        history: store.history(),
+        proofs: Arc::new(Proofs::new(store.history())),
+        swarms: Arc::new(tracker.clone()),
+        ephemera: Arc::new(InProcess::default()),
+        keys: store.keys(),
+        random: Arc::new(random::System),
+        site: Arc::new(site(config, listening)),
+        health: Arc::new(health::Parts {
+            pool: store.pools.log.clone(),
+            progress: reads.progress(),
+        }),
+        is_set_up: Arc::default(),
+        reads,
     }
 }
 
@@ -243,6 +257,7 @@ fn site(config: &Config, listening: Listening) -> Site {
         announce,
         work_bits: config.site.work_bits,
         iterations: config.site.iterations,
+        as_of: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use commands::Commands;
 use commands::ports::{Ephemera, Random};
-use domain::Keyed;
+use domain::{Keyed, Position};
 use projections::Reads;
 use projections::feed::Feed;
 use projections::history::History;
@@ -60,6 +60,8 @@ pub struct Site {
     pub work_bits: u8,
     /// PBKDF2 iterations of new credentials.
     pub iterations: u32,
+    /// The position at which the site is shown, to be read only, where that isn't today.
+    pub as_of: Option<Position>,
 }
 
 impl Site {

@@ -1,6 +1,6 @@
 //! The web edge: pages, the sign-in API, health.
 //!
-//! A request passes [`headers`], [`csrf`], [`position`] and the guard of a site that isn't set up, then a handler.
+//! A request passes [`headers`], [`past`], [`csrf`], [`position`] and the guard of a site that isn't set up, then a handler.
 //! Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
 //! [`problem::Problem`], shown as problem+json or as a page.
 
@@ -20,6 +20,7 @@ pub mod sign_in;
 
 mod csrf;
 mod health;
+mod past;
 mod position;
 mod web;
 
@@ -53,6 +54,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(app.clone(), position::follow))
         .layer(from_fn_with_state(app.clone(), csrf::check))
+        .layer(from_fn_with_state(app.clone(), past::guard))
         .layer(from_fn_with_state(app.clone(), web::setup::guard))
         .layer(from_fn(problem::in_time))
         .layer(from_fn_with_state(app.clone(), problem::show))

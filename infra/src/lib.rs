@@ -15,6 +15,7 @@ pub mod history;
 pub mod library;
 pub mod postgres;
 pub mod random;
+pub mod replay;
 pub mod vault;
 
 mod appender;

@@ -75,22 +75,6 @@ fn pool(most: u32) -> PgPoolOptions {
         })
 }
 
-/// Makes a schema with a mark, or finds it with that mark; says no where it belongs to others.
-pub async fn claim_schema(pool: &Pool, schema: &str, mark: &str) -> Result<bool, sqlx::Error> {
-    let found: Option<Option<String>> = sqlx::query_scalar(
-        "select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = $1",
-    )
-    .bind(schema)
-    .fetch_optional(pool)
-    .await?;
-    if let Some(comment) = found {
-        return Ok(comment.as_deref() == Some(mark));
-    }
-    let make = format!("create schema \"{schema}\"; comment on schema \"{schema}\" is '{mark}'");
-    sqlx::raw_sql(&make).execute(pool).await?;
-    Ok(true)
-}
-
 /// Runs statements without parameters.
 pub async fn execute(pool: &Pool, statements: &str) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(statements).execute(pool).await.map(|_| ())

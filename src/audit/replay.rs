@@ -8,9 +8,6 @@ use serde_json::json;
 use crate::announcement::{self, Progress};
 use crate::store::Store;
 
-/// What marks a schema as one that a replay made.
-const MARK: &str = "opentracker replay";
-
 /// Fills a schema with every projection's tables as they stood at a position.
 pub(super) async fn into_schema(
     store: &Store,
@@ -24,7 +21,7 @@ pub(super) async fn into_schema(
         "a schema's name is made of a to z, 0 to 9 and _"
     );
     ensure!(
-        infra::postgres::claim_schema(&store.pools.log, schema, MARK).await?,
+        infra::replay::claim(&store.pools.log, schema).await?,
         "the schema {schema} is there and wasn't made by a replay; choose another name"
     );
     let all = projections::all(&store.keys());
@@ -35,9 +32,12 @@ pub(super) async fn into_schema(
     })
     .await?;
     drop(progress);
+    infra::replay::finish(&store.pools.log, schema, position).await?;
     let names: Vec<_> = all.iter().map(|one| one.name()).collect();
     let value = json!({ "schema": schema, "position": position, "projections": names });
-    let text = format!("{schema} holds the read tables as they stood at {position}");
+    let text = format!(
+        "{schema} holds the read tables as they stood at {position}; `opentracker serve --replay {schema}` shows them"
+    );
     announcement::answer(json, &value, &text);
     Ok(())
 }

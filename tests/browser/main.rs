@@ -200,6 +200,20 @@ async fn an_administrator_looks_at_the_history() {
             browser.close().await;
         }
     }
+    let head = site.run_json(&["--json", "audit", "verify"])["position"].to_string();
+    site.run(&["audit", "replay", "--at", &head, "--into", "then"]);
+    let past = site.past("then").await;
+    for (width, dark) in [(1280, true), (360, false)] {
+        let eyes = Eyes { width, dark };
+        let browser = Browser::open(&past.url(""), eyes).await;
+        choose_theme(&browser, eyes).await;
+        browser.sign_in("admin", PASSWORD).await;
+        browser.go("/torrents").await;
+        browser.find("p.past").await;
+        look(&browser, eyes, "past").await;
+        browser.close().await;
+    }
+    drop(past);
     site.stop();
     assert!(!site.log().contains("csp report"), "{}", site.log());
 }

@@ -232,7 +232,7 @@ async fn passkey(client: &Client) -> String {
 }
 
 #[tokio::test]
-async fn a_schema_is_filled_as_the_read_tables_stood() {
+async fn a_schema_is_filled_as_the_read_tables_stood_and_shown_to_be_read_only() {
     let (site, admin, id) = told().await;
     let head = site.run_json(&["--json", "audit", "verify"])["position"].to_string();
     let path = format!("/torrents/{id}/withdraw");
@@ -249,6 +249,20 @@ async fn a_schema_is_filled_as_the_read_tables_stood() {
     assert_eq!(
         (standing("then").await, standing("read").await),
         (vec![false], vec![true])
+    );
+    let past = site.past("then").await;
+    let reader = past.client();
+    assert_eq!(reader.sign_in("admin", PASSWORD).await.0, 200);
+    let shown = reader.page("/torrents?q=file").await;
+    assert!(shown.contains(&id) && shown.contains(&format!("position {head} of its log")));
+    assert!(!admin.page("/torrents?q=file").await.contains(&id));
+    let before = site.run_json(&["--json", "audit", "verify"])["position"].clone();
+    assert_eq!(reader.post_form(&path, &[]).await.status(), 403);
+    let file = make::torrent("late", &make::payload(2, 30_000), Some("OpenTracker"));
+    assert_eq!(reader.upload_once("late", file).await.status(), 403);
+    assert_eq!(
+        site.run_json(&["--json", "audit", "verify"])["position"],
+        before
     );
     for taken in ["read", "public", "a\"b"] {
         let output = site.run(&["audit", "replay", "--at", &head, "--into", taken]);

@@ -112,7 +112,7 @@ async fn measures_and_the_staff_page_tell_of_a_projection_that_stopped_and_it_go
             &text,
             "opentracker_projection_lag_positions{projection=\"user\"}",
         )?;
-        (head > 0.0 && head - user == lag && lag == 0.0).then_some(())
+        (head > 0.0 && (head - user - lag).abs() < 0.5 && lag == 0.0).then_some(())
     })
     .await;
     let pool = site.database().await;
@@ -135,7 +135,7 @@ async fn measures_and_the_staff_page_tell_of_a_projection_that_stopped_and_it_go
             &text,
             "opentracker_projection_lag_seconds{projection=\"user\"}",
         )?;
-        (stopped == 1.0 && lag > 0.0 && waits > 0.0).then_some(())
+        (stopped > 0.5 && lag > 0.0 && waits > 0.0).then_some(())
     })
     .await;
     assert_eq!(

@@ -102,6 +102,24 @@ impl Site {
         site
     }
 
+    /// Starts a site that shows this one as a replay filled a schema.
+    pub async fn past(&self, schema: &str) -> Self {
+        let ip = &self.options.ip;
+        let mut options = self.options.clone();
+        options.arguments = vec!["--replay".into(), schema.into()];
+        let mut site = Self {
+            data: self.data.clone(),
+            address: free_port(ip),
+            announces: free_port(ip),
+            metrics: free_port(ip),
+            options,
+            child: None,
+            folder: TempDir::new().unwrap(),
+        };
+        site.launch().await;
+        site
+    }
+
     /// Starts the program on the same data again.
     pub async fn launch(&mut self) {
         let log = std::fs::OpenOptions::new()

@@ -103,6 +103,9 @@ pub(crate) fn document(page: &Page<'_>, body: &Markup) -> Markup {
             }
             body {
                 a.skip href="#content" { "Skip to the content" }
+                @if let Some(position) = page.site.as_of {
+                    p.past role="status" { "This is the site as it stood at position " (position) " of its log. It can only be read." }
+                }
                 (masthead(page))
                 main id="content" tabindex="-1" { (body) }
                 (footer(page))

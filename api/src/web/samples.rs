@@ -41,6 +41,7 @@ fn site() -> Site {
         origins: vec!["http://localhost:3000".into()],
         announce: "http://localhost:8080/announce".into(),
         work_bits: 20,
+        as_of: None,
         iterations: 600_000,
     }
 }

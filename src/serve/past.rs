@@ -1,0 +1,72 @@
+//! The site as it once stood, out of a schema that a replay filled: its pages, and nothing that changes.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use domain::Position;
+use projections::progress::Progress;
+use projections::torrent::search::{Mark, Search};
+use projections::{Projection, Reads};
+use tokio::sync::watch;
+use tracker::Tracker;
+
+use super::{Listening, app, watch_over};
+use crate::config::Config;
+use crate::store::Store;
+
+/// Positions of a read.
+const STEP: i64 = 5_000;
+
+/// Serves the pages until a signal, beside a running server or without one.
+pub(crate) async fn serve(config: &Config, schema: &str) -> anyhow::Result<()> {
+    // It stands beside the living site, at an address of its own.
+    let mut config = config.clone();
+    config.site.origin.clear();
+    let config = &config;
+    let site = super::bind(config).await?;
+    let listening = Listening {
+        site: site.local_addr()?,
+        announces: config.announce.listen,
+    };
+    let store = Store::open(config).await?;
+    let upto = infra::replay::position(&store.pools.log, schema).await?;
+    let upto = upto.with_context(|| {
+        format!(
+            "{schema} isn't a schema that `opentracker audit replay --into {schema}` has filled"
+        )
+    })?;
+    let search = Arc::new(Search::in_memory()?);
+    fill(&store, &search, upto).await?;
+    let (_told, seen) = watch::channel(Progress::default());
+    let pool = infra::replay::reading(&store.pools.read, schema);
+    let reads = Reads::new(pool, search, seen);
+    let tracker = Tracker::new(config.tracker.clone(), store.keys());
+    let none: Vec<Arc<dyn Projection>> = vec![];
+    let mut app = app(config, &store, listening, reads, &tracker, none);
+    let mut facts = app.site.as_ref().clone();
+    facts.as_of = Some(upto);
+    app.site = Arc::new(facts);
+    tracing::info!(site = app.site.origin(), schema, position = %upto, "ready, to read only");
+    let (stop, stopped) = watch::channel(false);
+    let server = tokio::spawn(api::serve(site, app, stopped));
+    let store = watch_over(store).await;
+    stop.send_replace(true);
+    let _ended = server.await;
+    store.close().await
+}
+
+/// Fills the index with the torrents up to a position.
+async fn fill(store: &Store, search: &Search, upto: Position) -> anyhow::Result<()> {
+    let mut after = Position(0);
+    while after < upto {
+        let limit = STEP.min(upto.0 - after.0);
+        let batch = store.feed.read(after, limit, &["torrent"]).await?;
+        after = batch.upto;
+        let mark = Mark {
+            position: after,
+            chain: String::new(),
+        };
+        search.apply(&batch.events, &mark)?;
+    }
+    Ok(())
+}
