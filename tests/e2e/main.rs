@@ -9,6 +9,7 @@
 mod announce;
 mod audit;
 mod clients;
+mod disk;
 mod faults;
 mod kill;
 mod rebuild;

@@ -174,9 +174,19 @@ impl Client {
     /// Uploads under an Idempotency-Key.
     pub async fn upload_once(&self, key: &str, file: Vec<u8>) -> Response {
         let token = self.token().await;
-        let form = upload_form(&token, file, "other", "");
+        self.try_upload(&token, key, file).await.unwrap()
+    }
+
+    /// Uploads under an Idempotency-Key with a token at hand, whatever becomes of it.
+    pub async fn try_upload(
+        &self,
+        token: &str,
+        key: &str,
+        file: Vec<u8>,
+    ) -> reqwest::Result<Response> {
+        let form = upload_form(token, file, "other", "");
         let request = self.upload_request().header("Idempotency-Key", key);
-        request.multipart(form).send().await.unwrap()
+        request.multipart(form).send().await
     }
 
     pub async fn upload_with(

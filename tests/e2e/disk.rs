@@ -1,0 +1,113 @@
+//! A full disk: whoever writes is told so or told the truth, and nothing is lost or doubled.
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::{Client, Options, Site, make, until};
+
+const PASSWORD: &str = "correct horse battery";
+/// Says that the test runs with a small disk of its own.
+const INSIDE: &str = "DISK_OF_ITS_OWN";
+/// Puts a small disk where temporary files go.
+const DISK: &str = "mount -t tmpfs -o size=200m,mode=1777 tmpfs \"$TMPDIR\" && exec \"$@\"";
+
+/// Runs a test of this file with a small disk of its own; gives where it is, once within.
+fn within_disk(test: &str) -> Option<PathBuf> {
+    if std::env::var_os(INSIDE).is_some() {
+        return Some(std::env::temp_dir());
+    }
+    let place = tempfile::tempdir().unwrap();
+    let mut command = Command::new("unshare");
+    if !super::clients::is_root() {
+        command.args(["--map-current-user", "--keep-caps"]);
+    }
+    command
+        .args(["-m", "sh", "-c", DISK, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([&format!("disk::{test}"), "--exact", "--nocapture"])
+        .env("TMPDIR", place.path())
+        .env(INSIDE, "1");
+    assert!(
+        command.status().unwrap().success(),
+        "the test failed on its disk"
+    );
+    None
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_loses_and_doubles_nothing() {
+    let name = "a_full_disk_refuses_writes_and_loses_and_doubles_nothing";
+    let Some(disk) = within_disk(name) else {
+        return;
+    };
+    let site = Site::start(Options::default()).await;
+    let client = site.client();
+    client.set_up("admin", PASSWORD).await;
+    let token = client.token().await;
+    let filler = disk.join("filler");
+    let (mut refused, mut asked) = (0, vec!["first".to_owned()]);
+    assert_eq!(upload(&client, &token, "first").await, Some(303));
+    fill(&filler);
+    while refused < 5 {
+        let key = asked.len().to_string();
+        let answer = upload(&client, &token, &key).await;
+        asked.push(key);
+        if answer != Some(303) {
+            assert!(matches!(answer, None | Some(503)), "{answer:?}");
+            refused += 1;
+            fill(&filler);
+        }
+        assert!(asked.len() < 2_000, "the disk was never full");
+    }
+    std::fs::remove_file(&filler).unwrap();
+    // Whoever asks again under the same key gets the truth.
+    for key in &asked {
+        until("the upload", Duration::from_mins(1), || async {
+            (upload(&client, &token, key).await == Some(303)).then_some(())
+        })
+        .await;
+    }
+    let log = [
+        "--json",
+        "audit",
+        "log",
+        "--event",
+        "TorrentUploaded",
+        "--limit",
+        "100000",
+    ];
+    let names: Vec<String> = String::from_utf8(site.run(&log).stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|event| event["payload"]["TorrentUploaded"]["name"].to_string())
+        .collect();
+    assert_eq!(names.len(), asked.len(), "each once");
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+    assert_eq!(site.run_json(&["--json", "audit", "verify"])["ok"], true);
+    super::rebuild::rebuilt_rows_are_the_same(&site).await;
+}
+
+/// Takes what is left of the disk.
+fn fill(filler: &Path) {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(filler)
+        .unwrap();
+    while file.write_all(&[0; 8_192]).is_ok() {}
+    while file.write_all(&[0; 512]).is_ok() {}
+}
+
+/// Uploads under a key; gives the status, if there was an answer.
+async fn upload(client: &Client, token: &str, key: &str) -> Option<u16> {
+    let payload = make::payload(1, 400_000);
+    let file = make::torrent(&format!("file-{key}"), &payload, Some("OpenTracker"));
+    let answer = client.try_upload(token, key, file).await.ok()?;
+    Some(answer.status().as_u16())
+}
