@@ -200,10 +200,11 @@ impl Feed for LogFeed {
         Ok(age.unwrap_or(0))
     }
 
-    async fn wait(&self, after: Position) {
+    async fn wait(&self, after: Position) -> bool {
         let mut head = self.head.clone();
         let grown = head.wait_for(|head| *head > after);
-        let _timed_out = tokio::time::timeout(POLL, grown).await;
+        let grown = tokio::time::timeout(POLL, grown).await;
+        grown.is_ok_and(|grown| grown.is_ok())
     }
 }
 

@@ -45,6 +45,6 @@ pub trait Feed: Send + Sync + std::fmt::Debug {
     /// Tells how many milliseconds ago the first event after a position was recorded; 0 without one.
     async fn age_ms(&self, after: Position) -> Result<i64, Unavailable>;
 
-    /// Waits until the log has grown past a position, at most a short while.
-    async fn wait(&self, after: Position);
+    /// Waits until the log has grown past a position, at most a short while; tells whether it has.
+    async fn wait(&self, after: Position) -> bool;
 }

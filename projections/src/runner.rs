@@ -19,8 +19,9 @@ use crate::{INDEXES, NotApplied, Projection, SCHEMA, Unavailable};
 const BATCH: i64 = 5_000;
 /// How often an event is tried before its projection stops.
 const TRIES: u32 = 3;
-/// How long a projection goes on without a look at its checkpoint.
-const LOOK: Duration = Duration::from_millis(500);
+/// How long a projection that nothing concerns goes on without a look at its checkpoint, while others
+/// are busy; where all are still, it looks each time.
+const LOOK: Duration = Duration::from_secs(5);
 /// How often a stopped projection looks whether it may go on.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -173,7 +174,9 @@ impl Runner {
             match self.step(&own, projection, limit, &mut looked).await {
                 Ok(Step::Applied) => (limit, tries) = (BATCH, 0),
                 Ok(Step::CaughtUp(position)) => tokio::select! {
-                    () = self.feed.wait(position) => {}
+                    grown = self.feed.wait(position) => if let (Some(seen), false) = (&mut looked, grown) {
+                        seen.until = Instant::now();
+                    },
                     _ = stop.changed() => {}
                 },
                 Err(Failed::Passing(reason)) => {
@@ -225,7 +228,7 @@ impl Runner {
         let mut ahead = None;
         if let Some(mut seen) = looked.take() {
             let batch = self.feed.read(seen.known, limit, streams).await?;
-            if batch.events.is_empty() && seen.at.elapsed() < LOOK {
+            if batch.events.is_empty() && Instant::now() < seen.until {
                 self.reached(name, batch.upto);
                 let step = Step::at(seen.known, batch.upto);
                 seen.known = batch.upto;
@@ -259,7 +262,7 @@ impl Runner {
         apply(&mut transaction, projection, &batch.events).await?;
         transaction.commit().await?;
         *looked = Some(Looked {
-            at: Instant::now(),
+            until: Instant::now() + LOOK,
             checkpoint: batch.upto,
             known: batch.upto,
         });
@@ -298,7 +301,7 @@ impl Runner {
             match self.step_search(search).await {
                 Ok(Step::Applied) => {}
                 Ok(Step::CaughtUp(position)) => tokio::select! {
-                    () = self.feed.wait(position) => {}
+                    _ = self.feed.wait(position) => {}
                     _ = stop.changed() => {}
                 },
                 Err(NotRead::Away(error)) => {
@@ -405,9 +408,10 @@ pub(crate) async fn advance(
         .map(|_| ())
 }
 
-/// When a projection's checkpoint was last looked at, and where it was left.
+/// Where a projection's checkpoint was left when it was last looked at.
 struct Looked {
-    at: Instant,
+    /// Until when that is good enough.
+    until: Instant,
     checkpoint: Position,
     /// Up to where nothing behind the checkpoint concerns the projection.
     known: Position,

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -54,8 +55,20 @@ pub fn program() -> PathBuf {
         .join("opentracker")
 }
 
+/// Ports of one test, below those that the system gives away; tests that run at once have a slot each.
+const PORTS: u16 = 100;
+
 fn free_port(ip: &str) -> SocketAddr {
-    TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let slot = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok();
+    let slot: u16 = slot.and_then(|slot| slot.parse().ok()).unwrap_or(99);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(next < PORTS, "no port is free");
+        if let Ok(listener) = TcpListener::bind((ip, 20_000 + slot % 100 * PORTS + next)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 impl Site {
