@@ -90,7 +90,7 @@ pub(crate) fn seal(
         salt: hex::encode(salt),
     };
     let plain = Zeroizing::new(serde_json::to_vec(&inside).map_err(|_| Unsealable)?);
-    let commitment = Sha256::digest(&plain).into();
+    let commitment = commitment(&plain);
     let key = stream_key(data_key, envelope.stream)?;
     let bytes = encrypt(&key, nonce, &plain, &envelope.bytes())?;
     Ok(Sealed { bytes, commitment })
@@ -189,6 +189,11 @@ pub(crate) struct Place<'a> {
     pub(crate) command: Uuid,
     /// Microseconds since 1970.
     pub(crate) recorded_at: i64,
+}
+
+/// Commits to a plaintext; its salt hides it.
+pub(crate) fn commitment(plain: &[u8]) -> [u8; 32] {
+    Sha256::digest(plain).into()
 }
 
 /// Hashes an event's place and its plaintext's commitment. The data key's id is left out: it

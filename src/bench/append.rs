@@ -22,6 +22,8 @@ mod stock;
 
 /// What every event holds besides its frame.
 const TEXT: usize = 150;
+/// Events whose hashes are timed.
+const HASHED: u32 = 100_000;
 /// Bytes of a raw row's payload: as many as ours has sealed.
 const SEALED: usize = 420;
 
@@ -47,7 +49,10 @@ async fn measure_all(store: &Store, time: Duration, crowds: &[u32]) -> anyhow::R
         let stock = measure(writers, time, &stock_way(&pool)).await?;
         let raw = measure(writers, time, &raw_way(&pool)).await?;
         pool.close().await;
+        let chain =
+            infra::audit::chain_cost(HASHED, &[7; SEALED]).as_secs_f64() / f64::from(HASHED);
         let line = json!({
+            "chain_us": (chain * 1e8).round() / 100.0, "chain_of_command": chain * ours,
             "writers": writers, "commands_per_s": ours.round(), "stock_per_s": stock.round(),
             "raw_per_s": raw.round(), "of_stock": ours / stock, "of_raw": ours / raw,
         });

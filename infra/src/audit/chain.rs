@@ -2,7 +2,6 @@
 
 use domain::audit::Checkpoint;
 use domain::{Position, audit};
-use sha2::{Digest as _, Sha256};
 
 use super::Mismatch;
 use crate::merkle::Tree;
@@ -27,11 +26,6 @@ pub(super) struct Link<'a> {
     pub(super) commitment: [u8; 32],
     pub(super) leaf: &'a [u8],
     pub(super) chain: &'a [u8],
-}
-
-/// Commits to a plaintext, which holds a salt.
-pub(super) fn commitment(plain: &[u8]) -> [u8; 32] {
-    Sha256::digest(plain).into()
 }
 
 impl Check {

@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::chain::{self, Check, Link};
+use super::chain::{Check, Link};
 use super::{AuditError, Mismatch, Verified};
 use crate::appender::micros;
-use crate::seal::{Envelope, Place};
+use crate::seal::{self, Envelope, Place};
 
 /// An event as a line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ fn take(check: &mut Check, line: &Line) -> Result<(), Option<Mismatch>> {
     };
     let plain = line.inside.as_ref().map(|inside| inside.get().as_bytes());
     let commitment = match (plain, &line.commitment) {
-        (Some(plain), None) => chain::commitment(plain),
+        (Some(plain), None) => seal::commitment(plain),
         (None, Some(commitment)) => {
             let mut bytes = [0; 32];
             hex::decode_to_slice(commitment, &mut bytes).map_err(|_| None)?;
