@@ -47,6 +47,9 @@ pub(crate) enum Command {
     /// Measure, beside a floor in the same run.
     #[command(subcommand)]
     Bench(Bench),
+    /// The Panic Password.
+    #[command(subcommand)]
+    Panic(Panic),
 }
 
 impl Default for Command {
@@ -194,6 +197,17 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "SCHEMA")]
         into: String,
     },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Panic {
+    /// Tell how the vault stands.
+    Status,
+    /// Set the Panic Password, or change it by the old one. Both are read from the terminal, or from
+    /// standard input one a line.
+    Password,
+    /// Bring the master key's file back by the Panic Password, where the file is gone.
+    Restore,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// The search for words.
     pub(crate) search: Search,
+    /// The vault.
+    pub(crate) vault: Vault,
     /// The measures for Prometheus.
     pub(crate) metrics: Metrics,
     /// What is written to standard error.
@@ -67,6 +69,14 @@ pub(crate) struct Announce {
 pub(crate) struct Database {
     /// The connection string; an embedded PostgreSQL in the data directory when empty.
     pub(crate) url: String,
+}
+
+/// The vault.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Vault {
+    /// What a guess at the Panic Password costs: 17 takes 128 MiB and half a second, each more doubles it.
+    pub(crate) work: u8,
 }
 
 /// The search for words.
@@ -115,6 +125,7 @@ impl Default for Config {
             tracker: tracker::Settings::default(),
             database: Database::default(),
             search: Search::default(),
+            vault: Vault::default(),
             metrics: Metrics::default(),
             log: Log::default(),
         }
@@ -140,6 +151,12 @@ impl Default for Announce {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             url: String::new(),
         }
+    }
+}
+
+impl Default for Vault {
+    fn default() -> Self {
+        Self { work: 18 }
     }
 }
 
@@ -219,6 +236,14 @@ fn check(config: &Config) -> anyhow::Result<()> {
         plain,
         "site.origin is {}: it must begin with https:// or http://",
         site.origin
+    );
+    let work = infra::vault::LEAST_WORK..=infra::vault::MOST_WORK;
+    anyhow::ensure!(
+        work.contains(&config.vault.work),
+        "vault.work is {}: it must be from {} to {}",
+        config.vault.work,
+        work.start(),
+        work.end()
     );
     anyhow::ensure!(
         config.tracker.interval >= 1,

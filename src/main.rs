@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod demo;
 mod member;
+mod panic;
 mod projection;
 mod serve;
 mod store;
@@ -49,6 +50,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             Command::Torrent(command) => torrent::command(&config, &command, cli.json).await,
             Command::Projections(command) => projection::command(&config, &command, cli.json).await,
             Command::Audit(command) => audit::command(&config, &command, cli.json).await,
+            Command::Panic(command) => panic::command(&config, &command, cli.json).await,
             Command::Bench(command) => bench::command(&config, &command).await,
         }
     })

@@ -1,6 +1,6 @@
 //! The event store with everything that hangs on it, opened the same way by every command.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -13,9 +13,10 @@ use infra::feed::LogFeed;
 use infra::history::LogHistory;
 use infra::postgres::{self, Pools};
 use infra::random;
-use infra::vault::Vault;
+use infra::vault::{self, Vault};
 use projections::feed::Feed;
 use projections::history::History;
+use zeroize::Zeroizing;
 
 use crate::config::Config;
 
@@ -33,14 +34,24 @@ impl Store {
     /// Opens the store: a given database, the one that another program of ours serves from the data
     /// directory, or an embedded one.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        make_folder(&config.data_dir)?;
-        let given = Some(config.database.url.clone()).filter(|url| !url.is_empty());
-        let running = given.or_else(|| Embedded::running(&config.data_dir));
-        let (url, embedded) = match running {
-            Some(url) => (url, None),
-            None => start(config)?,
-        };
+        let (url, embedded) = find(config)?;
         Self::connect(config, &url, embedded).await
+    }
+
+    /// Brings the master key's file back by the Panic Password, without opening the store.
+    pub(crate) async fn restore_key(
+        config: &Config,
+        password: Zeroizing<String>,
+    ) -> anyhow::Result<()> {
+        let (url, embedded) = find(config)?;
+        let pools = postgres::connect(&url).await?;
+        let restored = vault::restore(&pools.log, &key_path(config), password).await;
+        pools.log.close().await;
+        pools.read.close().await;
+        if let Some(embedded) = embedded {
+            embedded.stop()?;
+        }
+        Ok(restored?)
     }
 
     /// Opens the store as the one program that serves from the data directory.
@@ -59,8 +70,7 @@ impl Store {
         embedded: Option<Embedded>,
     ) -> anyhow::Result<Self> {
         let pools = postgres::connect(url).await?;
-        let vault =
-            Vault::open(pools.log.clone(), &config.data_dir.join("keys/master.key")).await?;
+        let vault = Vault::open(pools.log.clone(), &key_path(config)).await?;
         let vault = Arc::new(vault);
         let events = EventStore::new(pools.log.clone(), Arc::clone(&vault));
         let feed = Arc::new(LogFeed::new(
@@ -132,6 +142,21 @@ impl Store {
         self.pools.read.close().await;
         self.embedded
     }
+}
+
+/// Finds the database: a given one, the one that another program of ours runs, or an embedded one that
+/// is started for it.
+fn find(config: &Config) -> anyhow::Result<(String, Option<Embedded>)> {
+    make_folder(&config.data_dir)?;
+    let given = Some(config.database.url.clone()).filter(|url| !url.is_empty());
+    match given.or_else(|| Embedded::running(&config.data_dir)) {
+        Some(url) => Ok((url, None)),
+        None => start(config),
+    }
+}
+
+fn key_path(config: &Config) -> PathBuf {
+    config.data_dir.join("keys/master.key")
 }
 
 fn start(config: &Config) -> anyhow::Result<(String, Option<Embedded>)> {

@@ -14,13 +14,14 @@ pub mod site;
 pub mod torrent;
 pub mod traffic;
 pub mod user;
+pub mod vault;
 
 use std::sync::Arc;
 
 use domain::{Actor, Decider, Keyed, Meta, Position, id::CommandId};
 use uuid::Uuid;
 
-use ports::{Claim, EventLog, Flush, Random};
+use ports::{Claim, EventLog, Flush, PanicSlot, Random};
 pub use refusal::Refusal;
 
 /// The write side: the one way to change anything.
@@ -54,6 +55,8 @@ pub(crate) struct Frame {
     pub(crate) releases: Vec<Claim>,
     /// The traffic batch that this append is.
     pub(crate) flush: Option<Flush>,
+    /// The panic slot that goes beside the log with the append.
+    pub(crate) slot: Option<PanicSlot>,
 }
 
 impl Commands {
@@ -80,6 +83,7 @@ impl Commands {
             claims: vec![],
             releases: vec![],
             flush: None,
+            slot: None,
         }
     }
 

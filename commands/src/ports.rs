@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::audit::Digest;
 use domain::{Meta, Position, Recorded, id::CommandId};
 use serde_json::Value;
 use uuid::Uuid;
@@ -105,6 +106,17 @@ pub struct Append {
     pub releases: Vec<Claim>,
     /// The traffic batch that this append is.
     pub flush: Option<Flush>,
+    /// The panic slot that stands beside the log from this append on.
+    pub slot: Option<PanicSlot>,
+}
+
+/// The way back to the master key, as the vault made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PanicSlot {
+    /// Its fingerprint.
+    pub key: Digest,
+    /// The slot itself, in JSON; it holds nothing that anybody may not see.
+    pub row: String,
 }
 
 /// An event to be appended.

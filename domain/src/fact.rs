@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::decider::{Decider, Event};
-use crate::{audit, category, site, torrent, traffic, user};
+use crate::{audit, category, site, torrent, traffic, user, vault};
 
 /// Something that happened, in any stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub enum Fact {
     Traffic(traffic::Event),
     /// In a stream of the audit.
     Audit(audit::Event),
+    /// In the vault's stream.
+    Vault(vault::Event),
 }
 
 /// Why a stored event can't be read.
@@ -65,6 +67,7 @@ impl Fact {
             site::Site::STREAM => event(name, version, payload).map(Self::Site),
             traffic::Traffic::STREAM => event(name, version, payload).map(Self::Traffic),
             audit::Audit::STREAM => event(name, version, payload).map(Self::Audit),
+            vault::Vault::STREAM => event(name, version, payload).map(Self::Vault),
             other => Err(Unreadable::Stream(other.to_owned())),
         }
     }
@@ -78,6 +81,7 @@ impl Fact {
             Self::Site(event) => event.name(),
             Self::Traffic(event) => event.name(),
             Self::Audit(event) => event.name(),
+            Self::Vault(event) => event.name(),
         }
     }
 
@@ -90,6 +94,7 @@ impl Fact {
             Self::Site(event) => event.version(),
             Self::Traffic(event) => event.version(),
             Self::Audit(event) => event.version(),
+            Self::Vault(event) => event.version(),
         }
     }
 
@@ -102,6 +107,7 @@ impl Fact {
             Self::Site(event) => serde_json::to_value(event),
             Self::Traffic(event) => serde_json::to_value(event),
             Self::Audit(event) => serde_json::to_value(event),
+            Self::Vault(event) => serde_json::to_value(event),
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::decider::Decider;
 use crate::fact::Fact;
-use crate::{audit, category, site, torrent, traffic, user};
+use crate::{audit, category, site, torrent, traffic, user, vault};
 
 /// The fields that nobody but the program may read, wherever they stand.
 const SECRETS: [&str; 4] = ["passkey", "salt", "verifier", "server_key"];
@@ -12,13 +12,14 @@ const SECRETS: [&str; 4] = ["passkey", "salt", "verifier", "server_key"];
 const WITHHELD: &str = "[withheld]";
 
 /// Every stream type, in the catalogue's order.
-pub const STREAMS: [&str; 6] = [
+pub const STREAMS: [&str; 7] = [
     user::User::STREAM,
     torrent::Torrent::STREAM,
     category::Category::STREAM,
     site::Site::STREAM,
     traffic::Traffic::STREAM,
     audit::Audit::STREAM,
+    vault::Vault::STREAM,
 ];
 
 /// Folds a stream's facts into its state, as it is shown: [`shown`] was applied.
@@ -50,6 +51,13 @@ pub fn state<'a>(
         }),
         site::Site::STREAM => fold::<site::Site>(facts, |fact| {
             if let Fact::Site(event) = fact {
+                Some(event)
+            } else {
+                None
+            }
+        }),
+        vault::Vault::STREAM => fold::<vault::Vault>(facts, |fact| {
+            if let Fact::Vault(event) = fact {
                 Some(event)
             } else {
                 None

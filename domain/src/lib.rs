@@ -19,6 +19,7 @@ pub mod site;
 pub mod torrent;
 pub mod traffic;
 pub mod user;
+pub mod vault;
 
 pub mod fact;
 pub mod history;

@@ -5,7 +5,7 @@
 //! same one: it waits for the first, fails, and reads the head again. So a position is only ever
 //! visible after all before it. [`writer`] is the loop, [`rows`] the statement.
 
-use commands::ports::{AppendError, Appended, Claim, Flush, Unavailable};
+use commands::ports::{AppendError, Appended, Claim, Flush, PanicSlot, Unavailable};
 use domain::Position;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -34,6 +34,7 @@ pub(crate) struct Prepared {
     pub(crate) claims: Vec<Claim>,
     pub(crate) releases: Vec<Claim>,
     pub(crate) flush: Option<Flush>,
+    pub(crate) slot: Option<PanicSlot>,
     pub(crate) key: Option<NewKey>,
 }
 

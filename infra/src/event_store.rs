@@ -115,6 +115,7 @@ impl EventStore {
             claims: append.claims,
             releases: append.releases,
             flush: append.flush,
+            slot: append.slot,
             key: new_key,
         })
     }

@@ -16,17 +16,21 @@ use sqlx::PgPool;
 use subtle::ConstantTimeEq as _;
 use time::OffsetDateTime;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::seal::{self, Key, Unsealable};
 
 mod master;
+mod slot;
+
+pub use slot::{LEAST_WORK, MOST_WORK, NotOpened, Slot};
 
 /// Why the vault doesn't open.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// The master key's file is gone, but the store was sealed with it.
     #[error(
-        "the master key {0} is missing, and this event store was sealed with it; put it back from your backup"
+        "the master key {0} is missing, and this event store was sealed with it; put it back from your backup, or run `opentracker panic restore` with the Panic Password"
     )]
     Missing(String),
     /// The master key's file holds another key.
@@ -121,6 +125,29 @@ impl Vault {
             .map(|purpose| hasher(&index, *purpose))
             .collect::<Result<_, _>>()?;
         Ok(vault)
+    }
+
+    /// Gives the panic slot, if there is a Panic Password.
+    pub async fn panic_slot(&self) -> Result<Option<Slot>, VaultError> {
+        Slot::stored(&self.pool).await
+    }
+
+    /// Makes a slot that a password opens; takes about a second of one core.
+    pub fn new_slot(&self, password: &str, work: u8) -> Result<Slot, VaultError> {
+        Ok(Slot::make(&self.master, password, work)?)
+    }
+
+    /// Tells whether a slot is as this vault made it.
+    pub fn made(&self, slot: &Slot) -> bool {
+        slot.belongs_to(&self.master)
+    }
+
+    /// Proves that a password opens a slot, and that it gives the master key; takes as long as
+    /// [`Self::new_slot`].
+    pub fn proves(&self, slot: &Slot, password: &str) -> Result<(), NotOpened> {
+        let opened = slot.open(password)?;
+        let same: bool = opened.as_slice().ct_eq(self.master.as_slice()).into();
+        same.then_some(()).ok_or(NotOpened::Tampered)
     }
 
     /// Gives the key under which an event of a stream is sealed now, and the key to be stored with
@@ -256,6 +283,49 @@ impl Vault {
     fn wrapping(&self) -> Result<Key, Unsealable> {
         seal::derive(&self.master, &[b"ot/wrap/v1"])
     }
+}
+
+/// Why the master key isn't brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRestored {
+    /// The file is there.
+    #[error("the master key {0} is there; nothing has to be restored")]
+    There(String),
+    /// Nobody ever set a Panic Password.
+    #[error("this store has no Panic Password; put the master key back from your backup")]
+    NoPassword,
+    /// The slot doesn't open.
+    #[error("{0}; nothing was changed")]
+    NotOpened(#[from] NotOpened),
+    /// The file or the database can't be used.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// Writes the master key's file by the Panic Password, where the file is gone.
+pub async fn restore(
+    pool: &PgPool,
+    path: &Path,
+    password: Zeroizing<String>,
+) -> Result<(), NotRestored> {
+    if path.exists() {
+        return Err(NotRestored::There(path.display().to_string()));
+    }
+    let slot = Slot::stored(pool).await?.ok_or(NotRestored::NoPassword)?;
+    let check: Vec<u8> = sqlx::query_scalar("select key_check from vault")
+        .fetch_one(pool)
+        .await
+        .map_err(VaultError::from)?;
+    let opened = tokio::task::spawn_blocking(move || slot.open(&password)).await;
+    let master = opened.map_err(|_| NotOpened::Tampered)??;
+    let right: bool = key_check(&master)
+        .map_err(VaultError::from)?
+        .ct_eq(check.as_slice())
+        .into();
+    if !right {
+        return Err(NotOpened::Tampered.into());
+    }
+    Ok(master::put(path, &master)?)
 }
 
 impl Keyed for Vault {

@@ -198,7 +198,11 @@ impl Fold for Said {
         match &event.fact {
             Fact::User(happened) => self.user(event, happened),
             Fact::Torrent(happened) => self.torrent(event, happened),
-            Fact::Category(_) | Fact::Site(_) | Fact::Traffic(_) | Fact::Audit(_) => Ok(()),
+            Fact::Category(_)
+            | Fact::Site(_)
+            | Fact::Traffic(_)
+            | Fact::Audit(_)
+            | Fact::Vault(_) => Ok(()),
         }
     }
 

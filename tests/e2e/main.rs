@@ -12,6 +12,7 @@ mod clients;
 mod disk;
 mod faults;
 mod kill;
+mod panic;
 mod rebuild;
 mod sign_in;
 mod torrent;

@@ -21,7 +21,25 @@ pub use client::Client;
 pub use database::Database;
 pub use site::{Options, Site};
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+/// The files below a folder that hold one of these texts.
+pub fn files_with(folder: &Path, texts: &[&str]) -> Vec<PathBuf> {
+    let mut grep = Command::new("grep");
+    grep.args(["-rlaF", "--binary-files=text"]);
+    for text in texts {
+        grep.args(["-e", text]);
+    }
+    let output = grep.arg("--").arg(folder).output().unwrap();
+    assert!(
+        output.status.code().is_some_and(|code| code < 2),
+        "{output:?}"
+    );
+    let found = String::from_utf8(output.stdout).unwrap();
+    found.lines().map(PathBuf::from).collect()
+}
 
 /// Waits for a state with a deadline; never for a fixed time.
 pub async fn until<T, F: Future<Output = Option<T>>>(

@@ -51,6 +51,7 @@ pub(crate) fn append(stream: Uuid, expected: i64) -> Append {
         claims: vec![],
         releases: vec![],
         flush: None,
+        slot: None,
     }
 }
 
@@ -169,6 +170,7 @@ async fn a_stale_sequence_a_taken_claim_and_a_recorded_batch_are_told_apart() {
         .events
         .append(Append {
             flush: flush(),
+            slot: None,
             ..append(Uuid::new_v4(), 0)
         })
         .await
@@ -177,6 +179,7 @@ async fn a_stale_sequence_a_taken_claim_and_a_recorded_batch_are_told_apart() {
         .events
         .append(Append {
             flush: flush(),
+            slot: None,
             ..append(Uuid::new_v4(), 0)
         })
         .await;

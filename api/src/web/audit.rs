@@ -255,7 +255,7 @@ fn about(fact: &Fact) -> Option<String> {
             Some(format!("up to {}", checkpoint.upto))
         }
         Fact::Audit(audit::Event::HistoryRead { what }) => Some(what.clone()),
-        Fact::User(_) | Fact::Site(_) => None,
+        Fact::User(_) | Fact::Site(_) | Fact::Vault(_) => None,
     }
 }
 

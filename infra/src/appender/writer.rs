@@ -285,6 +285,15 @@ async fn beside(
         .execute(&mut *to)
         .await?;
     }
+    if let Some(slot) = &prepared.slot {
+        sqlx::query(
+            "insert into panic_slot (one, slot) values (true, $1::jsonb)
+             on conflict (one) do update set slot = excluded.slot",
+        )
+        .bind(&slot.row)
+        .execute(&mut *to)
+        .await?;
+    }
     Ok(())
 }
 

@@ -32,8 +32,13 @@ pub(super) fn read(path: &Path) -> Result<Option<Key>, VaultError> {
 pub(super) fn make(path: &Path) -> Result<Key, VaultError> {
     let mut key = Key::default();
     rand::rng().fill_bytes(key.as_mut_slice());
-    write(path, &key).map_err(|source| failed(path, source))?;
+    put(path, &key)?;
     Ok(key)
+}
+
+/// Writes a key into a file that isn't there.
+pub(super) fn put(path: &Path, key: &Key) -> Result<(), VaultError> {
+    write(path, key).map_err(|source| failed(path, source))
 }
 
 fn write(path: &Path, key: &Key) -> std::io::Result<()> {
