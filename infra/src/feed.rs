@@ -34,11 +34,17 @@ pub struct LogFeed {
 }
 
 /// The events of all streams that were read last, for every projection that asks for them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Tail {
     after: Position,
     upto: Position,
     events: Vec<Recorded>,
+}
+
+impl std::fmt::Debug for Tail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tail").finish_non_exhaustive()
+    }
 }
 
 impl LogFeed {

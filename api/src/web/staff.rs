@@ -161,7 +161,7 @@ fn rebuild(one: &Projected, form_token: &str) -> Markup {
             rebuilding => {
                 @if let Some(Rebuilding::Failed(reason)) = rebuilding { span.badge.bad { "rebuild failed: " (reason) } }
                 @if one.standing.stopped.is_some() { (act("retry", "Try again")) }
-                // The index in memory is made anew at each start.
+                // The index makes itself anew where it has to, at a start.
                 @if one.name != "search" { (act("rebuild", "Rebuild")) }
             }
         }
