@@ -17,6 +17,7 @@ pub mod problem;
 pub mod proof_of_work;
 pub mod session;
 pub mod sign_in;
+pub mod vault;
 
 mod csrf;
 mod health;
