@@ -1,22 +1,21 @@
-//! Uploading, withdrawing and handing out torrents.
+//! Uploading, editing, withdrawing and handing out torrents, and the ways back.
 //!
 //! Before: `api::web::upload`. After: [`domain::torrent`].
 
-use domain::Actor;
 use domain::category::Category;
-use domain::id::{MemberId, TorrentId};
+use domain::id::{CategoryId, MemberId, TorrentId};
 use domain::info_hash::{InfoHash, InfoHashV2};
-use domain::torrent::{Command, Rejection, Torrent, Upload};
+use domain::torrent::version::versions;
+use domain::torrent::{Command, Edit, Event, Rejection, Torrent, Upload};
+use domain::{Actor, Decider as _, Fact, Position, Recorded};
 
-use crate::ports::{Claim, Unavailable};
+use crate::ports::{Claim, Reach, Unavailable};
 use crate::{Commands, Done, Refusal};
 
 impl Commands {
     /// Offers a torrent; refused as `Taken` with its holder when its `info_hash` is offered already.
     pub async fn upload(&self, upload: Upload) -> Result<Done<TorrentId>, Refusal<Rejection>> {
-        if let Category::Unknown = self.load::<Category>(upload.category.0).await? {
-            return Err(Refusal::NotFound);
-        }
+        self.category(upload.category).await?;
         let torrent = TorrentId(self.new_id());
         let mut frame = self.frame(Actor::Member(upload.uploader));
         frame.claims = self.hash_claims(upload.info_hash, upload.info_hash_v2);
@@ -27,6 +26,64 @@ impl Commands {
             of: torrent,
             position,
         })
+    }
+
+    /// Lets a torrent's page say something else; its uploader and administrators may.
+    pub async fn edit(
+        &self,
+        by: MemberId,
+        torrent: TorrentId,
+        edit: Edit,
+    ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        self.reword(by, torrent, edit, None).await
+    }
+
+    /// Lets a torrent's page say again what a version of it said, numbered as
+    /// [`domain::torrent::version`] does; who may edit it may.
+    pub async fn bring_back(
+        &self,
+        by: MemberId,
+        torrent: TorrentId,
+        number: usize,
+    ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        let versions = versions(&self.stream(torrent).await?);
+        let wanted = versions
+            .into_iter()
+            .find(|version| version.number == number);
+        let version = wanted.ok_or(Refusal::NotFound)?;
+        self.reword(by, torrent, version.said, Some(version.position))
+            .await
+    }
+
+    async fn reword(
+        &self,
+        by: MemberId,
+        torrent: TorrentId,
+        edit: Edit,
+        because: Option<Position>,
+    ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        self.own(by, torrent).await?;
+        self.category(edit.category).await?;
+        let mut frame = self.frame(Actor::Member(by));
+        frame.meta.causation = because;
+        let command = Command::Edit(edit);
+        let position = self.execute::<Torrent>(torrent.0, command, frame).await?;
+        Ok(Done {
+            of: torrent,
+            position,
+        })
+    }
+
+    /// Refuses a category that isn't there.
+    async fn category(&self, category: CategoryId) -> Result<(), Refusal<Rejection>> {
+        match self.load(category.0).await? {
+            Category::Unknown => Err(Refusal::NotFound),
+            Category::Open(_) => Ok(()),
+        }
+    }
+
+    async fn stream(&self, torrent: TorrentId) -> Result<Vec<Recorded>, Unavailable> {
+        self.log.load(Torrent::STREAM, torrent.0, Reach::All).await
     }
 
     /// Offers a torrent no longer; its uploader and administrators may.
@@ -58,6 +115,7 @@ impl Commands {
     ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
         let (upload, by_staff) = self.own(by, torrent).await?;
         let mut frame = self.frame(Actor::Member(by));
+        frame.meta.causation = last_withdrawal(&self.stream(torrent).await?);
         frame.claims = self.hash_claims(upload.info_hash, upload.info_hash_v2);
         let command = Command::Restore { by_staff };
         let position = self.execute::<Torrent>(torrent.0, command, frame).await?;
@@ -111,4 +169,21 @@ impl Commands {
             .map(|hash| self.claim("info_hash", &hash.0))
             .collect()
     }
+}
+
+/// Tells where a torrent was withdrawn last: what a restoration undoes.
+fn last_withdrawal(stream: &[Recorded]) -> Option<Position> {
+    let is_withdrawal = |event: &&Recorded| match &event.fact {
+        Fact::Torrent(happened) => matches!(**happened, Event::TorrentWithdrawn { .. }),
+        Fact::User(_)
+        | Fact::Category(_)
+        | Fact::Site(_)
+        | Fact::Traffic(_)
+        | Fact::Audit(_)
+        | Fact::Vault(_) => false,
+    };
+    stream
+        .iter()
+        .rfind(is_withdrawal)
+        .map(|event| event.position)
 }

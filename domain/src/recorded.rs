@@ -39,7 +39,7 @@ pub struct Meta {
     pub actor: Actor,
     /// The request or batch of work it belongs to.
     pub correlation: Uuid,
-    /// The position of the event that led to it, for reactions.
+    /// The position of the event that led to it, or that it undoes or brings back.
     pub causation: Option<Position>,
     /// Why, in the words of who did it.
     pub reason: Option<String>,

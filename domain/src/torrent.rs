@@ -1,7 +1,8 @@
-//! A torrent: uploaded, withdrawn.
+//! A torrent: uploaded, edited, withdrawn.
 //!
 //! The story begins in `api::web::upload`, goes through `commands::torrent`, and goes on in
-//! `projections::torrent`. What a .torrent file may hold is [`crate::metainfo`]'s.
+//! `projections::torrent`. What a .torrent file may hold is [`crate::metainfo`]'s; what the page said at
+//! any time is [`version`]'s.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,11 +12,15 @@ use crate::decider::Decider;
 use crate::id::{CategoryId, MemberId};
 use crate::info_hash::{InfoHash, InfoHashV2};
 
+pub mod version;
+
 /// What happened to a torrent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// It came into being.
     TorrentUploaded(Upload),
+    /// Its page says something else; its file stays what it is.
+    TorrentEdited(Edit),
     /// It is no longer offered; its announces are refused.
     TorrentWithdrawn {
         /// Why, in the words of who withdrew it.
@@ -31,6 +36,7 @@ impl crate::Event for Event {
     fn name(&self) -> &'static str {
         match self {
             Self::TorrentUploaded(_) => "TorrentUploaded",
+            Self::TorrentEdited(_) => "TorrentEdited",
             Self::TorrentWithdrawn { .. } => "TorrentWithdrawn",
             Self::TorrentRestored {} => "TorrentRestored",
         }
@@ -39,7 +45,7 @@ impl crate::Event for Event {
     fn version(&self) -> i32 {
         match self {
             Self::TorrentWithdrawn { .. } => 2,
-            Self::TorrentUploaded(_) | Self::TorrentRestored {} => 1,
+            Self::TorrentUploaded(_) | Self::TorrentEdited(_) | Self::TorrentRestored {} => 1,
         }
     }
 
@@ -80,6 +86,25 @@ pub struct Upload {
     pub files: Vec<File>,
     /// The normalised .torrent file without any announce URL, base64.
     pub metainfo: Metainfo,
+}
+
+/// What may change of a torrent: what its page says besides its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// Where it stands in the category tree.
+    pub category: CategoryId,
+    /// The description in markdown, as written.
+    pub description: String,
+}
+
+impl Upload {
+    /// Tells what may change of it.
+    pub fn editable(&self) -> Edit {
+        Edit {
+            category: self.category,
+            description: self.description.clone(),
+        }
+    }
 }
 
 /// One file of a torrent.
@@ -140,6 +165,8 @@ pub enum Torrent {
 pub enum Command {
     /// Offer it.
     Upload(Box<Upload>),
+    /// Let its page say something else.
+    Edit(Edit),
     /// Offer it no longer.
     Withdraw {
         /// Why, in the words of who withdraws it.
@@ -189,13 +216,20 @@ impl Decider for Torrent {
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
         match (self, command) {
             (Self::Unknown, Command::Upload(upload)) => {
-                if upload.description.chars().count() > LONGEST_DESCRIPTION {
-                    return Err(Rejection::DescriptionTooLong);
-                }
+                short_enough(&upload.description)?;
                 Ok(vec![Event::TorrentUploaded(*upload)])
             }
-            (Self::Unknown, Command::Withdraw { .. } | Command::Restore { .. }) => {
-                Err(Rejection::Unknown)
+            (
+                Self::Unknown,
+                Command::Edit(_) | Command::Withdraw { .. } | Command::Restore { .. },
+            ) => Err(Rejection::Unknown),
+            (Self::Offered(upload) | Self::Withdrawn { upload, .. }, Command::Edit(edit)) => {
+                short_enough(&edit.description)?;
+                let is_new = edit != upload.editable();
+                Ok(is_new
+                    .then_some(Event::TorrentEdited(edit))
+                    .into_iter()
+                    .collect())
             }
             (Self::Offered(_) | Self::Withdrawn { .. }, Command::Upload(_)) => {
                 Err(Rejection::AlreadyUploaded)
@@ -217,6 +251,12 @@ impl Decider for Torrent {
     fn evolve(&mut self, event: &Event) {
         match event {
             Event::TorrentUploaded(upload) => *self = Self::Offered(Box::new(upload.clone())),
+            Event::TorrentEdited(edit) => {
+                if let Self::Offered(upload) | Self::Withdrawn { upload, .. } = self {
+                    upload.category = edit.category;
+                    upload.description.clone_from(&edit.description);
+                }
+            }
             Event::TorrentWithdrawn { by_staff, .. } => {
                 if let Self::Offered(upload) = std::mem::take(self) {
                     let by_staff = *by_staff;
@@ -230,6 +270,13 @@ impl Decider for Torrent {
             }
         }
     }
+}
+
+fn short_enough(description: &str) -> Result<(), Rejection> {
+    if description.chars().count() > LONGEST_DESCRIPTION {
+        return Err(Rejection::DescriptionTooLong);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -314,6 +361,57 @@ mod tests {
             .rejected(&Rejection::Unknown);
     }
 
+    fn edit(description: &str) -> Edit {
+        Edit {
+            category: CategoryId(Uuid::from_u128(3)),
+            description: description.into(),
+        }
+    }
+
+    #[test]
+    fn an_edit_changes_the_page_and_not_the_file() {
+        let uploaded = Event::TorrentUploaded(upload());
+        let edited = Event::TorrentEdited(edit("new"));
+        given::<Torrent>(&[])
+            .when(Command::Edit(edit("new")))
+            .rejected(&Rejection::Unknown);
+        for past in [
+            vec![uploaded.clone()],
+            vec![uploaded.clone(), withdrawn(true)],
+        ] {
+            given::<Torrent>(&past)
+                .when(Command::Edit(edit("new")))
+                .then(std::slice::from_ref(&edited));
+        }
+        let mut state = Torrent::default();
+        state.evolve(&uploaded);
+        state.evolve(&edited);
+        let Torrent::Offered(now) = state else {
+            panic!("it is offered")
+        };
+        let expected = Upload {
+            category: edit("new").category,
+            description: "new".into(),
+            ..upload()
+        };
+        assert_eq!(*now, expected);
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_is_no_event() {
+        let uploaded = Event::TorrentUploaded(upload());
+        given::<Torrent>(std::slice::from_ref(&uploaded))
+            .when(Command::Edit(upload().editable()))
+            .then(&[]);
+        let past = [uploaded, Event::TorrentEdited(edit("new"))];
+        given::<Torrent>(&past)
+            .when(Command::Edit(edit("new")))
+            .then(&[]);
+        given::<Torrent>(&past)
+            .when(Command::Edit(upload().editable()))
+            .then(&[Event::TorrentEdited(upload().editable())]);
+    }
+
     #[test]
     fn an_endless_description_is_refused() {
         let long = Upload {
@@ -322,6 +420,9 @@ mod tests {
         };
         given::<Torrent>(&[])
             .when(Command::Upload(Box::new(long)))
+            .rejected(&Rejection::DescriptionTooLong);
+        given::<Torrent>(&[Event::TorrentUploaded(upload())])
+            .when(Command::Edit(edit(&"é".repeat(50_001))))
             .rejected(&Rejection::DescriptionTooLong);
     }
 }

@@ -183,6 +183,7 @@ impl Said {
                 row.put(hashes)?.put(true)?.put(at.position.0)?;
                 return Ok(());
             }
+            torrent::Event::TorrentEdited(_) => return Ok(()),
             torrent::Event::TorrentWithdrawn { .. } => false,
             torrent::Event::TorrentRestored {} => true,
         };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use domain::amount::Bytes;
 use domain::id::{CategoryId, MemberId, TorrentId};
-use domain::torrent::{self, File, Upload};
+use domain::torrent::{self, Edit, File, Upload};
 use domain::{Fact, Position, Recorded};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -19,6 +19,9 @@ use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 pub mod list;
 pub mod search;
+
+/// Bytes of descriptions that weigh as one change in memory.
+const BYTES_OF_A_CHANGE: usize = 256;
 
 /// One torrent with everything that its page shows, its files aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +127,7 @@ impl Projection for Torrents {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -147,19 +150,31 @@ impl Projection for Torrents {
                 13,
             ),
             files: Copy::into("torrent_file (torrent, place, path, size)", 4),
+            edits: BTreeMap::new(),
+            edited: 0,
             offered: BTreeMap::new(),
         })
     }
 }
 
-/// New torrents with their files, and the last word on whether each is offered.
+/// New torrents with their files, and the last word on what each page says and whether it is offered.
 struct Said {
     uploads: Copy,
     files: Copy,
+    edits: BTreeMap<Uuid, Edit>,
+    /// Bytes of the descriptions in `edits`.
+    edited: usize,
     offered: BTreeMap<Uuid, bool>,
 }
 
 impl Said {
+    fn edited(&mut self, torrent: Uuid, edit: &Edit) {
+        self.edited += edit.description.len();
+        if let Some(before) = self.edits.insert(torrent, edit.clone()) {
+            self.edited -= before.description.len();
+        }
+    }
+
     fn uploaded(&mut self, at: &Recorded, upload: &Upload) -> Result<(), NotApplied> {
         let row = self.uploads.row().put(at.stream_id)?;
         row.put(&upload.name)?
@@ -190,6 +205,10 @@ impl Fold for Said {
         };
         let is_offered = match happened.as_ref() {
             torrent::Event::TorrentUploaded(upload) => return self.uploaded(event, upload),
+            torrent::Event::TorrentEdited(edit) => {
+                self.edited(event.stream_id, edit);
+                return Ok(());
+            }
             torrent::Event::TorrentWithdrawn { .. } => false,
             torrent::Event::TorrentRestored {} => true,
         };
@@ -200,7 +219,8 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: self.uploads.bytes() + self.files.bytes(),
-            changes: self.offered.len(),
+            // Long descriptions count as the changes that would fill as much memory.
+            changes: self.offered.len() + self.edits.len() + self.edited / BYTES_OF_A_CHANGE,
         }
     }
 
@@ -210,6 +230,25 @@ impl Fold for Said {
     }
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let (ids, edits): (Vec<Uuid>, Vec<Edit>) =
+            std::mem::take(&mut self.edits).into_iter().unzip();
+        self.edited = 0;
+        if !ids.is_empty() {
+            let (categories, descriptions): (Vec<Uuid>, Vec<String>) = edits
+                .into_iter()
+                .map(|edit| (edit.category.0, edit.description))
+                .unzip();
+            sqlx::query(
+                "update torrent t set category = s.category, description = s.description
+                 from unnest($1::uuid[], $2::uuid[], $3::text[]) as s(id, category, description)
+                 where t.id = s.id",
+            )
+            .bind(ids)
+            .bind(categories)
+            .bind(descriptions)
+            .execute(&mut *to)
+            .await?;
+        }
         if self.offered.is_empty() {
             return Ok(());
         }

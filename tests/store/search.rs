@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use domain::Position;
 use domain::amount::Bytes;
-use domain::id::MemberId;
+use domain::id::{MemberId, TorrentId};
 use domain::info_hash::InfoHash;
-use domain::torrent::{File, Metainfo, Upload};
+use domain::torrent::{Edit, File, Metainfo, Upload};
 use projections::feed::Feed as _;
 use projections::progress::Progress;
 use projections::runner::Runner;
@@ -16,7 +16,7 @@ use projections::torrent::search::Search;
 use tests::{Database, until};
 use tokio::sync::watch;
 
-async fn upload(database: &Database, name: &str) {
+async fn upload(database: &Database, name: &str) -> TorrentId {
     database.commands.seed_categories().await.unwrap();
     let (category, _) = domain::category::seeded().into_iter().next().unwrap();
     let mut hash = [0; 20];
@@ -39,7 +39,18 @@ async fn upload(database: &Database, name: &str) {
         name: name.into(),
         metainfo: Metainfo(vec![1]),
     };
-    database.commands.upload(upload).await.unwrap();
+    database.commands.upload(upload).await.unwrap().of
+}
+
+/// Lets a torrent's page say something else, as its uploader.
+async fn reword(database: &Database, torrent: TorrentId, description: &str) {
+    let (category, _) = domain::category::seeded().into_iter().next().unwrap();
+    let edit = Edit {
+        category,
+        description: description.into(),
+    };
+    let by = MemberId(uuid::Uuid::from_u128(1));
+    database.commands.edit(by, torrent, edit).await.unwrap();
 }
 
 /// Follows the log with the index in a folder up to the head, and gives what it finds.
@@ -86,6 +97,36 @@ async fn an_index_on_disk_goes_on_where_its_last_commit_stood() {
         .unwrap()
         .unwrap();
     assert!(Position(0) < first.position && first.position < second.position);
+}
+
+#[tokio::test]
+async fn an_edited_description_is_found_by_its_last_words_alone_and_by_name_and_files_as_before() {
+    let database = Database::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let found = |words| found(&database, folder.path(), words);
+    let early = upload(&database, "alpha").await;
+    assert_eq!(found("shared").await, 1);
+    // This one is uploaded and edited within one batch, the other one was committed before.
+    let late = upload(&database, "beta").await;
+    for torrent in [early, late] {
+        reword(&database, torrent, "passing").await;
+        reword(&database, torrent, "lasting").await;
+    }
+    for (words, hits) in [
+        ("lasting", 2),
+        ("shared", 0),
+        ("passing", 0),
+        ("alpha lasting", 1),
+        ("txt", 2),
+    ] {
+        assert_eq!(found(words).await, hits, "{words}");
+    }
+    // The same over an index that is filled at once.
+    let anew = tempfile::tempdir().unwrap();
+    for (words, hits) in [("lasting", 2), ("shared", 0), ("beta lasting", 1)] {
+        let hit = self::found(&database, anew.path(), words).await;
+        assert_eq!(hit, hits, "{words}");
+    }
 }
 
 #[tokio::test]

@@ -245,7 +245,7 @@ fn about(fact: &Fact) -> Option<String> {
             torrent::Event::TorrentWithdrawn { by_staff, .. } => {
                 by_staff.then(|| "by the staff".to_owned())
             }
-            torrent::Event::TorrentRestored {} => None,
+            torrent::Event::TorrentEdited(_) | torrent::Event::TorrentRestored {} => None,
         },
         Fact::Category(category::Event::CategoryCreated(shelf)) => Some(shelf.name.clone()),
         Fact::Traffic(domain::traffic::Event::TrafficRecorded(batch)) => {

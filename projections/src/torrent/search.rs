@@ -3,16 +3,17 @@
 //! The index lives in memory, or on disk where its plaintext terms may. It is a projection like the
 //! others, only that its checkpoint is the commit's payload, so documents and position move together.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::torrent::Event;
 use domain::{Fact, Position, Recorded};
-use tantivy::collector::TopDocs;
+use tantivy::collector::{DocSetCollector, TopDocs};
 use tantivy::columnar::Column;
 use tantivy::directory::MmapDirectory;
 use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query, TermQuery};
-use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TEXT};
+use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, TEXT, Value as _};
 use tantivy::tokenizer::TokenStream as _;
 use tantivy::{
     DocAddress, Index, IndexReader, IndexWriter, ReloadPolicy, SegmentReader, TantivyDocument, Term,
@@ -23,6 +24,8 @@ use crate::Unavailable;
 
 /// Memory that one writer may fill before it makes a segment.
 const WRITER_BYTES: usize = 32 << 20;
+/// The most files of a torrent whose paths are found.
+const MOST_FILES: usize = 1_000;
 /// The most words of a search that count.
 const MOST_WORDS: usize = 16;
 
@@ -87,11 +90,20 @@ fn schema() -> (Schema, Fields) {
     let fields = Fields {
         id: schema.add_bytes_field("id", INDEXED),
         halves: HALVES.map(|half| schema.add_u64_field(half, FAST)),
-        name: schema.add_text_field("name", TEXT),
-        files: schema.add_text_field("files", TEXT),
+        // An edit brings another description alone, so the rest is kept to be had again.
+        name: schema.add_text_field("name", TEXT | STORED),
+        files: schema.add_text_field("files", TEXT | STORED),
         description: schema.add_text_field("description", TEXT),
     };
     (schema.build(), fields)
+}
+
+fn of_torrent(event: &Recorded) -> Option<&Event> {
+    if let Fact::Torrent(happened) = &event.fact {
+        Some(happened)
+    } else {
+        None
+    }
 }
 
 impl Search {
@@ -158,28 +170,27 @@ impl Search {
     /// Applies events and commits them with the place up to which they reach.
     pub fn apply(&self, events: &[Recorded], upto: &Mark) -> Result<(), Unavailable> {
         let mut writer = self.writer();
+        // The last word on each description that these events change.
+        let mut said: BTreeMap<Uuid, &str> = BTreeMap::new();
         for event in events {
-            let Fact::Torrent(happened) = &event.fact else {
-                continue;
-            };
-            // Withdrawn torrents stay: the list leaves them out, and they may be restored.
-            if let Event::TorrentUploaded(upload) = happened.as_ref() {
-                writer.delete_term(Term::from_field_bytes(
-                    self.fields.id,
-                    event.stream_id.as_bytes(),
-                ));
-                let mut document = TantivyDocument::new();
-                document.add_bytes(self.fields.id, event.stream_id.as_bytes());
-                let (high, low) = event.stream_id.as_u64_pair();
-                for (field, half) in self.fields.halves.into_iter().zip([high, low]) {
-                    document.add_u64(field, half);
-                }
-                document.add_text(self.fields.name, &upload.name);
-                document.add_text(self.fields.description, &upload.description);
-                for file in upload.files.iter().take(1_000) {
-                    document.add_text(self.fields.files, &file.path);
-                }
-                writer.add_document(document)?;
+            if let Some(Event::TorrentEdited(edit)) = of_torrent(event) {
+                said.insert(event.stream_id, &edit.description);
+            }
+        }
+        // Withdrawn torrents stay: the list leaves them out, and they may be restored.
+        for event in events {
+            if let Some(Event::TorrentUploaded(upload)) = of_torrent(event) {
+                let id = event.stream_id;
+                let description = said.remove(&id).unwrap_or(&upload.description);
+                let files = upload.files.iter().take(MOST_FILES);
+                let files = files.map(|file| file.path.as_str());
+                let document = self.document(id, &upload.name, description, files);
+                self.put(&mut writer, id, document)?;
+            }
+        }
+        for (id, description) in said {
+            if let Some(document) = self.edited(id, description)? {
+                self.put(&mut writer, id, document)?;
             }
         }
         let mut commit = writer.prepare_commit()?;
@@ -187,6 +198,59 @@ impl Search {
         commit.commit()?;
         self.reader.reload()?;
         Ok(())
+    }
+
+    /// Puts a document in place of an earlier one.
+    fn put(
+        &self,
+        to: &mut IndexWriter,
+        id: Uuid,
+        document: TantivyDocument,
+    ) -> tantivy::Result<()> {
+        to.delete_term(Term::from_field_bytes(self.fields.id, id.as_bytes()));
+        to.add_document(document)?;
+        Ok(())
+    }
+
+    fn document<'a>(
+        &self,
+        id: Uuid,
+        name: &str,
+        description: &str,
+        files: impl Iterator<Item = &'a str>,
+    ) -> TantivyDocument {
+        let mut document = TantivyDocument::new();
+        document.add_bytes(self.fields.id, id.as_bytes());
+        let (high, low) = id.as_u64_pair();
+        for (field, half) in self.fields.halves.into_iter().zip([high, low]) {
+            document.add_u64(field, half);
+        }
+        document.add_text(self.fields.name, name);
+        document.add_text(self.fields.description, description);
+        for file in files {
+            document.add_text(self.fields.files, file);
+        }
+        document
+    }
+
+    /// Makes a committed document anew with another description.
+    fn edited(&self, id: Uuid, description: &str) -> tantivy::Result<Option<TantivyDocument>> {
+        let term = Term::from_field_bytes(self.fields.id, id.as_bytes());
+        let searcher = self.reader.searcher();
+        let query = TermQuery::new(term, IndexRecordOption::Basic);
+        let Some(at) = searcher
+            .search(&query, &DocSetCollector)?
+            .into_iter()
+            .next()
+        else {
+            return Ok(None);
+        };
+        let kept: TantivyDocument = searcher.doc(at)?;
+        let name = kept.get_first(self.fields.name);
+        let name = name.and_then(|name| name.as_str()).unwrap_or_default();
+        let files = kept.get_all(self.fields.files);
+        let files = files.filter_map(|file| file.as_str());
+        Ok(Some(self.document(id, name, description, files)))
     }
 
     /// Finds the torrents that fit all the words, the best first; words may be begun, and where
