@@ -211,8 +211,10 @@ fn as_line(event: &Recorded) -> String {
         Actor::Operator => "the operator".to_owned(),
         Actor::System => "the program".to_owned(),
     };
+    let because = event.meta.causation;
+    let because = because.map_or(String::new(), |cause| format!(", because of {cause}"));
     format!(
-        "{:>8}  {at}  {:<20} {}-{}  by {actor}",
+        "{:>8}  {at}  {:<20} {}-{}  by {actor}{because}",
         event.position,
         event.fact.name(),
         event.stream_type,

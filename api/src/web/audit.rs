@@ -71,7 +71,7 @@ async fn timeline(
 }
 
 /// Notes in the log that somebody read it.
-async fn note(app: &App, signed_in: &SignedIn, what: &str) -> Result<(), Problem> {
+pub(super) async fn note(app: &App, signed_in: &SignedIn, what: &str) -> Result<(), Problem> {
     let by = Actor::Member(signed_in.profile.id);
     app.commands.note_reading(by, what).await?;
     Ok(())
@@ -190,6 +190,18 @@ fn link(asked: &Asked, before: Position) -> String {
     address
 }
 
+/// The way from a page to what happened to what it shows, and to how it stood at any moment.
+pub(super) fn behind(stream: &str) -> Markup {
+    html! {
+        form.actions action={ "/audit/" (stream) } method="get" {
+            a.button href={ "/audit/" (stream) } { "History" }
+            label for="as-of" { "As of (UTC)" }
+            input id="as-of" name="at" type="datetime-local" required;
+            button type="submit" { "Show" }
+        }
+    }
+}
+
 /// Events as a table.
 fn table(events: &[Recorded], names: &Names, caption: &str) -> Markup {
     html! {
@@ -210,9 +222,15 @@ fn row(event: &Recorded, names: &Names) -> Markup {
     let stream = format!("{}-{}", event.stream_type, event.stream_id);
     let short: String = stream.chars().take(event.stream_type.len() + 9).collect();
     html! {
-        tr {
+        tr id={ "event-" (event.position) } {
             td.num data-label="Position" { (event.position) }
-            td.name { (event.fact.name()) @if let Some(about) = about(&event.fact) { " " span.hint { (about) } } }
+            td.name {
+                (event.fact.name())
+                @if let Some(about) = about(&event.fact) { " " span.hint { (about) } }
+                @if let Some(cause) = event.meta.causation {
+                    " " span.hint { "because of " a href={ "/audit?before=" (cause.0 + 1) "#event-" (cause) } { "event " (cause) } }
+                }
+            }
             td data-label="Stream" { a href={ "/audit/" (stream) "?at=" (event.position) } title=(stream) { (short) "…" } }
             td data-label="By" { (actor(event.meta.actor, names)) @if let Some(reason) = &event.meta.reason { " " span.hint { "“" (reason) "”" } } }
             td.num data-label="When" { (age(event.at)) }
@@ -220,7 +238,7 @@ fn row(event: &Recorded, names: &Names) -> Markup {
     }
 }
 
-fn actor(actor: Actor, names: &Names) -> Markup {
+pub(super) fn actor(actor: Actor, names: &Names) -> Markup {
     match actor {
         Actor::Member(member) => html! {
             @if let Some(name) = names.get(&member).filter(|name| !name.is_empty()) {

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::component::{age, duration, empty, ratio, size};
 use super::form::token;
 use super::layout::{Page, Theme, document};
-use super::torrents;
+use super::{audit, torrents};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -127,9 +127,9 @@ pub(super) fn body(shown: &Shown) -> Markup {
 /// The member's history, and the role for who may assign it.
 fn behind(profile: &Profile, staff: &Staff) -> Markup {
     html! {
-        div.actions {
-            a.button href={ "/audit/user-" (profile.id) } { "History" }
-            @if staff.may_assign {
+        (audit::behind(&format!("user-{}", profile.id)))
+        @if staff.may_assign {
+            div.actions {
                 form.inline action={ "/members/" (profile.name) "/role" } method="post" {
                     (token(&staff.token))
                     label for="role" { "Role" }
