@@ -219,6 +219,48 @@ async fn an_administrator_looks_at_the_history() {
 }
 
 #[tokio::test]
+async fn an_uploader_edits_a_torrent_and_goes_back_to_what_the_page_said() {
+    let mut site = Site::start(Options::default()).await;
+    let admin = site.client();
+    admin.set_up("admin", PASSWORD).await;
+    let file = make::torrent("file", &make::payload(1, 30_000), Some("OpenTracker"));
+    let id = admin.uploaded(file, "other", "It *moves*.").await;
+    let page = format!("/torrents/{id}");
+    let versions = format!("{page}/versions");
+    for width in [1280, 360] {
+        for dark in [true, false] {
+            let eyes = Eyes { width, dark };
+            let browser = Browser::open(&site.url(""), eyes).await;
+            choose_theme(&browser, eyes).await;
+            browser.sign_in("admin", PASSWORD).await;
+            browser.go(&format!("{page}/edit")).await;
+            let draft = "\n\nIt moves, and it **stays**.\n\nThe last line.";
+            browser.fill("#description", draft).await;
+            browser.press("[data-preview-button]").await;
+            browser.find("[data-preview-region] strong").await;
+            look(&browser, eyes, "edit").await;
+            browser.press("main button.primary").await;
+            browser.arrive(&page).await;
+            browser.find(".prose strong").await;
+            look(&browser, eyes, "edited").await;
+            browser.press(&format!("a[href='{versions}']")).await;
+            browser.arrive(&versions).await;
+            look(&browser, eyes, "versions").await;
+            browser.go(&format!("{versions}/1")).await;
+            browser.find("ins").await;
+            look(&browser, eyes, "version").await;
+            browser.press("main button.primary").await;
+            browser.arrive(&versions).await;
+            browser.go(&page).await;
+            assert!(!browser.has(".prose strong").await);
+            browser.close().await;
+        }
+    }
+    site.stop();
+    assert!(!site.log().contains("csp report"), "{}", site.log());
+}
+
+#[tokio::test]
 async fn the_password_never_leaves_the_browser() {
     let site = Site::start(Options::default()).await;
     site.client().set_up("admin", PASSWORD).await;

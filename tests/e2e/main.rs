@@ -10,6 +10,7 @@ mod announce;
 mod audit;
 mod clients;
 mod disk;
+mod edit;
 mod faults;
 mod kill;
 mod panic;

@@ -1,14 +1,14 @@
-// Takes a dropped .torrent file, says what was chosen, and previews the description.
+// Takes a dropped .torrent file, says what was chosen, and previews the description, also of one that is edited.
 import { show } from "./fragment.js";
 
 const LARGEST = 10 * 1024 * 1024;
 
-/** Takes over the upload form. */
+/** Takes over the form of a torrent: its file, where it asks for one, and its description. */
 export function upload() {
   const form = document.querySelector("[data-upload]");
-  if (!form) return;
-  drop(form);
-  preview(form);
+  if (form) drop(form);
+  const box = document.querySelector("[data-preview]");
+  if (box) preview(box);
 }
 
 function drop(form) {
@@ -33,8 +33,8 @@ function drop(form) {
   });
 }
 
-function preview(form) {
-  const box = form.querySelector("[data-preview]");
+function preview(box) {
+  const form = box.closest("form");
   const region = box.querySelector("[data-preview-region]");
   box.hidden = false;
   box.querySelector("[data-preview-button]").addEventListener("click", async () => {

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use domain::amount::{Bytes, Seconds};
 use domain::id::{CategoryId, CommandId, MemberId, TorrentId};
 use domain::site::Registration;
-use domain::torrent::File;
+use domain::torrent::version::Version;
+use domain::torrent::{Edit, File};
 use domain::user::Role;
 use domain::{Actor, Fact, Meta, Position, Recorded};
 use maud::Markup;
@@ -141,10 +142,44 @@ fn one_torrent() -> torrent::Shown {
         detail: detail(),
         files: vec![file("folder/<one>"), file("two")],
         peers: vec![("zoë_42".into(), peer)],
-        may_withdraw: true,
-        may_restore: true,
+        may_change: true,
         token: "00".into(),
         may_audit: true,
+    }
+}
+
+fn edit() -> torrent::edit::Shown {
+    torrent::edit::Shown {
+        torrent: row().id,
+        name: row().name,
+        tree: tree(),
+        category: "movies".into(),
+        description: detail().description,
+        token: "00".into(),
+        error: Some("Too long.".into()),
+    }
+}
+
+fn versions() -> torrent::version::Shown {
+    let version = |number, description: &str| Version {
+        number,
+        position: Position(0),
+        at: AT,
+        by: Actor::Member(viewer().profile.id),
+        brings_back: (number > 1).then_some(1),
+        said: Edit {
+            category: CategoryId(Uuid::nil()),
+            description: description.into(),
+        },
+    };
+    torrent::version::Shown {
+        torrent: row().id,
+        name: row().name,
+        versions: vec![version(1, "old\nsame"), version(2, "<script>alert\nsame")],
+        tree: tree(),
+        names: names(),
+        may_change: true,
+        token: "00".into(),
     }
 }
 
@@ -239,6 +274,12 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         ("no torrents", torrents::body(&rows(vec![]))),
         ("torrent", torrent::body(&one_torrent())),
         ("withdraw", torrent::confirmation(&detail(), "00")),
+        ("edit", torrent::edit::body(&edit())),
+        ("versions", torrent::version::list_body(&versions())),
+        (
+            "version",
+            torrent::version::one_body(&versions(), 1).unwrap_or_default(),
+        ),
         (
             "upload",
             upload::body(&upload::Shown {
@@ -307,7 +348,7 @@ fn history() -> Events {
         meta: Meta {
             actor: Actor::Member(viewer().profile.id),
             correlation: Uuid::nil(),
-            causation: None,
+            causation: Some(Position(3)),
             reason: Some("<i>".into()),
         },
         fact: Fact::Torrent(Box::new(withdrawn)),

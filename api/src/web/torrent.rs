@@ -1,4 +1,5 @@
-//! One torrent: facts, description, files, swarm; its download; its withdrawal.
+//! One torrent: facts, description, files, swarm; its download; its withdrawal. Its page is changed by [`edit`],
+//! and goes back by [`version`].
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -14,6 +15,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use projections::swarm::Peer;
 use projections::torrent::{self, Detail};
 
+use super::audit::behind;
 use super::component::{age, duration, empty, icon, notice, sanitised, size, swarm};
 use super::form::token;
 use super::layout::{Page, Theme, document};
@@ -23,7 +25,10 @@ use crate::csrf::CheckedForm;
 use crate::problem::Problem;
 use crate::session::SignedIn;
 
+mod difference;
+pub(crate) mod edit;
 mod tree;
+pub(crate) mod version;
 
 /// The most files that a page lists.
 const MOST_FILES: i64 = 2_000;
@@ -33,6 +38,12 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/torrents/{id}", get(page))
         .route("/torrents/{id}/download", get(download))
+        .route("/torrents/{id}/edit", get(edit::page).post(edit::save))
+        .route("/torrents/{id}/versions", get(version::list))
+        .route(
+            "/torrents/{id}/versions/{number}",
+            get(version::one).post(version::bring_back),
+        )
         .route("/torrents/{id}/withdraw", get(confirm).post(withdraw))
         .route("/torrents/{id}/restore", post(restore))
 }
@@ -42,8 +53,8 @@ pub(super) struct Shown {
     pub(super) detail: Detail,
     pub(super) files: Vec<File>,
     pub(super) peers: Vec<(String, Peer)>,
-    pub(super) may_withdraw: bool,
-    pub(super) may_restore: bool,
+    /// Whether the member may edit, withdraw and restore it.
+    pub(super) may_change: bool,
     pub(super) may_audit: bool,
     pub(super) token: String,
 }
@@ -58,13 +69,13 @@ async fn visible(app: &App, signed_in: &SignedIn, id: TorrentId) -> Result<Detai
     let detail = torrent::detail(&app.reads, id)
         .await?
         .ok_or_else(Problem::not_found)?;
-    if detail.withdrawn && !may_withdraw(signed_in, &detail) {
+    if detail.withdrawn && !may_change(signed_in, &detail) {
         return Err(Problem::not_found());
     }
     Ok(detail)
 }
 
-fn may_withdraw(signed_in: &SignedIn, detail: &Detail) -> bool {
+fn may_change(signed_in: &SignedIn, detail: &Detail) -> bool {
     detail.uploader == signed_in.profile.id || signed_in.profile.role == Role::Administrator
 }
 
@@ -85,8 +96,7 @@ async fn page(
         ));
     }
     let files = torrent::files(&app.reads, detail.id, MOST_FILES).await?;
-    let own = may_withdraw(&signed_in, &detail);
-    let (may_withdraw, may_restore) = (own && !detail.withdrawn, own && detail.withdrawn);
+    let may_change = may_change(&signed_in, &detail);
     let title = detail.name.clone();
     let page = Page {
         title: &title,
@@ -101,8 +111,7 @@ async fn page(
             detail,
             files,
             peers,
-            may_withdraw,
-            may_restore,
+            may_change,
             token: viewer.token.clone(),
             may_audit: signed_in.profile.role.may_audit(),
         }),
@@ -120,15 +129,19 @@ pub(super) fn body(shown: &Shown) -> Markup {
             @if !detail.withdrawn {
                 a.button.primary href={ "/torrents/" (detail.id) "/download" } { (icon("download")) "Download .torrent" }
             }
-            @if shown.may_restore {
+            @if shown.may_change && detail.withdrawn {
                 form.inline action={ "/torrents/" (detail.id) "/restore" } method="post" {
                     (token(&shown.token))
                     button.primary type="submit" { "Restore" }
                 }
             }
-            @if shown.may_withdraw { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
-            @if shown.may_audit { a.button href={ "/audit/torrent-" (detail.id) } { "History" } }
+            @if shown.may_change {
+                a.button href={ "/torrents/" (detail.id) "/edit" } { "Edit" }
+                @if !detail.withdrawn { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
+            }
+            @if shown.may_change || shown.may_audit { a.button href={ "/torrents/" (detail.id) "/versions" } { "Versions" } }
         }
+        @if shown.may_audit { (behind(&format!("torrent-{}", detail.id))) }
         (facts(shown))
         section.card {
             h2 { "Description" }
@@ -257,7 +270,7 @@ async fn confirm(
 ) -> Result<Markup, Problem> {
     let viewer = signed_in.viewer(&app).await?;
     let detail = visible(&app, &signed_in, read_id(&id)?).await?;
-    if !may_withdraw(&signed_in, &detail) {
+    if !may_change(&signed_in, &detail) {
         return Err(Problem::forbidden(
             "Only its uploader and administrators may withdraw a torrent.",
         ));

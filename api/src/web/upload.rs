@@ -91,25 +91,32 @@ pub(super) fn body(shown: &Shown) -> Markup {
                         "At most 10 MiB. Any announce URL in it is replaced by each member's own."
                     }
                 }
-                div.field {
-                    label for="category" { "Category" }
-                    select id="category" name="category" required {
-                        option value="" { "Choose one" }
-                        @for one in &shown.tree {
-                            option value=(one.slug) selected[one.slug == shown.category] { @if one.depth > 0 { "– " } (one.name) }
-                        }
-                    }
-                }
-                div.field {
-                    label for="description" { "Description" }
-                    textarea id="description" name="description" rows="10" maxlength="50000" aria-describedby="description-hint" { (shown.description) }
-                    p.hint id="description-hint" { "Markdown: **bold**, [links](https://…), lists, tables. Optional." }
-                    div data-preview hidden {
-                        button type="button" data-preview-button { "Preview" }
-                        div data-preview-region aria-live="polite" {}
-                    }
-                }
+                (said(&shown.tree, &shown.category, &shown.description))
                 (submit("Upload"))
+            }
+        }
+    }
+}
+
+/// The fields of what a torrent's page says besides its file.
+pub(super) fn said(tree: &[Category], category: &str, description: &str) -> Markup {
+    html! {
+        div.field {
+            label for="category" { "Category" }
+            select id="category" name="category" required {
+                option value="" { "Choose one" }
+                @for one in tree {
+                    option value=(one.slug) selected[one.slug == category] { @if one.depth > 0 { "– " } (one.name) }
+                }
+            }
+        }
+        div.field {
+            label for="description" { "Description" }
+            textarea id="description" name="description" rows="10" maxlength="50000" aria-describedby="description-hint" { (description) }
+            p.hint id="description-hint" { "Markdown: **bold**, [links](https://…), lists, tables. Optional." }
+            div.more data-preview hidden {
+                button type="button" data-preview-button { "Preview" }
+                div data-preview-region aria-live="polite" {}
             }
         }
     }

@@ -1,0 +1,143 @@
+//! Editing what a torrent's page says: its category and its description.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use commands::Refusal;
+use domain::id::TorrentId;
+use domain::torrent::Edit;
+use maud::{Markup, html};
+use projections::category::{self, Category};
+use projections::torrent::Detail;
+
+use super::{may_change, read_id, visible};
+use crate::app::App;
+use crate::csrf::CheckedForm;
+use crate::problem::{Problem, sentence};
+use crate::session::SignedIn;
+use crate::web::component::notice;
+use crate::web::form::{submit, token};
+use crate::web::layout::{Page, Theme, document};
+use crate::web::upload;
+
+/// What the form holds when it is shown, at first or again.
+pub(crate) struct Shown {
+    pub(crate) torrent: TorrentId,
+    pub(crate) name: String,
+    pub(crate) tree: Vec<Category>,
+    /// The slug of the chosen category.
+    pub(crate) category: String,
+    pub(crate) description: String,
+    pub(crate) token: String,
+    pub(crate) error: Option<String>,
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    theme: Theme,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Markup, Problem> {
+    let detail = editable(&app, &signed_in, &id).await?;
+    let tree = category::tree(&app.reads).await?;
+    let category = tree.iter().find(|one| one.id == detail.category);
+    let shown = Shown {
+        torrent: detail.id,
+        name: detail.name,
+        category: category.map(|one| one.slug.clone()).unwrap_or_default(),
+        tree,
+        description: detail.description,
+        token: String::new(),
+        error: None,
+    };
+    framed(&app, theme, &signed_in, shown).await
+}
+
+/// Gives a torrent whose page the member may change.
+async fn editable(app: &App, signed_in: &SignedIn, id: &str) -> Result<Detail, Problem> {
+    let detail = visible(app, signed_in, read_id(id)?).await?;
+    if may_change(signed_in, &detail) {
+        Ok(detail)
+    } else {
+        Err(Problem::forbidden(
+            "Only its uploader and administrators may edit a torrent.",
+        ))
+    }
+}
+
+async fn framed(
+    app: &App,
+    theme: Theme,
+    signed_in: &SignedIn,
+    mut shown: Shown,
+) -> Result<Markup, Problem> {
+    let viewer = signed_in.viewer(app).await?;
+    shown.token.clone_from(&viewer.token);
+    let page = Page {
+        title: "Edit",
+        site: &app.site,
+        viewer: Some(&viewer),
+        theme,
+        section: "/torrents",
+    };
+    Ok(document(&page, &body(&shown)))
+}
+
+pub(crate) fn body(shown: &Shown) -> Markup {
+    html! {
+        section.narrow {
+            h1 { "Edit a torrent" }
+            p { strong { (shown.name) } }
+            @if let Some(error) = &shown.error { (notice("bad", &html! { (error) })) }
+            form action={ "/torrents/" (shown.torrent) "/edit" } method="post" {
+                (token(&shown.token))
+                (upload::said(&shown.tree, &shown.category, &shown.description))
+                p.hint { "The file stays what it is, and so does its name. What the page says today stays among its versions." }
+                (submit("Save"))
+                " " a.button href={ "/torrents/" (shown.torrent) } { "Leave it as it is" }
+            }
+        }
+    }
+}
+
+pub(super) async fn save(
+    State(app): State<App>,
+    theme: Theme,
+    Path(id): Path<String>,
+    form: CheckedForm,
+) -> Result<Response, Problem> {
+    let detail = editable(&app, &form.signed_in, &id).await?;
+    // Browsers send line ends as CR LF.
+    let description = form.field("description").replace("\r\n", "\n");
+    let tree = category::tree(&app.reads).await?;
+    let slug = form.field("category").to_owned();
+    let error = match tree.iter().find(|one| one.slug == slug) {
+        None => "Choose a category.".to_owned(),
+        Some(chosen) => {
+            let edit = Edit {
+                category: chosen.id,
+                description: description.clone(),
+            };
+            let by = form.signed_in.profile.id;
+            match app.commands.edit(by, detail.id, edit).await {
+                Ok(done) => {
+                    app.reads.wait_for(done.position).await;
+                    return Ok(Redirect::to(&format!("/torrents/{}", done.of)).into_response());
+                }
+                Err(Refusal::Rejected(rejection)) => sentence(&rejection),
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+    };
+    let shown = Shown {
+        torrent: detail.id,
+        name: detail.name,
+        tree,
+        category: slug,
+        description,
+        token: String::new(),
+        error: Some(error),
+    };
+    let page = framed(&app, theme, &form.signed_in, shown).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
