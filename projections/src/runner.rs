@@ -12,8 +12,9 @@ use tokio::sync::watch;
 
 use crate::feed::{Feed, NotRead};
 use crate::progress::Progress;
-use crate::torrent::search::{Mark, Search};
 use crate::{INDEXES, NotApplied, Projection, SCHEMA, Unavailable};
+
+mod search;
 
 /// Positions that one transaction covers at most.
 const BATCH: i64 = 5_000;
@@ -293,64 +294,6 @@ impl Runner {
         }
         self.progress
             .send_modify(|progress| progress.stop(projection.name(), reason));
-    }
-
-    /// Follows the feed with the search index until `stop` turns true.
-    pub async fn follow_search(&self, search: &Arc<Search>, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            match self.step_search(search).await {
-                Ok(Step::Applied) => {}
-                Ok(Step::CaughtUp(position)) => tokio::select! {
-                    _ = self.feed.wait(position) => {}
-                    _ = stop.changed() => {}
-                },
-                Err(NotRead::Away(error)) => {
-                    tracing::warn!(projection = "search", reason = %error.0, "projection waits");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-                Err(error @ NotRead::Event { .. }) => {
-                    tracing::error!(projection = "search", reason = %error, "projection stopped");
-                    self.progress
-                        .send_modify(|progress| progress.stop("search", error.to_string()));
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn step_search(&self, search: &Arc<Search>) -> Result<Step, NotRead> {
-        let standing = self.progress.borrow().standing().get("search").cloned();
-        let position = match standing {
-            Some(standing) => standing.position,
-            None => self.search_from(search).await?,
-        };
-        let batch = self.feed.read(position, BATCH, &["torrent"]).await?;
-        if !batch.events.is_empty() {
-            let chain = self.feed.chain(batch.upto).await?;
-            let mark = Mark {
-                position: batch.upto,
-                chain: chain.unwrap_or_default(),
-            };
-            let search = Arc::clone(search);
-            tokio::task::spawn_blocking(move || search.apply(&batch.events, &mark))
-                .await
-                .map_err(|error| Unavailable(Box::new(error)))??;
-        }
-        self.reached("search", batch.upto);
-        Ok(Step::at(position, batch.upto))
-    }
-
-    /// Gives the position from which the index goes on; one of another log is emptied.
-    async fn search_from(&self, search: &Search) -> Result<Position, NotRead> {
-        let Some(mark) = search.mark()? else {
-            return Ok(Position(0));
-        };
-        if self.feed.chain(mark.position).await? == Some(mark.chain) {
-            return Ok(mark.position);
-        }
-        tracing::warn!("the search index belongs to another log and is filled anew");
-        search.clear()?;
-        Ok(Position(0))
     }
 }
 

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use commands::ports::{Append, EventLog as _, NewEvent};
 use domain::{Position, Recorded};
+use projections::feed::Feed;
 use projections::fold::{Fold, Held};
-use projections::runner;
+use projections::progress::Progress;
+use projections::runner::{self, Runner};
+use projections::torrent::search::Search;
 use projections::{NotApplied, Projection};
 use serde_json::json;
 use sqlx::PgConnection;
 use tests::{Database, until};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{append, reached, run_all};
@@ -180,4 +184,51 @@ async fn an_event_of_a_newer_program_stops_who_listens_to_it_and_is_named() {
         .await
         .unwrap();
     assert_eq!(members, 2, "the others go on");
+}
+
+#[tokio::test]
+async fn the_search_stops_at_an_event_of_a_newer_program_and_goes_on_when_it_is_gone() {
+    let database = Database::start().await;
+    database.member("alice").await;
+    let newer = NewEvent {
+        name: "TorrentEdited".into(),
+        version: 9,
+        payload: json!({ "TorrentEdited": {} }),
+    };
+    let newer = Append {
+        stream_type: "torrent",
+        events: vec![newer],
+        ..append(Uuid::new_v4(), 0)
+    };
+    database.events.append(newer).await.unwrap();
+    let (progress, seen) = watch::channel(Progress::default());
+    let feed: Arc<dyn Feed> = Arc::<infra::feed::LogFeed>::clone(&database.feed);
+    let runner = Runner {
+        pool: database.pools.read.clone(),
+        feed,
+        progress,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let index = Arc::new(Search::in_memory().unwrap());
+    let task = tokio::spawn(async move { runner.follow_search(&index, stopped).await });
+    let standing = || seen.borrow().standing().get("search").cloned();
+    let reason = until("the stop", Duration::from_secs(20), || async {
+        standing()?.stopped
+    })
+    .await;
+    let words = "event 2 can't be read: TorrentEdited version 9 isn't known to this program";
+    assert_eq!(reason, words);
+    // A program that knows it would read on; so does this one where it isn't there.
+    sqlx::raw_sql("delete from event_log where position = 2")
+        .execute(&database.pools.log)
+        .await
+        .unwrap();
+    database.member("bertha").await;
+    until("going on", Duration::from_secs(20), || async {
+        let standing = standing()?;
+        (standing.stopped.is_none() && standing.position == Position(3)).then_some(())
+    })
+    .await;
+    stop.send_replace(true);
+    task.await.unwrap();
 }
