@@ -1,5 +1,5 @@
 //! Commands a second: ours, through every step; the same through cqrs-es and postgres-es as they
-//! come; and rows of the same size, each inserted and committed by itself.
+//! come; and rows of the same size, each inserted and committed by itself. And ours on two nodes at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,16 +36,21 @@ type Step = Arc<dyn Fn(Uuid) -> BoxFuture<'static, anyhow::Result<()>> + Send + 
 /// Measures each way with each number of writers.
 pub(super) async fn run(config: &Config, time: Duration, crowds: &[u32]) -> anyhow::Result<()> {
     let (store, own) = scratch::open(config).await?;
-    let measured = measure_all(&store, time, crowds).await;
+    let other = Store::open(&own).await?;
+    let measured = measure_all(&[&store, &other], time, crowds).await;
+    other.close().await?;
     scratch::remove(store, &own).await?;
     measured
 }
 
-async fn measure_all(store: &Store, time: Duration, crowds: &[u32]) -> anyhow::Result<()> {
+async fn measure_all(nodes: &[&Store; 2], time: Duration, crowds: &[u32]) -> anyhow::Result<()> {
+    let [store, other] = nodes;
     infra::postgres::execute(&store.pools.log, stock::TABLES).await?;
     for &writers in crowds {
         let pool = infra::postgres::separate(&store.pools.log, writers).await?;
         let ours = measure(writers, time, &our_way(&store.commands)).await?;
+        let pair = two_ways(our_way(&store.commands), our_way(&other.commands));
+        let pair = measure(writers, time, &pair).await?;
         let stock = measure(writers, time, &stock_way(&pool)).await?;
         let raw = measure(writers, time, &raw_way(&pool)).await?;
         pool.close().await;
@@ -54,7 +59,7 @@ async fn measure_all(store: &Store, time: Duration, crowds: &[u32]) -> anyhow::R
         let line = json!({
             "chain_us": (chain * 1e8).round() / 100.0, "chain_of_command": chain * ours,
             "writers": writers, "commands_per_s": ours.round(), "stock_per_s": stock.round(),
-            "raw_per_s": raw.round(), "of_stock": ours / stock, "of_raw": ours / raw,
+            "raw_per_s": raw.round(), "two_nodes_per_s": pair.round(), "of_stock": ours / stock, "of_raw": ours / raw,
         });
         announcement::print(&line.to_string());
     }
@@ -100,6 +105,17 @@ fn our_way(commands: &commands::Commands) -> Step {
             commands.note_reading(by, &"x".repeat(TEXT)).await?;
             Ok(())
         })
+    })
+}
+
+/// Sends half of the streams to each of two nodes.
+fn two_ways(one: Step, other: Step) -> Step {
+    Arc::new(move |stream| {
+        if stream.as_u128().is_multiple_of(2) {
+            one(stream)
+        } else {
+            other(stream)
+        }
     })
 }
 
