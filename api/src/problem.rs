@@ -247,3 +247,18 @@ pub(crate) async fn show(State(app): State<App>, request: Request, next: Next) -
         _ => response,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use commands::ports::Unavailable;
+
+    #[test]
+    fn where_too_many_commands_wait_the_client_is_told_when_to_come_again() {
+        let full = Unavailable::new("the event store", "too many commands wait");
+        let refusal = Refusal::<std::fmt::Error>::Unavailable(full);
+        let response = Problem::from(refusal).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "5");
+    }
+}

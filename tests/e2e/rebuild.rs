@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tests::{Options, Site, make, until};
+use tests::{Client, Options, Site, make, until};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -145,6 +145,24 @@ async fn measures_and_the_staff_page_tell_of_a_projection_that_stopped_and_it_go
     );
 }
 
+/// Waits until the page and the measures tell that the rebuild is at a position, which is its goal.
+async fn told_to_be_at(site: &Site, admin: &Client, position: i64) {
+    until("the progress", Duration::from_secs(20), || async {
+        let page = admin.page("/staff").await;
+        let measured = reqwest::get(format!("http://{}/metrics", site.metrics));
+        let measured = measured.await.ok()?.text().await.ok()?;
+        let is_told = |name: &str| {
+            let of = "{projection=\"torrent\"}";
+            measured.contains(&format!(
+                "opentracker_projection_rebuild_{name}{of} {position}"
+            ))
+        };
+        let bar = format!("<progress max=\"{position}\" value=\"{position}\"");
+        (page.contains(&bar) && is_told("position") && is_told("goal")).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_staff_page_rebuilds_a_projection_and_tells_how_far_it_is() {
     let site = Site::start(Options::default()).await;
@@ -172,6 +190,13 @@ async fn the_staff_page_rebuilds_a_projection_and_tells_how_far_it_is() {
             .status(),
         400
     );
+    // Who holds the checkpoint keeps the filled tables from being swapped in.
+    let mut hold = pool.begin().await.unwrap();
+    let checkpoint = "select position from read.checkpoint where name = 'torrent' for update";
+    let head: i64 = sqlx::query_scalar(checkpoint)
+        .fetch_one(&mut *hold)
+        .await
+        .unwrap();
     assert_eq!(
         admin
             .post_form(rebuild, &[("name", "torrent")])
@@ -179,6 +204,12 @@ async fn the_staff_page_rebuilds_a_projection_and_tells_how_far_it_is() {
             .status(),
         303
     );
+    told_to_be_at(&site, &admin, head).await;
+    assert!(
+        admin.page("/torrents").await.contains(&id),
+        "the old rows answer"
+    );
+    hold.rollback().await.unwrap();
     until("the new table", Duration::from_secs(20), || async {
         let new: i64 = sqlx::query_scalar(table).fetch_one(&pool).await.ok()?;
         (new != old && !admin.page("/staff").await.contains("<progress")).then_some(())

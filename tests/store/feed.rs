@@ -11,7 +11,7 @@ use infra::feed::LogFeed;
 use infra::postgres::Pool;
 use projections::feed::Feed as _;
 use serde_json::json;
-use tests::Database;
+use tests::{Database, until};
 use uuid::Uuid;
 
 use crate::{STREAMS, append};
@@ -93,15 +93,7 @@ fn a_reader_sees_everything_once_over_rollbacks_and_while_the_database_restarts(
             .collect();
         for _ in 0..2 {
             tokio::time::sleep(Duration::from_millis(150)).await;
-            let embedded = database.embedded.as_mut().unwrap();
-            let killed = std::process::Command::new("kill")
-                .args(["-9", &embedded.pid().to_string()])
-                .status();
-            assert!(killed.unwrap().success());
-            while embedded.ended().is_none() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            embedded.restart().unwrap();
+            restart(&mut database);
         }
         let mut written = vec![];
         for writer in writers {
@@ -122,6 +114,39 @@ fn a_reader_sees_everything_once_over_rollbacks_and_while_the_database_restarts(
         written.sort();
         assert_eq!(streams, written, "each command once");
     });
+}
+
+#[test]
+fn a_reader_is_woken_by_another_writer_again_after_the_database_has_restarted() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // The database ends with the thread that started it, so it is this one that restarts it.
+    runtime.block_on(async {
+        let mut database = Database::start().await;
+        // Of what another program appends, only the database can tell.
+        let other = EventStore::new(database.pools.log.clone(), Arc::clone(&database.vault));
+        let feed = Arc::clone(&database.feed);
+        let woken = || async {
+            let after = feed.head().await.ok()?;
+            other.append(append(Uuid::new_v4(), 0)).await.ok()?;
+            feed.wait(after).await.then_some(())
+        };
+        until("the first word", Duration::from_secs(20), woken).await;
+        restart(&mut database);
+        until("a word after the restart", Duration::from_secs(20), woken).await;
+    });
+}
+
+/// Kills the database and starts it again.
+fn restart(database: &mut Database) {
+    let embedded = database.embedded.as_mut().unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &embedded.pid().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    while embedded.ended().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    embedded.restart().unwrap();
 }
 
 #[tokio::test]

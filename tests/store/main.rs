@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 mod audit;
+mod crowd;
 mod feed;
 mod library;
 mod machine;
