@@ -22,20 +22,17 @@ fn rounds() -> usize {
     }
 }
 
-/// What was acknowledged: the torrent of each key, and the announcements.
-#[derive(Default)]
+/// What was acknowledged: the torrent of each key, the word that an edit put into one, and the
+/// announcements.
+#[derive(Default, Clone)]
 struct Acknowledged {
     torrents: BTreeMap<String, String>,
+    words: BTreeMap<String, String>,
     announcements: BTreeSet<String>,
 }
 
-/// Uploads under keys that count up; the one that was cut off is asked for again.
-async fn upload(
-    client: &Client,
-    writer: usize,
-    next: &mut usize,
-    done: &mut BTreeMap<String, String>,
-) {
+/// Uploads under keys that count up, and edits; the one that was cut off is asked for again.
+async fn upload(client: &Client, writer: usize, next: &mut usize, done: &mut Acknowledged) {
     loop {
         let key = format!("{writer}-{next}");
         let payload = make::payload(1, 20_000);
@@ -43,8 +40,14 @@ async fn upload(
         let answer = client.upload_once(&key, file).await;
         assert_eq!(answer.status(), 303, "{key}");
         let location = answer.headers()["location"].to_str().unwrap().to_owned();
-        done.insert(key, location.trim_start_matches("/torrents/").to_owned());
+        let id = location.trim_start_matches("/torrents/").to_owned();
+        let word = format!("w{writer}x{next}z");
+        done.torrents.insert(key, id.clone());
         *next += 1;
+        let fields = [("category", "other"), ("description", word.as_str())];
+        let edited = client.post_form(&format!("{location}/edit"), &fields).await;
+        assert_eq!(edited.status(), 303);
+        done.words.insert(word, id);
     }
 }
 
@@ -65,15 +68,18 @@ async fn write(client: &Client, next: &mut [usize; WRITERS], done: &mut Acknowle
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let moment = Duration::from_millis(100 + u64::from(now.unwrap().subsec_nanos()) / 1_000 % 500);
     let [said, uploaded @ ..] = next;
-    let mut torrents = vec![BTreeMap::new(); uploaded.len()];
-    let uploads = uploaded.iter_mut().zip(&mut torrents).enumerate();
+    let mut own = vec![Acknowledged::default(); uploaded.len()];
+    let uploads = uploaded.iter_mut().zip(&mut own).enumerate();
     let uploads = uploads.map(|(writer, (next, done))| upload(client, writer, next, done));
     tokio::select! {
         _ = futures::future::join_all(uploads) => {}
         () = announce(client, said, &mut done.announcements) => {}
         () = tokio::time::sleep(moment) => {}
     }
-    done.torrents.extend(torrents.into_iter().flatten());
+    for own in own {
+        done.torrents.extend(own.torrents);
+        done.words.extend(own.words);
+    }
 }
 
 #[tokio::test]
@@ -124,16 +130,24 @@ async fn whatever_was_acknowledged_is_there_once_after_kills_at_any_moment() {
     rebuilt_rows_are_the_same(&site).await;
     site.kill();
     let index = Search::on_disk(&site.data.join("search")).unwrap();
-    let found = index.find("file", names.len() + 1).unwrap();
-    assert_eq!(
-        found.len(),
-        names.len(),
-        "each torrent is in the index once"
-    );
-    assert_eq!(
-        found.into_iter().collect::<BTreeSet<_>>().len(),
-        names.len()
-    );
+    is_indexed(&index, names.len(), &done.words);
+}
+
+/// Each torrent is in the index once, with what its last edit said.
+fn is_indexed(index: &Search, torrents: usize, words: &BTreeMap<String, String>) {
+    let found = index.find("file", torrents + 1).unwrap();
+    assert_eq!(found.len(), torrents);
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>().len(), torrents);
+    assert!(!words.is_empty());
+    for (word, torrent) in words {
+        let found: Vec<String> = index
+            .find(word, 10)
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(&found, std::slice::from_ref(torrent), "{word}");
+    }
 }
 
 fn logged(site: &Site, event: &str) -> Vec<Value> {
