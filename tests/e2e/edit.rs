@@ -201,3 +201,34 @@ async fn a_restoration_names_the_withdrawal_that_it_undoes_and_the_timeline_lead
     let lines = String::from_utf8(lines.stdout).unwrap();
     assert!(lines.contains(&format!("because of {cause}")), "{lines}");
 }
+
+#[tokio::test]
+async fn the_staff_look_from_a_torrent_and_a_member_at_any_moment_and_members_do_not() {
+    let (site, admin, member, id) = with_a_torrent().await;
+    let registered = site.run_json(&[
+        "--json",
+        "audit",
+        "log",
+        "--event",
+        "MemberRegistered",
+        "--limit",
+        "1",
+    ]);
+    let alice = registered["stream"].as_str().unwrap().to_owned();
+    for (page, stream) in [
+        (format!("/torrents/{id}"), format!("torrent-{id}")),
+        ("/members/alice".to_owned(), alice),
+    ] {
+        let form = format!("action=\"/audit/{stream}\"");
+        let shown = admin.page(&page).await;
+        assert!(shown.contains(&form) && shown.contains("type=\"datetime-local\""));
+        assert!(!member.page(&page).await.contains(&form));
+        let long_ago = format!("/audit/{stream}?at=2001-02-03T04:05");
+        let long_ago = admin.page(&long_ago).await;
+        assert!(long_ago.contains("Nothing had happened to it by then"));
+        let today = admin
+            .page(&format!("/audit/{stream}?at=2901-02-03T04:05"))
+            .await;
+        assert!(!today.contains("Nothing had happened") && !today.contains("\"changed\""));
+    }
+}
