@@ -47,7 +47,7 @@ pub(crate) enum Command {
     /// Measure, beside a floor in the same run.
     #[command(subcommand)]
     Bench(Bench),
-    /// The Panic Password.
+    /// Panic and restore: the Panic Password, its rehearsal, other keys.
     #[command(subcommand)]
     Panic(Panic),
 }
@@ -201,13 +201,36 @@ pub(crate) enum Audit {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Panic {
-    /// Tell how the vault stands.
+    /// Tell how the vault stands, and how far what is being done about it is.
     Status,
     /// Set the Panic Password, or change it by the old one. Both are read from the terminal, or from
     /// standard input one a line.
     Password,
-    /// Bring the master key's file back by the Panic Password, where the file is gone.
-    Restore,
+    /// Make everything unreadable at once, until the Panic Password brings it back.
+    Activate {
+        /// The words `ENCRYPT_ALL_DATA`.
+        #[arg(long, value_name = "PHRASE")]
+        confirm: String,
+    },
+    /// Bring everything back by the Panic Password; or this node's master key, where its file is gone.
+    Restore {
+        /// Read shares of the secret, one a line, in place of the password.
+        #[arg(long)]
+        shares: bool,
+    },
+    /// Prove on a copy that the Panic Password brings this store back, while the site stays open.
+    Rehearse,
+    /// Make another master key, and let new events be sealed under new data keys.
+    Rotate,
+    /// Share the secret behind the Panic Password among several people, any few of whom can restore.
+    Split {
+        /// How many shares there are.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(2..))]
+        shares: u8,
+        /// How many of them are needed.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(2..))]
+        needed: u8,
+    },
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -77,6 +77,12 @@ pub(crate) struct Database {
 pub(crate) struct Vault {
     /// What a guess at the Panic Password costs: 17 takes 128 MiB and half a second, each more doubles it.
     pub(crate) work: u8,
+    /// A file that makes everything unreadable as soon as it holds the words `ENCRYPT_ALL_DATA`; none when empty.
+    pub(crate) trigger: PathBuf,
+    /// A file that must be touched again and again, or everything is made unreadable; none when empty.
+    pub(crate) heartbeat: PathBuf,
+    /// Hours that may pass between two touches of it.
+    pub(crate) heartbeat_hours: u64,
 }
 
 /// The search for words.
@@ -156,7 +162,12 @@ impl Default for Announce {
 
 impl Default for Vault {
     fn default() -> Self {
-        Self { work: 18 }
+        Self {
+            work: 18,
+            trigger: PathBuf::new(),
+            heartbeat: PathBuf::new(),
+            heartbeat_hours: 72,
+        }
     }
 }
 
@@ -171,7 +182,7 @@ impl Default for Metrics {
 impl Default for Log {
     fn default() -> Self {
         Self {
-            filter: "info,sqlx=warn,tantivy=warn".to_owned(),
+            filter: "info,sqlx=warn,sqlx_core::pool=error,tantivy=warn".to_owned(),
             json: false,
         }
     }
@@ -244,6 +255,16 @@ fn check(config: &Config) -> anyhow::Result<()> {
         config.vault.work,
         work.start(),
         work.end()
+    );
+    let heartbeat = &config.vault.heartbeat;
+    anyhow::ensure!(
+        heartbeat.as_os_str().is_empty() || heartbeat.is_file(),
+        "vault.heartbeat is {}, and there is no such file: touch it first, so that its time begins now",
+        heartbeat.display()
+    );
+    anyhow::ensure!(
+        config.vault.heartbeat_hours >= 1,
+        "vault.heartbeat_hours is 0: everything would be made unreadable at once"
     );
     anyhow::ensure!(
         config.tracker.interval >= 1,

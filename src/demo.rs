@@ -7,16 +7,20 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use api::vault::Secret;
 use commands::user::Join;
+use domain::Actor;
 use domain::id::MemberId;
 use domain::info_hash::InfoHash;
 use domain::site::{Command, Registration};
 use domain::user::{Name, Role};
+use infra::vault::LEAST_WORK;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::announcement;
 use crate::config::Config;
 use crate::member::credentials_for;
+use crate::panic::password;
 use crate::serve::Running;
 use crate::store::Store;
 use crate::torrent;
@@ -31,6 +35,9 @@ const MEMBERS: [(&str, Role, &str); 5] = [
     ("bob", Role::Member, "demo bob password"),
     ("demo-secret-marker", Role::Member, "demo marker password"),
 ];
+
+/// The Panic Password of the demo.
+const PANIC_PASSWORD: &str = "demo panic password";
 
 /// Seconds between two announces of a simulated peer.
 const PACE: u64 = 20;
@@ -52,6 +59,10 @@ pub(crate) async fn fill(
             .id;
         site(store, admin).await?;
         torrents(config, store).await?;
+        let (commands, vault) = (&store.commands, &store.vault);
+        let password = Secret::new(PANIC_PASSWORD.to_owned());
+        let by = Actor::Member(admin);
+        password::set(commands, vault, by, None, password, LEAST_WORK).await?;
     }
     let head = store.feed.head().await?;
     running.app.reads.wait_for(head).await;
@@ -59,6 +70,7 @@ pub(crate) async fn fill(
     for (name, role, password) in MEMBERS {
         announcement::print(&format!("  {name:<20} {:<14} {password}", role.name()));
     }
+    announcement::print(&format!("Its Panic Password: {PANIC_PASSWORD}"));
     let peers = peers(config, store).await?;
     tokio::spawn(simulate(peers, announces));
     Ok(())

@@ -44,7 +44,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 Some(schema) => serve::past::serve(&config, schema).await,
                 None => serve::serve(config, serve.demo).await,
             },
-            Command::Migrate => store::Store::open(&config).await?.close().await,
+            Command::Migrate => store::Store::open_any(&config).await?.close().await,
             Command::Config(command) => config::command(&config, &command),
             Command::Member(command) => member::command(&config, &command, cli.json).await,
             Command::Torrent(command) => torrent::command(&config, &command, cli.json).await,

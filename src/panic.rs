@@ -1,154 +1,343 @@
-//! The Panic Password at the command line: setting it, and the way back to a lost master key by it.
-//! Passwords come from the terminal or from standard input,
-//! never from an argument.
+//! Panic and restore at the command line. Passwords and shares come from the terminal or from standard
+//! input, never from an argument.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use commands::ports::PanicSlot;
+use api::vault::{SHORTEST, Secret};
 use domain::Actor;
-use infra::vault::{Slot, Vault};
+use domain::vault::State;
+use infra::panic::restore::{self, Proved};
+use infra::panic::{WorkError, rehearse, seal};
+use infra::step;
+use infra::vault::{self, Row, share, state};
 use serde_json::json;
-use zeroize::Zeroizing;
 
-use crate::announcement;
+use crate::announcement::{self, Progress};
 use crate::cli;
 use crate::config::Config;
 use crate::store::Store;
 
-/// The fewest characters of a Panic Password.
-const SHORTEST: usize = 12;
+pub(crate) mod password;
 
-/// A password that is wiped when it is dropped.
-type Password = Zeroizing<String>;
+pub(crate) use password::PasswordError;
 
-/// Tells how the vault stands, sets the Panic Password, or brings the master key back by it.
+/// What has to be said for a panic.
+pub(crate) const PHRASE: &str = "ENCRYPT_ALL_DATA";
+
+/// How often the progress of others is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Does what is asked of the vault.
 pub(crate) async fn command(
     config: &Config,
     command: &cli::Panic,
     json: bool,
 ) -> anyhow::Result<()> {
-    if let cli::Panic::Restore = command {
-        return restore(config, json).await;
+    match command {
+        cli::Panic::Status => {
+            let store = Store::open_any(config).await?;
+            let told = status(&store, json).await;
+            store.close().await?;
+            told
+        }
+        cli::Panic::Restore { shares } => {
+            let store = Store::open_closed(config).await?;
+            let done = restore(&store, config, *shares, json).await;
+            store.close().await?;
+            done
+        }
+        cli::Panic::Activate { confirm } => {
+            ensure!(
+                confirm == PHRASE,
+                "nothing was done: say --confirm {PHRASE} to make everything unreadable"
+            );
+            let store = Store::open_any(config).await?;
+            let done = activate(&store, config, json).await;
+            store.close().await?;
+            done
+        }
+        cli::Panic::Password
+        | cli::Panic::Rehearse
+        | cli::Panic::Rotate
+        | cli::Panic::Split { .. } => {
+            let store = Store::open(config).await?;
+            let done = with_keys(&store, config, command, json).await;
+            store.close().await?;
+            done
+        }
     }
-    let store = Store::open(config).await?;
-    let done = if let cli::Panic::Password = command {
-        password(&store, config, json).await
-    } else {
-        status(&store, json).await
-    };
-    store.close().await?;
-    done
 }
 
-async fn restore(config: &Config, json: bool) -> anyhow::Result<()> {
-    Store::restore_key(config, ask("The Panic Password")?).await?;
-    let value = json!({ "state": "open" });
-    announcement::answer(json, &value, "the master key is back, and the vault opens");
-    Ok(())
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest needs no keys")]
+async fn with_keys(
+    store: &Store,
+    config: &Config,
+    command: &cli::Panic,
+    json: bool,
+) -> anyhow::Result<()> {
+    match command {
+        cli::Panic::Rehearse => rehearsal(store, json).await,
+        cli::Panic::Rotate => rotate(store, config, json).await,
+        cli::Panic::Split { shares, needed } => split(store, *shares, *needed, json).await,
+        _ => set(store, config, json).await,
+    }
 }
 
 async fn status(store: &Store, json: bool) -> anyhow::Result<()> {
-    let slot = slot(store).await?;
-    let value = json!({ "state": "open", "done": 0, "total": 0, "password": slot.is_some() });
-    let text = if slot.is_some() {
-        "the vault is open, and there is a Panic Password"
+    let row = state::read(&store.pools.log).await?.unwrap_or_default();
+    let password = if row.state == State::Open {
+        let slot = password::slot(&store.commands, &store.vault).await?;
+        slot.is_some()
     } else {
-        "the vault is open, and there is no Panic Password: `opentracker panic password` sets it"
+        store.vault.panic_slot().await?.is_some()
     };
+    let value = json!({
+        "state": row.state.name(), "doing": row.doing, "done": row.done, "total": row.total,
+        "trouble": row.trouble, "password": password,
+    });
+    let mut text = format!("the vault is {}", row.state.name());
+    if row.total > 0 && !row.doing.is_empty() {
+        text = format!("{text}: {}, {} of {}", row.doing, row.done, row.total);
+    }
+    if let Some(trouble) = &row.trouble {
+        text = format!("{text}\nit waits: {trouble}");
+    }
+    text.push_str(match (row.state, password) {
+        (State::Open, true) => "\nthere is a Panic Password",
+        (State::Open, false) => {
+            "\nthere is no Panic Password: `opentracker panic password` sets it"
+        }
+        _ => "\n`opentracker panic restore` and the Panic Password bring everything back",
+    });
+    announcement::answer(json, &value, &text);
+    Ok(())
+}
+
+async fn activate(store: &Store, config: &Config, json: bool) -> anyhow::Result<()> {
+    let began = Instant::now();
+    if store.vault.is_open() {
+        let slot = password::slot(&store.commands, &store.vault).await?;
+        ensure!(slot.is_some(), "{}; nothing was done", PasswordError::None);
+        store.commands.seal(Actor::Operator).await?;
+        step::reached("committed");
+        store.vault.forget();
+        let row = state::read(&store.pools.log).await?.unwrap_or_default();
+        vault::destroy_key(&store.key_path(config), &row)?;
+        step::reached("key destroyed");
+        seal::cut_off(&store.pools.log).await?;
+        step::reached("cut off");
+        let dark = began.elapsed().as_millis();
+        if !json {
+            announcement::print(&format!("everything is dark after {dark} ms"));
+        }
+    }
+    sealed(store).await?;
+    let row = state::read(&store.pools.log).await?.unwrap_or_default();
+    let value = json!({ "state": row.state.name(), "done": row.done, "total": row.total });
+    let text = "the vault is sealed: the Panic Password alone brings it back, by `opentracker panic restore` or on the site's page";
     announcement::answer(json, &value, text);
     Ok(())
 }
 
-/// Gives the panic slot, if the log and the vault both vouch for it.
-async fn slot(store: &Store) -> anyhow::Result<Option<Slot>> {
-    let (logged, slot) = (
-        store.commands.panic_key().await?,
-        store.vault.panic_slot().await?,
-    );
-    let vouched = match &slot {
-        Some(slot) => store.vault.made(slot) && logged == Some(slot.fingerprint()),
-        None => logged.is_none(),
+/// Seals on, or watches who does, until the vault is sealed.
+async fn sealed(store: &Store) -> anyhow::Result<()> {
+    let pool = &store.pools.log;
+    let projections = projections::all(&store.keys());
+    let work = async {
+        loop {
+            match seal::run(pool, &store.pools.read, &projections).await {
+                Ok(_) => return Ok(()),
+                // A server beside does it, or this command's own connections were cut off with the rest.
+                Err(WorkError::Busy | WorkError::Database(_)) => tokio::time::sleep(LOOK).await,
+                Err(error) => return Err(error),
+            }
+        }
     };
-    ensure!(
-        vouched,
-        "the panic slot was tampered with: no password opens the way back; put the table panic_slot back from a backup"
-    );
-    Ok(slot)
+    Ok(watched(store, work).await?)
 }
 
-async fn password(store: &Store, config: &Config, json: bool) -> anyhow::Result<()> {
-    let old = slot(store).await?;
-    if let Some(slot) = &old {
-        let given = ask("The Panic Password of today")?;
-        proved(&store.vault, slot, given).await?;
+/// Shows how far the vault's row says that something is while it is done.
+async fn watched<T>(store: &Store, work: impl Future<Output = T>) -> T {
+    let mut progress = Progress::new("events");
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(LOOK) => {
+                if let Ok(Some(Row { done, total, .. })) = state::read(&store.pools.log).await {
+                    progress.show(done, (total > 0).then_some(total));
+                }
+            }
+        }
     }
+}
+
+async fn restore(store: &Store, config: &Config, shares: bool, json: bool) -> anyhow::Result<()> {
+    let (pool, path) = (&store.pools.log, store.key_path(config));
+    let slot = restore::slot(pool, &path).await?;
+    let proved: Proved = if shares {
+        let given = lines()?;
+        let secret = share::join(&slot, &given).context("nothing was changed")?;
+        restore::prove_by(pool, &slot, &secret).await?
+    } else {
+        restore::prove(pool, slot, ask("The Panic Password")?).await?
+    };
+    let began = Instant::now();
+    let restored = watched(store, proved.run(pool, &path, Actor::Operator)).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let rows = restored.moved.rows;
+    let value = json!({
+        "state": "open", "position": restored.position, "decrypted": rows,
+        "damaged": restored.moved.left, "seconds": (seconds * 100.0).round() / 100.0,
+    });
+    let mut text = match restored.position {
+        None => "the master key is back, and the vault opens".to_owned(),
+        Some(position) => format!(
+            "the vault is open again from event {position} on; the projections are replayed at the next start, or by the server that runs"
+        ),
+    };
+    if restored.moved.left > 0 {
+        text = format!(
+            "{text}\n{} events were changed while the log was sealed and don't open: run `opentracker audit verify`",
+            restored.moved.left
+        );
+    }
+    announcement::answer(json, &value, &text);
+    Ok(())
+}
+
+async fn set(store: &Store, config: &Config, json: bool) -> anyhow::Result<()> {
+    let standing = password::slot(&store.commands, &store.vault).await?;
+    let old = match &standing {
+        None => None,
+        Some(slot) => {
+            let given = ask("The Panic Password of today")?;
+            let proved = password::prove(&store.vault, slot, given.clone()).await;
+            proved.context("nothing was changed")?;
+            Some(given)
+        }
+    };
     let new = ask(&format!(
         "The new Panic Password, at least {SHORTEST} characters"
     ))?;
-    ensure!(
-        new.chars().count() >= SHORTEST,
-        "a Panic Password has at least {SHORTEST} characters; nothing was changed"
-    );
     if std::io::stdin().is_terminal() {
         ensure!(
             ask("Once more")? == new,
             "the two differ; nothing was changed"
         );
     }
-    let (vault, work) = (std::sync::Arc::clone(&store.vault), config.vault.work);
-    let made = tokio::task::spawn_blocking(move || vault.new_slot(&new, work)).await??;
-    let row = PanicSlot {
-        key: made.fingerprint(),
-        row: serde_json::to_string(&made)?,
-    };
-    let position = match old {
-        Some(old) => {
-            let from = old.fingerprint();
-            let changed = store
-                .commands
-                .change_panic_password(Actor::Operator, from, row);
-            changed.await?
-        }
-        None => {
-            store
-                .commands
-                .set_panic_password(Actor::Operator, row)
-                .await?
-        }
-    };
-    let value = json!({ "key": made.fingerprint(), "position": position });
-    announcement::answer(
-        json,
-        &value,
-        "the Panic Password is set; keep it where no one machine can lose it",
+    let (commands, vault) = (&store.commands, &store.vault);
+    let set = password::set(
+        commands,
+        vault,
+        Actor::Operator,
+        old,
+        new,
+        config.vault.work,
     );
+    let (position, slot) = set.await.context("nothing was changed")?;
+    let value = json!({ "key": slot.fingerprint(), "position": position });
+    let text = "the Panic Password is set; keep it where no one machine can lose it";
+    announcement::answer(json, &value, text);
     Ok(())
 }
 
-async fn proved(vault: &std::sync::Arc<Vault>, slot: &Slot, given: Password) -> anyhow::Result<()> {
-    let (vault, slot) = (std::sync::Arc::clone(vault), slot.clone());
-    let proved = tokio::task::spawn_blocking(move || vault.proves(&slot, &given)).await?;
-    if let Err(error) = proved {
-        bail!("{error}; nothing was changed");
-    }
+async fn rehearsal(store: &Store, json: bool) -> anyhow::Result<()> {
+    let password = ask("The Panic Password")?;
+    let began = Instant::now();
+    let said = |what: &str| {
+        if std::io::stderr().is_terminal() {
+            announcement::print(&format!("{what} …"));
+        }
+    };
+    let proved = rehearse::run(&store.pools.log, &store.vault, password, said).await?;
+    let seconds = (began.elapsed().as_secs_f64() * 100.0).round() / 100.0;
+    let value = json!({
+        "ok": true, "events": proved.events, "position": proved.position, "root": proved.root,
+        "seconds": seconds,
+    });
+    let text = format!(
+        "this password brings this store back: a copy of all {} events went and came, with the same root\nroot  {}",
+        proved.events, proved.root
+    );
+    announcement::answer(json, &value, &text);
+    Ok(())
+}
+
+async fn rotate(store: &Store, config: &Config, json: bool) -> anyhow::Result<()> {
+    password::slot(&store.commands, &store.vault).await?;
+    let path = store.key_path(config);
+    let rotated = store.vault.rotate(&path).await?;
+    let position = store
+        .commands
+        .rotate_keys(Actor::Operator, rotated.row()?)
+        .await?;
+    store.vault.rotated(&path).await?;
+    let value = json!({ "position": position });
+    let text = format!(
+        "there is another master key in {}, and new events are sealed under new data keys; copy the file to every other node, and keep a copy apart from the database's backups",
+        path.display()
+    );
+    announcement::answer(json, &value, &text);
+    Ok(())
+}
+
+async fn split(store: &Store, among: u8, needed: u8, json: bool) -> anyhow::Result<()> {
+    ensure!(
+        (2..=among).contains(&needed),
+        "--needed must be from 2 to the number of shares"
+    );
+    let slot = password::slot(&store.commands, &store.vault).await?;
+    let Some(slot) = slot else {
+        bail!(PasswordError::None)
+    };
+    let given = ask("The Panic Password")?;
+    password::prove(&store.vault, &slot, given.clone()).await?;
+    let making = slot.clone();
+    let secret = tokio::task::spawn_blocking(move || making.secret(&given)).await??;
+    let shares = share::split(&slot, &secret, needed, among);
+    let texts: Vec<&str> = shares.iter().map(|share| share.as_str()).collect();
+    let value = json!({ "needed": needed, "shares": texts });
+    let text = format!(
+        "{}\n\nGive each line to another person, on paper. Any {needed} of them bring everything back by `opentracker panic restore --shares`, until the Panic Password is changed.",
+        texts.join("\n")
+    );
+    announcement::answer(json, &value, &text);
     Ok(())
 }
 
 /// Reads a password from the terminal, without showing it, or a line of standard input.
-fn ask(what: &str) -> anyhow::Result<Password> {
+fn ask(what: &str) -> anyhow::Result<Secret> {
     if std::io::stdin().is_terminal() {
-        return Ok(Zeroizing::new(rpassword::prompt_password(format!(
+        return Ok(Secret::new(rpassword::prompt_password(format!(
             "{what}: "
         ))?));
     }
-    let mut line = Zeroizing::new(String::new());
+    let mut line = Secret::default();
     let read = std::io::stdin().lock().read_line(&mut line);
     ensure!(
         read.context("standard input can't be read")? > 0,
         "{what} is missing: write it to standard input, one a line"
     );
-    Ok(Zeroizing::new(
-        line.trim_end_matches(['\r', '\n']).to_owned(),
-    ))
+    Ok(Secret::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// Reads shares, one a line, up to an empty line or the end.
+fn lines() -> anyhow::Result<Vec<Secret>> {
+    let mut lines = vec![];
+    loop {
+        let mut line = Secret::default();
+        if std::io::stdin().is_terminal() {
+            let prompt = format!("Share {}, or nothing where that was all: ", lines.len() + 1);
+            line = Secret::new(rpassword::prompt_password(prompt)?);
+        } else {
+            std::io::stdin().lock().read_line(&mut line)?;
+        }
+        if line.trim().is_empty() {
+            return Ok(lines);
+        }
+        lines.push(line);
+    }
 }

@@ -1,8 +1,10 @@
 //! Runs every role in one process: projections, tracker, site.
 //!
 //! The ports are taken first, so that one that is in use is told before anything is touched; then
-//! comes the store, then the projections catch up, then the tracker learns what it must know before
-//! the first announce, and the site opens last. Stopping goes the other way round.
+//! comes the store. From then on the program is in one of two phases: with the vault open ([`living`])
+//! the projections catch up, the tracker learns what it must know before the first announce, and the
+//! site opens last; with the vault sealed ([`sealed`]) pages tell so, and what is left to do about it is
+//! done. Nothing of a phase outlives it but the sockets and the [`desk`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +12,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::app::{App, Site};
+use api::front::{Closed, Front};
+use domain::traffic::Batch;
 use infra::ephemera::InProcess;
 use infra::random;
 use projections::progress::Progress;
@@ -23,58 +27,93 @@ use tokio::task::JoinSet;
 use tracker::Tracker;
 
 use crate::config::{Config, Index};
-use crate::demo;
 use crate::store::Store;
 
 mod checkpoint;
+mod desk;
 mod health;
+mod living;
 pub(crate) mod past;
+mod sealed;
+mod sockets;
+mod switch;
+
+use desk::Desk;
+use sockets::Sockets;
 
 /// How long open requests may finish at shutdown.
 const FINISH: Duration = Duration::from_secs(5);
 
+/// What outlives a phase.
+pub(crate) struct Program {
+    config: Config,
+    listening: Listening,
+    tracker: Tracker,
+    desk: Arc<Desk>,
+    front: Arc<Front>,
+    sockets: Sockets,
+    /// Traffic that the log didn't take before the vault was sealed or lost.
+    waiting: Vec<(Batch, i64)>,
+    /// Whether the demo's data are wanted.
+    demo: bool,
+    signal: watch::Receiver<bool>,
+}
+
+/// How a phase ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The program is to stop.
+    Stopped,
+    /// The other phase begins.
+    Turned,
+}
+
 /// Runs until a signal, then stops in order.
 pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<()> {
-    let site = bind(&config).await?;
-    let announces = tracker::http::bind(config.announce.listen, config.tracker.threads)
-        .with_context(|| in_use("tracker", config.announce.listen, "--tracker"))?;
-    let metrics = tokio::net::TcpListener::bind(config.metrics.listen)
-        .await
-        .with_context(|| in_use("metrics page", config.metrics.listen, "metrics.listen"))?;
-    let listening = Listening {
-        site: site.local_addr()?,
-        announces: announces.address(),
+    let (sockets, listening) = Sockets::bind(&config).await?;
+    let mut store = Store::open_alone(&config).await?;
+    let tracker = Tracker::new(config.tracker.clone(), store.keys());
+    let desk = Arc::new(Desk::new(&config, &store, tracker.clone()));
+    let front = Arc::new(Front::new(Closed {
+        vault: Arc::<Desk>::clone(&desk),
+        site: Arc::new(site(&config, listening)),
+        random: Arc::new(random::System),
+    }));
+    desk.guard(Arc::clone(&front));
+    let signal = signals();
+    let watching = {
+        let (desk, stop) = (Arc::clone(&desk), signal.clone());
+        tokio::spawn(async move { desk.watch(stop).await })
     };
-    let store = Store::open_alone(&config).await?;
-    let running = Running::start(&config, &store, listening).await?;
-    let threads = tracker::http::serve(&running.tracker, announces, &running.stopped)?;
-    greet(&config, &running, listening);
-    if demo {
-        demo::fill(&config, &store, &running, listening.announces).await?;
+    let switches = tokio::spawn(switch::watch(
+        Arc::clone(&desk),
+        config.vault.clone(),
+        signal.clone(),
+    ));
+    let mut program = Program {
+        config,
+        listening,
+        tracker,
+        desk,
+        front,
+        sockets,
+        waiting: vec![],
+        demo,
+        signal,
+    };
+    loop {
+        let ended = if store.vault.is_open() {
+            living::run(&mut program, &mut store).await?
+        } else {
+            sealed::run(&mut program, &mut store).await?
+        };
+        if ended == Ended::Stopped {
+            break;
+        }
+        store.renew();
     }
-    let server = tokio::spawn(api::serve(
-        site,
-        running.app.clone(),
-        running.stopped.clone(),
-    ));
-    tokio::spawn(api::metrics::serve(
-        metrics,
-        running.app.clone(),
-        running.stopped.clone(),
-    ));
-    let checkpoints = tokio::spawn(checkpoint::keep(
-        store.audit(),
-        store.commands.clone(),
-        running.stopped.clone(),
-    ));
-    let store = watch_over(store).await;
-    tracing::info!("stopping");
-    running.stop(server).await;
-    for thread in threads {
-        let _ended = thread.join();
-    }
-    let _ended = checkpoints.await;
-    checkpoint::set(&store.audit(), &store.commands).await;
+    let _ended = (watching.await, switches.await);
+    program.sockets.close().await;
     store.close().await
 }
 
@@ -83,6 +122,27 @@ pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<()> {
 pub(crate) struct Listening {
     site: SocketAddr,
     announces: SocketAddr,
+}
+
+/// Turns true at a signal to stop.
+fn signals() -> watch::Receiver<bool> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        let both = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        );
+        if let (Ok(mut interrupt), Ok(mut terminate)) = both {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        tracing::info!("stopping");
+        stop.send_replace(true);
+    });
+    stopped
 }
 
 async fn bind(config: &Config) -> anyhow::Result<tokio::net::TcpListener> {
@@ -100,15 +160,14 @@ fn in_use(what: &str, address: SocketAddr, flag: &str) -> String {
 /// Everything that runs beside the sockets.
 pub(crate) struct Running {
     pub(crate) app: App,
-    pub(crate) tracker: Tracker,
     tasks: JoinSet<()>,
-    handover: tokio::task::JoinHandle<()>,
+    handover: tokio::task::JoinHandle<Vec<(Batch, i64)>>,
     stop: watch::Sender<bool>,
-    pub(crate) stopped: watch::Receiver<bool>,
 }
 
 impl Running {
-    async fn start(config: &Config, store: &Store, listening: Listening) -> anyhow::Result<Self> {
+    async fn start(program: &Program, store: &Store) -> anyhow::Result<Self> {
+        let (config, tracker) = (&program.config, &program.tracker);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let all = projections::all(&store.keys());
@@ -117,8 +176,7 @@ impl Running {
             Index::Disk => Search::on_disk(&config.data_dir.join("search"))?,
         });
         let reads = follow(store, &all, &search, &mut tasks, &stopped).await?;
-        let tracker = Tracker::new(config.tracker.clone(), store.keys());
-        learn(store, &reads, &tracker).await?;
+        learn(program, store, &reads).await?;
         let (list, list_reads, list_stop) = (tracker.clone(), reads.clone(), stopped.clone());
         tasks.spawn(async move { list.access().follow(&list_reads, list_stop).await });
         let (sweeper, sweeper_stop) = (tracker.clone(), stopped.clone());
@@ -126,28 +184,26 @@ impl Running {
         let (crediting, ledger, ledger_stop) =
             (tracker.clone(), store.commands.clone(), stopped.clone());
         let handover = tokio::spawn(async move { crediting.hand_over(&ledger, ledger_stop).await });
-        let app = app(config, store, listening, reads, &tracker, all);
+        let vault = Arc::<Desk>::clone(&program.desk);
+        let app = app(config, store, program.listening, reads, tracker, all, vault);
         Ok(Self {
             app,
-            tracker,
             tasks,
             handover,
             stop,
-            stopped,
         })
     }
 
-    /// Closes the site, then hands the last traffic over, then ends the projections.
-    async fn stop(mut self, server: tokio::task::JoinHandle<std::io::Result<()>>) {
+    /// Hands the last traffic over, then ends the projections; gives the traffic that the log didn't
+    /// take.
+    async fn stop(mut self) -> Vec<(Batch, i64)> {
         let _told = self.stop.send(true);
-        if tokio::time::timeout(FINISH, server).await.is_err() {
-            tracing::warn!("some requests were cut off");
-        }
-        let _handed = self.handover.await;
+        let left = self.handover.await.unwrap_or_default();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH, ended).await.is_err() {
             self.tasks.abort_all();
         }
+        left
     }
 }
 
@@ -159,6 +215,7 @@ fn app(
     reads: Reads,
     tracker: &Tracker,
     projections: Vec<Arc<dyn Projection>>,
+    vault: Arc<dyn api::vault::Vault>,
 ) -> App {
     let (pool, feed) = (store.pools.read.clone(), Arc::clone(&store.feed));
     App {
@@ -177,6 +234,7 @@ fn app(
             progress: reads.progress(),
         }),
         is_set_up: Arc::default(),
+        vault,
         reads,
     }
 }
@@ -212,7 +270,7 @@ async fn follow(
 }
 
 /// Waits for the projections, then tells the tracker what it must know before the first announce.
-async fn learn(store: &Store, reads: &Reads, tracker: &Tracker) -> anyhow::Result<()> {
+async fn learn(program: &Program, store: &Store, reads: &Reads) -> anyhow::Result<()> {
     let head = store.feed.head().await?;
     let projections = projections::all(&store.keys()).len() + 1;
     let mut progress = reads.progress();
@@ -223,17 +281,23 @@ async fn learn(store: &Store, reads: &Reads, tracker: &Tracker) -> anyhow::Resul
         .await
         .is_err()
     {
+        anyhow::ensure!(store.vault.is_open(), infra::vault::VaultError::Sealed);
         let least = progress
             .borrow()
             .standing()
             .values()
             .map(|standing| standing.position)
-            .min();
-        tracing::info!(position = %least.unwrap_or_default(), of = %head, "projections catch up");
+            .min()
+            .unwrap_or_default();
+        tracing::info!(position = %least, of = %head, "projections catch up");
+        program
+            .desk
+            .doing("bringing the projections up to date", least.0, head.0);
     }
-    tracker.access().catch_up(reads).await?;
+    program.tracker.access().catch_up(reads).await?;
     let runs = projections::traffic::last_runs(reads).await?;
-    tracker.remember(runs, projections::traffic::snatches(reads).await?);
+    let snatches = projections::traffic::snatches(reads).await?;
+    program.tracker.remember(runs, snatches);
     Ok(())
 }
 
@@ -261,7 +325,8 @@ fn site(config: &Config, listening: Listening) -> Site {
     }
 }
 
-fn greet(config: &Config, running: &Running, listening: Listening) {
+fn greet(program: &Program) {
+    let (config, listening) = (&program.config, program.listening);
     let mode = if config.database.url.is_empty() {
         "embedded PostgreSQL"
     } else {
@@ -272,7 +337,7 @@ fn greet(config: &Config, running: &Running, listening: Listening) {
         .canonicalize()
         .unwrap_or_else(|_| config.data_dir.clone());
     tracing::info!(
-        site = running.app.site.origin(),
+        site = site(config, listening).origin(),
         tracker = %listening.announces,
         data = %data.display(),
         mode,
@@ -280,19 +345,12 @@ fn greet(config: &Config, running: &Running, listening: Listening) {
     );
 }
 
-/// Waits for a signal to stop; brings the embedded database up again when it dies meanwhile.
-async fn watch_over(mut store: Store) -> Store {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return store;
-    };
+/// Waits for something, and brings the embedded database up again when it dies meanwhile.
+async fn watch_over<T>(store: &mut Store, until: impl Future<Output = T>) -> T {
+    let mut until = std::pin::pin!(until);
     loop {
         tokio::select! {
-            _ = interrupt.recv() => return store,
-            _ = terminate.recv() => return store,
+            done = &mut until => return done,
             () = tokio::time::sleep(Duration::from_millis(500)) => store.revive(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use commands::Commands;
@@ -13,12 +14,14 @@ use infra::feed::LogFeed;
 use infra::history::LogHistory;
 use infra::postgres::{self, Pools};
 use infra::random;
-use infra::vault::{self, Vault};
+use infra::vault::{Vault, VaultError};
 use projections::feed::Feed;
 use projections::history::History;
-use zeroize::Zeroizing;
 
 use crate::config::Config;
+
+/// How long a database of our own may take to come or to go.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The open event store.
 pub(crate) struct Store {
@@ -34,52 +37,50 @@ impl Store {
     /// Opens the store: a given database, the one that another program of ours serves from the data
     /// directory, or an embedded one.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let (url, embedded) = find(config)?;
-        Self::connect(config, &url, embedded).await
-    }
-
-    /// Brings the master key's file back by the Panic Password, without opening the store.
-    pub(crate) async fn restore_key(
-        config: &Config,
-        password: Zeroizing<String>,
-    ) -> anyhow::Result<()> {
-        let (url, embedded) = find(config)?;
-        let pools = postgres::connect(&url).await?;
-        let restored = vault::restore(&pools.log, &key_path(config), password).await;
-        pools.log.close().await;
-        pools.read.close().await;
-        if let Some(embedded) = embedded {
-            embedded.stop()?;
+        let store = Self::open_closed(config).await?;
+        match store.vault.unlock(&store.key_path(config)).await {
+            Ok(()) => Ok(store),
+            Err(error) => store.refuse(error).await,
         }
-        Ok(restored?)
     }
 
-    /// Opens the store as the one program that serves from the data directory.
+    /// Opens the store, and the vault where it isn't sealed.
+    pub(crate) async fn open_any(config: &Config) -> anyhow::Result<Self> {
+        Self::open_closed(config).await?.unlocked(config).await
+    }
+
+    /// Opens the store as the one program that serves from the data directory, and the vault where it
+    /// isn't sealed.
     pub(crate) async fn open_alone(config: &Config) -> anyhow::Result<Self> {
         make_folder(&config.data_dir)?;
         let (url, embedded) = match config.database.url.as_str() {
             "" => start(config)?,
             given => (given.to_owned(), None),
         };
-        Self::connect(config, &url, embedded).await
+        let store = Self::connect(&url, embedded).await?;
+        store.unlocked(config).await
     }
 
-    async fn connect(
-        config: &Config,
-        url: &str,
-        embedded: Option<Embedded>,
-    ) -> anyhow::Result<Self> {
+    /// Opens the store without its keys.
+    pub(crate) async fn open_closed(config: &Config) -> anyhow::Result<Self> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (url, embedded) = find(config)?;
+            // A server whose program was killed shuts down just now.
+            let passing = config.database.url.is_empty() && embedded.is_none();
+            match Self::connect(&url, embedded).await {
+                Err(_) if passing && Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn connect(url: &str, embedded: Option<Embedded>) -> anyhow::Result<Self> {
         let pools = postgres::connect(url).await?;
-        let vault = Vault::open(pools.log.clone(), &key_path(config)).await?;
-        let vault = Arc::new(vault);
-        let events = EventStore::new(pools.log.clone(), Arc::clone(&vault));
-        let feed = Arc::new(LogFeed::new(
-            pools.log.clone(),
-            Arc::clone(&vault),
-            events.head(),
-        ));
-        let keys = Arc::<Vault>::clone(&vault);
-        let commands = Commands::new(Arc::new(events), Arc::new(random::System), keys);
+        let vault = Arc::new(Vault::closed(pools.log.clone()));
+        let (commands, feed) = roles(&pools, &vault);
         Ok(Self {
             pools,
             vault,
@@ -87,6 +88,29 @@ impl Store {
             feed,
             embedded,
         })
+    }
+
+    async fn unlocked(self, config: &Config) -> anyhow::Result<Self> {
+        match self.vault.unlock(&self.key_path(config)).await {
+            Ok(()) | Err(VaultError::Sealed) => Ok(self),
+            Err(error) => self.refuse(error).await,
+        }
+    }
+
+    async fn refuse(self, error: VaultError) -> anyhow::Result<Self> {
+        self.close().await?;
+        Err(error.into())
+    }
+
+    /// Forgets every state and event that the write side and the feed keep in memory.
+    pub(crate) fn renew(&mut self) {
+        (self.commands, self.feed) = roles(&self.pools, &self.vault);
+    }
+
+    /// Gives where the master key's file is.
+    #[expect(clippy::unused_self, reason = "whoever has the store asks it")]
+    pub(crate) fn key_path(&self, config: &Config) -> PathBuf {
+        config.data_dir.join("keys/master.key")
     }
 
     /// Brings the database of our own up again, if it died.
@@ -155,8 +179,13 @@ fn find(config: &Config) -> anyhow::Result<(String, Option<Embedded>)> {
     }
 }
 
-fn key_path(config: &Config) -> PathBuf {
-    config.data_dir.join("keys/master.key")
+/// Makes the write side and the feed.
+fn roles(pools: &Pools, vault: &Arc<Vault>) -> (Commands, Arc<dyn Feed>) {
+    let events = EventStore::new(pools.log.clone(), Arc::clone(vault));
+    let feed = LogFeed::new(pools.log.clone(), Arc::clone(vault), events.head());
+    let keys = Arc::<Vault>::clone(vault);
+    let commands = Commands::new(Arc::new(events), Arc::new(random::System), keys);
+    (commands, Arc::new(feed))
 }
 
 fn start(config: &Config) -> anyhow::Result<(String, Option<Embedded>)> {

@@ -13,6 +13,8 @@ use projections::proof::Proofs;
 use projections::rebuild::Rebuilds;
 use projections::swarm::Swarms;
 
+use crate::vault::Vault;
+
 /// What handlers share; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -38,6 +40,8 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// The site's facts.
     pub site: Arc<Site>,
+    /// The vault: the Panic Password, and the panic.
+    pub vault: Arc<dyn Vault>,
     /// Whether the site can serve, asked anew for `/health/ready`.
     pub health: Arc<dyn Health>,
     /// Whether the first administrator was seen; it never turns back.

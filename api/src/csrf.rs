@@ -4,6 +4,7 @@
 //! neither sends the session's token in `X-CSRF-Token`. Forms carry the token besides.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::{FromRequest, FromRequestParts as _, Request, State};
@@ -12,9 +13,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use subtle::ConstantTimeEq as _;
 
-use crate::app::App;
+use crate::app::{App, Site};
 use crate::problem::Problem;
 use crate::session::SignedIn;
+use crate::vault::Secret;
 
 /// Refuses what another site makes a browser send.
 pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -26,7 +28,7 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
     if safe || request.uri().path() == "/csp-report" {
         return next.run(request).await;
     }
-    match origin(&app, request.headers()) {
+    match origin(&app.site, request.headers()) {
         Origin::Ours => next.run(request).await,
         Origin::Foreign => foreign().into_response(),
         Origin::Unsaid => {
@@ -47,17 +49,37 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
     }
 }
 
+/// Refuses what another site makes a browser send, where nobody is signed in: who says nothing of
+/// where it comes from is no browser, and carries nothing that could be misused.
+pub(crate) async fn check_guest(
+    State(site): State<Arc<Site>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    if safe || request.uri().path() == "/csp-report" {
+        return next.run(request).await;
+    }
+    match origin(&site, request.headers()) {
+        Origin::Ours | Origin::Unsaid => next.run(request).await,
+        Origin::Foreign => foreign().into_response(),
+    }
+}
+
 enum Origin {
     Ours,
     Foreign,
     Unsaid,
 }
 
-fn origin(app: &App, headers: &HeaderMap) -> Origin {
+fn origin(site: &Site, headers: &HeaderMap) -> Origin {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
         (Some("same-origin" | "none"), _) => Origin::Ours,
-        (None, Some(origin)) if app.site.origins.iter().any(|ours| ours == origin) => Origin::Ours,
+        (None, Some(origin)) if site.origins.iter().any(|ours| ours == origin) => Origin::Ours,
         (Some(_), _) | (None, Some(_)) => Origin::Foreign,
         (None, None) => Origin::Unsaid,
     }
@@ -99,6 +121,11 @@ impl CheckedForm {
     /// Gives a field; empty when it is absent.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
+    }
+
+    /// Takes a password out; empty when it is absent.
+    pub(crate) fn secret(&mut self, name: &str) -> Secret {
+        Secret::new(self.fields.remove(name).unwrap_or_default())
     }
 }
 

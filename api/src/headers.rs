@@ -1,5 +1,7 @@
 //! The headers of every answer, and where browsers report what the policy refused.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -8,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::post;
 
-use crate::app::App;
+use crate::app::Site;
 
 /// What pages may load: everything starts from nothing, and is ours.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
@@ -34,12 +36,12 @@ const FIXED: [(HeaderName, &str); 6] = [
 ];
 
 /// Gives the route to which browsers report.
-pub(crate) fn routes() -> Router<App> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/csp-report", post(reported))
 }
 
 /// Sets the headers that an answer doesn't have yet.
-pub(crate) async fn set(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn set(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in FIXED {
@@ -50,7 +52,7 @@ pub(crate) async fn set(State(app): State<App>, request: Request, next: Next) ->
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    if app.site.is_secure() {
+    if site.is_secure() {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         headers
             .entry(header::STRICT_TRANSPORT_SECURITY)

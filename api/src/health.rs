@@ -12,12 +12,21 @@ use crate::app::App;
 /// Gives the routes.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
-        .route("/health/live", get(async || Json(json!({ "live": true }))))
+        .route("/health/live", get(live))
         .route("/health/ready", get(ready))
 }
 
+/// Says that the program lives.
+pub(crate) async fn live() -> Json<serde_json::Value> {
+    Json(json!({ "live": true }))
+}
+
 async fn ready(State(app): State<App>) -> Response {
-    let reasons = app.health.reasons().await;
+    told(&app.health.reasons().await)
+}
+
+/// Says whether the site can serve, and why not.
+pub(crate) fn told(reasons: &[String]) -> Response {
     let status = if reasons.is_empty() {
         StatusCode::OK
     } else {

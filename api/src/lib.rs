@@ -1,16 +1,18 @@
 //! The web edge: pages, the sign-in API, health.
 //!
-//! A request passes [`headers`], [`past`], [`csrf`], [`position`] and the guard of a site that isn't set up, then a handler.
-//! Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
+//! [`front`] tells whether the living site answers or the [`sealed`] one. A request to the living one
+//! passes [`headers`], [`past`], [`csrf`], [`position`] and the guard of a site that isn't set up, then
+//! a handler. Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
 //! [`problem::Problem`], shown as problem+json or as a page.
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 pub mod app;
+pub mod front;
 pub mod headers;
 pub mod metrics;
 pub mod problem;
@@ -21,27 +23,17 @@ pub mod vault;
 
 mod csrf;
 mod health;
+mod panic;
 mod past;
 mod position;
+mod sealed;
 mod web;
 
 use app::App;
+pub use front::{Closed, Front, serve};
 
 /// The largest body of a request that isn't an upload.
 const LARGEST_BODY: usize = 64 * 1024;
-
-/// Serves the site until `stop` turns true, then lets open requests finish.
-pub async fn serve(
-    listener: TcpListener,
-    app: App,
-    mut stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(app))
-        .with_graceful_shutdown(async move {
-            let _closed = stop.wait_for(|stop| *stop).await;
-        })
-        .await
-}
 
 /// Gives every route with its layers.
 pub fn router(app: App) -> Router {
@@ -49,6 +41,7 @@ pub fn router(app: App) -> Router {
         .merge(sign_in::routes())
         .merge(health::routes())
         .merge(headers::routes())
+        .merge(panic::routes())
         .merge(web::routes())
         .fallback(async || problem::Problem::not_found())
         .method_not_allowed_fallback(async || problem::Problem::method())
@@ -58,8 +51,8 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), past::guard))
         .layer(from_fn_with_state(app.clone(), web::setup::guard))
         .layer(from_fn(problem::in_time))
-        .layer(from_fn_with_state(app.clone(), problem::show))
-        .layer(from_fn_with_state(app.clone(), headers::set))
+        .layer(from_fn_with_state(Arc::clone(&app.site), problem::show))
+        .layer(from_fn_with_state(Arc::clone(&app.site), headers::set))
         .layer(from_fn(problem::name_request))
         .with_state(app)
 }

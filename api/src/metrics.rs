@@ -1,5 +1,6 @@
 //! What the program measures of itself, in the text format of Prometheus, on a port of its own.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use axum::Router;
@@ -7,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use domain::vault::State as Stands;
 use projections::rebuild::Rebuilding;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
@@ -16,18 +18,20 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::front::Front;
 use crate::problem::Problem;
+use crate::vault::Standing;
 use crate::web::staff::{Projected, standing};
 
 /// Serves `/metrics` until `stop` turns true.
 pub async fn serve(
     listener: TcpListener,
-    app: App,
+    front: Arc<Front>,
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let router = Router::new()
         .route("/metrics", get(metrics))
-        .with_state(app);
+        .with_state(front);
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
             let _closed = stop.wait_for(|stop| *stop).await;
@@ -35,12 +39,15 @@ pub async fn serve(
         .await
 }
 
-async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+async fn metrics(State(front): State<Arc<Front>>) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("opentracker");
-    let head = gauge(&mut registry, "log_position", "Last position of the log");
-    head.set(app.feed.head().await?.0);
-    swarms(&mut registry, &app);
-    projections(&mut registry, &standing(&app).await?);
+    vault(&mut registry, &front.vault().standing().borrow());
+    if let Some(app) = front.app() {
+        let head = gauge(&mut registry, "log_position", "Last position of the log");
+        head.set(app.feed.head().await?.0);
+        swarms(&mut registry, &app);
+        projections(&mut registry, &standing(&app).await?);
+    }
     let resident = Gauge::<i64>::default();
     let help = "Memory that the process holds";
     registry.register_with_unit("resident_memory", help, Unit::Bytes, resident.clone());
@@ -55,6 +62,21 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     let gauge = Gauge::default();
     registry.register(name, help, gauge.clone());
     gauge
+}
+
+/// How the vault stands; a sealed site tells this and nothing of what it held.
+fn vault(registry: &mut Registry, standing: &Standing) {
+    let help = "How the vault stands: 0 open, 1 sealing, 2 sealed, 3 restoring";
+    gauge(registry, "vault_state", help).set(match standing.state {
+        Stands::Open => 0,
+        Stands::Sealing => 1,
+        Stands::Sealed => 2,
+        Stands::Restoring => 3,
+    });
+    let help = "How much of sealing or restoring is done";
+    gauge(registry, "vault_done", help).set(standing.done);
+    let help = "How much there is to do of sealing or restoring";
+    gauge(registry, "vault_total", help).set(standing.total);
 }
 
 fn swarms(registry: &mut Registry, app: &App) {

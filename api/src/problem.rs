@@ -1,17 +1,18 @@
 //! What went wrong: RFC 9457 problem+json, or the same as a page for who reads HTML.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use commands::Refusal;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::app::Site;
 use crate::web::layout;
 
 /// What went wrong, in words for the person and the program that asked.
@@ -98,6 +99,20 @@ impl Problem {
     /// It collides with something that is there.
     pub fn conflict(kind: &'static str, title: &str, detail: &str) -> Self {
         Self::new(StatusCode::CONFLICT, kind, title, detail)
+    }
+
+    /// It was tried too often.
+    pub fn too_often(detail: &str, seconds: u32) -> Self {
+        let often = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-often",
+            "Too many tries",
+            detail,
+        );
+        Self {
+            retry_after: Some(seconds),
+            ..often
+        }
     }
 
     /// Something outside is away; trying again is right.
@@ -215,13 +230,17 @@ pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     answered.unwrap_or_else(|_| Problem::unavailable().into_response())
 }
 
-/// Shows a problem as a page to who reads HTML.
-pub(crate) async fn show(State(app): State<App>, request: Request, next: Next) -> Response {
-    let accepts = request
-        .headers()
+/// Tells whether who asks reads pages.
+pub(crate) fn reads_html(headers: &HeaderMap) -> bool {
+    let accepts = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
-    let html = accepts.is_some_and(|accepts| accepts.contains("text/html"));
+    accepts.is_some_and(|accepts| accepts.contains("text/html"))
+}
+
+/// Shows a problem as a page to who reads HTML.
+pub(crate) async fn show(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let html = reads_html(request.headers());
     let name = request
         .extensions()
         .get::<RequestId>()
@@ -231,7 +250,7 @@ pub(crate) async fn show(State(app): State<App>, request: Request, next: Next) -
     let response = next.run(request).await;
     match response.extensions().get::<Problem>() {
         Some(problem) if html => {
-            let page = layout::problem_page(&app.site, theme, problem, &name);
+            let page = layout::problem_page(&site, theme, problem, &name);
             let mut shown = (problem.status, page).into_response();
             for kept in [
                 header::RETRY_AFTER,

@@ -23,9 +23,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::app::App;
+use crate::panic::strength;
 use crate::problem::{Problem, sentence};
 use crate::proof_of_work::{self, Purpose};
 use crate::session::{self, SignedIn};
+use crate::vault::Secret;
 
 pub mod scram;
 
@@ -46,7 +48,7 @@ pub(crate) fn routes() -> Router<App> {
 /// A JSON body; what is wrong with it is told as a problem.
 #[derive(FromRequest)]
 #[from_request(via(Json), rejection(Problem))]
-struct Body<T>(T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
@@ -61,6 +63,16 @@ impl From<JsonRejection> for Problem {
 #[derive(Deserialize)]
 struct Asked {
     username: String,
+    #[serde(default)]
+    purpose: scram::Purpose,
+}
+
+/// Gives the name under which a challenge is kept: one that was made for something else isn't found.
+fn challenge_key(purpose: scram::Purpose, challenge: &str) -> String {
+    match purpose {
+        scram::Purpose::SignIn => format!("challenge:{challenge}"),
+        scram::Purpose::Panic => format!("panic-challenge:{challenge}"),
+    }
 }
 
 #[derive(Serialize)]
@@ -81,9 +93,8 @@ async fn challenge(
     let mut random = [0; 32];
     app.random.fill(&mut random);
     let challenge = hex::encode(random);
-    app.ephemera
-        .put(&format!("challenge:{challenge}"), folded.as_bytes(), LIFE)
-        .await?;
+    let key = challenge_key(asked.purpose, &challenge);
+    app.ephemera.put(&key, folded.as_bytes(), LIFE).await?;
     Ok(Json(Asking {
         salt: STANDARD.encode(credentials.salt),
         challenge,
@@ -147,43 +158,13 @@ async fn login(
     headers: HeaderMap,
     Body(login): Body<Login>,
 ) -> Result<Response, Problem> {
-    // The challenge is spent before anything is checked.
-    let valid = login.challenge.len() == 64
-        && login
-            .challenge
-            .bytes()
-            .all(|digit| digit.is_ascii_hexdigit());
-    let bound = if valid {
-        app.ephemera
-            .take(&format!("challenge:{}", login.challenge))
-            .await?
-    } else {
-        None
+    let answer = Answer {
+        username: &login.username,
+        challenge: &login.challenge,
+        proof: &login.proof,
+        client_nonce: &login.client_nonce,
     };
-    if bound.as_deref() != Some(folded(&login.username).as_bytes()) {
-        return Err(unauthorized(
-            "The challenge was used or is too old. Try again: another one will be made.",
-        ));
-    }
-    let (member, credentials) = credentials_of(&app, &login.username).await?;
-    let proof = STANDARD
-        .decode(&login.proof)
-        .ok()
-        .and_then(|proof| proof.try_into().ok())
-        .unwrap_or([0; 32]);
-    let signature = app.site.origins.iter().find_map(|origin| {
-        let transcript = scram::transcript(&scram::Exchange {
-            origin,
-            username: &login.username,
-            credentials: &credentials,
-            challenge: &login.challenge,
-            client_nonce: &login.client_nonce,
-        });
-        scram::verify(&credentials, &transcript, &proof)
-    });
-    let (Some(member), Some(signature)) = (member, signature) else {
-        return Err(unauthorized("The name or the password is wrong."));
-    };
+    let (member, signature) = proved(&app, scram::Purpose::SignIn, &answer).await?;
     let profile = app
         .commands
         .member(member)
@@ -195,6 +176,62 @@ async fn login(
         "user": { "id": member, "name": profile.name.as_str(), "role": profile.role },
     });
     Ok(([(header::SET_COOKIE, cookie)], Json(answer)).into_response())
+}
+
+/// What answers a challenge.
+#[derive(Clone, Copy)]
+pub(crate) struct Answer<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) challenge: &'a str,
+    pub(crate) proof: &'a str,
+    pub(crate) client_nonce: &'a str,
+}
+
+/// Spends a challenge and checks the answer to it; gives who proved, and the site's own proof.
+pub(crate) async fn proved(
+    app: &App,
+    purpose: scram::Purpose,
+    answer: &Answer<'_>,
+) -> Result<(MemberId, [u8; 32]), Problem> {
+    let (username, challenge) = (answer.username, answer.challenge);
+    // The challenge is spent before anything is checked.
+    let valid = challenge.len() == 64 && challenge.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let bound = if valid {
+        app.ephemera
+            .take(&challenge_key(purpose, challenge))
+            .await?
+    } else {
+        None
+    };
+    if bound.as_deref() != Some(folded(username).as_bytes()) {
+        return Err(unauthorized(
+            "The challenge was used or is too old. Try again: another one will be made.",
+        ));
+    }
+    let (member, credentials) = credentials_of(app, username).await?;
+    let proof = STANDARD
+        .decode(answer.proof)
+        .ok()
+        .and_then(|proof| proof.try_into().ok())
+        .unwrap_or([0; 32]);
+    let signature = app.site.origins.iter().find_map(|origin| {
+        let transcript = scram::transcript(&scram::Exchange {
+            purpose,
+            origin,
+            username,
+            credentials: &credentials,
+            challenge,
+            client_nonce: answer.client_nonce,
+        });
+        scram::verify(&credentials, &transcript, &proof)
+    });
+    let (Some(member), Some(signature)) = (member, signature) else {
+        return Err(unauthorized(match purpose {
+            scram::Purpose::SignIn => "The name or the password is wrong.",
+            scram::Purpose::Panic => "This isn't your own password. Nothing was changed.",
+        }));
+    };
+    Ok((member, signature))
 }
 
 fn unauthorized(detail: &str) -> Problem {
@@ -224,6 +261,8 @@ struct Registration {
     auth_scheme: String,
     pow_challenge: String,
     pow_nonce: String,
+    /// What the first administrator may set besides.
+    panic_password: Option<String>,
 }
 
 impl Registration {
@@ -270,21 +309,41 @@ async fn register(
     headers: HeaderMap,
     Body(registration): Body<Registration>,
 ) -> Result<Response, Problem> {
+    if registration.panic_password.is_some() {
+        return Err(Problem::invalid("`panicPassword` belongs to the set-up."));
+    }
     let join = registration.redeemed(&app).await?;
     let registered = app.commands.register(join).await;
     let closed = "Registration is closed. Ask the staff of the site to open it.";
-    joined(&app, &headers, registered, closed).await
+    joined(&app, &headers, registered, false, closed).await
 }
 
 async fn set_up(
     State(app): State<App>,
     headers: HeaderMap,
-    Body(registration): Body<Registration>,
+    Body(mut registration): Body<Registration>,
 ) -> Result<Response, Problem> {
+    // What is wrong with it is told before anything is made.
+    let password = registration.panic_password.take().map(Secret::new);
+    if let Some(password) = &password {
+        let known = [app.site.name.as_str(), registration.username.as_str()];
+        strength::check(password, &known).map_err(|wrong| Problem::invalid(&wrong))?;
+    }
     let join = registration.redeemed(&app).await?;
-    let made = app.commands.set_up(join).await;
+    let mut made = app.commands.set_up(join).await;
+    let mut is_set = false;
+    if let (Ok(done), Some(password)) = (&mut made, password) {
+        match app.vault.set_password(done.of, None, password).await {
+            Ok(position) => {
+                done.position = done.position.max(position);
+                is_set = true;
+            }
+            // The administrator is made; the page leads them to where it is set.
+            Err(error) => tracing::warn!(%error, "the Panic Password wasn't set"),
+        }
+    }
     let late = "The site has its first administrator already. Sign in.";
-    joined(&app, &headers, made, late).await
+    joined(&app, &headers, made, is_set, late).await
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
@@ -292,6 +351,7 @@ async fn joined(
     app: &App,
     headers: &HeaderMap,
     joined: Result<commands::Done<MemberId>, Refusal<Rejection>>,
+    is_set: bool,
     closed: &str,
 ) -> Result<Response, Problem> {
     let done = joined.map_err(|refusal| match refusal {
@@ -307,7 +367,7 @@ async fn joined(
     })?;
     app.reads.wait_for(done.position).await;
     let cookie = session::begin(app, done.of, headers).await?;
-    let answer = json!({ "success": true, "user": { "id": done.of } });
+    let answer = json!({ "success": true, "user": { "id": done.of }, "panicPassword": is_set });
     let head = [
         (header::SET_COOKIE, cookie),
         (

@@ -12,8 +12,10 @@ pub(crate) mod markdown;
 
 pub(crate) mod audit;
 pub(crate) mod home;
+pub(crate) mod panic;
 pub(crate) mod profile;
 pub(crate) mod register;
+pub(crate) mod sealed;
 pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
@@ -31,6 +33,7 @@ pub(crate) fn routes() -> Router<App> {
         .merge(asset::routes())
         .merge(audit::routes())
         .merge(home::routes())
+        .merge(panic::routes())
         .merge(profile::routes())
         .merge(register::routes())
         .merge(settings::routes())

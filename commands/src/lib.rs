@@ -21,7 +21,7 @@ use std::sync::Arc;
 use domain::{Actor, Decider, Keyed, Meta, Position, id::CommandId};
 use uuid::Uuid;
 
-use ports::{Claim, EventLog, Flush, PanicSlot, Random};
+use ports::{Claim, EventLog, Flush, Random, VaultChange};
 pub use refusal::Refusal;
 
 /// The write side: the one way to change anything.
@@ -55,8 +55,8 @@ pub(crate) struct Frame {
     pub(crate) releases: Vec<Claim>,
     /// The traffic batch that this append is.
     pub(crate) flush: Option<Flush>,
-    /// The panic slot that goes beside the log with the append.
-    pub(crate) slot: Option<PanicSlot>,
+    /// What changes in the vault with the append.
+    pub(crate) vault: Option<VaultChange>,
 }
 
 impl Commands {
@@ -83,7 +83,7 @@ impl Commands {
             claims: vec![],
             releases: vec![],
             flush: None,
-            slot: None,
+            vault: None,
         }
     }
 

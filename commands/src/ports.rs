@@ -106,8 +106,21 @@ pub struct Append {
     pub releases: Vec<Claim>,
     /// The traffic batch that this append is.
     pub flush: Option<Flush>,
-    /// The panic slot that stands beside the log from this append on.
-    pub slot: Option<PanicSlot>,
+    /// What changes in the vault with this append.
+    pub vault: Option<VaultChange>,
+}
+
+/// What changes in the vault, in the transaction of the event that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VaultChange {
+    /// Another panic slot stands beside the log.
+    Slot(PanicSlot),
+    /// Nothing is appended any more, and no key stands beside the log.
+    Seal,
+    /// Other keys stand beside the log, as the vault made them, in JSON.
+    Rekey(String),
+    /// Other keys stand beside the log, and the vault is open again.
+    Reopen(String),
 }
 
 /// The way back to the master key, as the vault made it.

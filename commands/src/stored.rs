@@ -282,7 +282,7 @@ impl Repository {
             claims: frame.claims,
             releases: frame.releases,
             flush: frame.flush,
-            slot: frame.slot,
+            vault: frame.vault,
         };
         let appended = self.log.append(append).await.map_err(|error| match error {
             AppendError::Conflict => PersistenceError::OptimisticLockError,

@@ -146,7 +146,9 @@ impl Decider for Vault {
             }
             (_, Command::ChangePassword { .. }) => return Err(Rejection::Changed),
             (None, Command::Seal) => return Err(Rejection::NoPassword),
-            (_, Command::Seal | Command::RotateKeys) if self.sealed => return Err(Rejection::Sealed),
+            (_, Command::Seal | Command::RotateKeys) if self.sealed => {
+                return Err(Rejection::Sealed);
+            }
             (_, Command::Seal) => Event::VaultSealed {},
             (_, Command::Restore) if self.sealed => Event::VaultRestored {},
             (_, Command::Restore) => return Err(Rejection::NotSealed),

@@ -3,16 +3,19 @@
 //! Positions are gapless, because each batch begins right behind the one before, is committed after
 //! it, and not at all where that one failed. The position's primary key lets no second writer take the
 //! same one: it waits for the first, fails, and reads the head again. So a position is only ever
-//! visible after all before it. [`writer`] is the loop, [`rows`] the statement.
+//! visible after all before it. Each batch is fenced by the vault: where it was sealed or has other
+//! keys meanwhile, nothing is appended. [`writer`] is the loop, [`rows`] the statement.
 
-use commands::ports::{AppendError, Appended, Claim, Flush, PanicSlot, Unavailable};
+use std::sync::Arc;
+
+use commands::ports::{AppendError, Appended, Claim, Flush, Unavailable, VaultChange};
 use domain::Position;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::seal;
-use crate::vault::NewKey;
+use crate::vault::{NewKey, Vault};
 
 mod rows;
 mod writer;
@@ -34,7 +37,7 @@ pub(crate) struct Prepared {
     pub(crate) claims: Vec<Claim>,
     pub(crate) releases: Vec<Claim>,
     pub(crate) flush: Option<Flush>,
-    pub(crate) slot: Option<PanicSlot>,
+    pub(crate) vault: Option<VaultChange>,
     pub(crate) key: Option<NewKey>,
 }
 
@@ -61,9 +64,9 @@ pub(crate) struct Appender {
 
 impl Appender {
     /// Starts the writer; it ends when the last handle is dropped. `head` is told each new head.
-    pub(crate) fn start(pool: PgPool, head: watch::Sender<Position>) -> Self {
+    pub(crate) fn start(pool: PgPool, vault: Arc<Vault>, head: watch::Sender<Position>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        tokio::spawn(Writer::new(pool, jobs, head).run());
+        tokio::spawn(Writer::new(pool, vault, jobs, head).run());
         Self { queue }
     }
 

@@ -8,6 +8,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -149,18 +150,27 @@ impl Embedded {
     }
 
     /// Gives the connection string of a cluster that another program serves from this directory.
+    ///
+    /// What is left of a server that was killed holds the lock a little longer; it is waited for.
     pub fn running(data: &Path) -> Option<String> {
         let data = data.canonicalize().ok()?;
-        let file = OpenOptions::new()
-            .write(true)
-            .open(data.join("lock"))
-            .ok()?;
-        if Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok() {
-            return None;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let file = OpenOptions::new()
+                .write(true)
+                .open(data.join("lock"))
+                .ok()?;
+            if Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok() {
+                return None;
+            }
+            let folder = std::fs::read_to_string(data.join("sockets")).ok()?;
+            let folder = Path::new(folder.trim());
+            let answers = UnixStream::connect(folder.join(".s.PGSQL.5432")).is_ok();
+            if answers || Instant::now() > until {
+                return Some(url(folder));
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
-        std::fs::read_to_string(data.join("sockets"))
-            .ok()
-            .map(|folder| url(Path::new(folder.trim())))
     }
 
     /// Stops the server: in order first, then at once.

@@ -67,7 +67,7 @@ impl EventStore {
     /// Makes the event store and starts its appender.
     pub fn new(pool: PgPool, vault: Arc<Vault>) -> Self {
         let (told, head) = watch::channel(Position(0));
-        let appender = Appender::start(pool.clone(), told);
+        let appender = Appender::start(pool.clone(), Arc::clone(&vault), told);
         Self {
             pool,
             vault,
@@ -115,7 +115,7 @@ impl EventStore {
             claims: append.claims,
             releases: append.releases,
             flush: append.flush,
-            slot: append.slot,
+            vault: append.vault,
             key: new_key,
         })
     }

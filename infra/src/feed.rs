@@ -149,7 +149,6 @@ async fn listen(
 
 async fn connect(pool: &PgPool) -> Option<PgListener> {
     let mut listener = PgListener::connect_with(pool).await.ok()?;
-    listener.ignore_pool_close_event(true);
     listener.listen("event_log").await.ok()?;
     Some(listener)
 }
@@ -226,7 +225,7 @@ fn not_read(error: OpenError) -> NotRead {
             position,
         } => event(position, "its key is gone".to_owned()),
         OpenError::Sealed {
-            source: VaultError::Database(_),
+            source: VaultError::Database(_) | VaultError::Sealed,
             ..
         } => NotRead::Away(Unavailable(Box::new(error))),
         OpenError::Sealed { position, source } => event(position, source.to_string()),

@@ -13,9 +13,11 @@ pub mod event_store;
 pub mod feed;
 pub mod history;
 pub mod library;
+pub mod panic;
 pub mod postgres;
 pub mod random;
 pub mod replay;
+pub mod step;
 pub mod vault;
 
 mod appender;

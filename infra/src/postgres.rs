@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use projections::SCHEMA;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _, PgPool};
 
 /// How long a caller waits for a connection before it is told that the database is away.
@@ -67,12 +67,49 @@ fn pool(most: u32) -> PgPoolOptions {
         .test_before_acquire(false)
         .before_acquire(|connection, used| {
             Box::pin(async move {
-                if used.idle_for > IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
+                // One that is dead makes room for another.
+                Ok(used.idle_for <= IDLE || connection.ping().await.is_ok())
             })
         })
+}
+
+/// Notifications of a channel; a lost connection is made again.
+#[derive(Debug)]
+pub struct Heard {
+    pool: Pool,
+    channel: &'static str,
+    listener: Option<PgListener>,
+}
+
+impl Heard {
+    /// Listens to a channel from the first [`Self::next`] on.
+    pub fn on(pool: &Pool, channel: &'static str) -> Self {
+        Self {
+            pool: pool.clone(),
+            channel,
+            listener: None,
+        }
+    }
+
+    /// Waits for a notification, or for a connection by which one may have been missed.
+    pub async fn next(&mut self) {
+        if let Some(listener) = &mut self.listener {
+            if !matches!(listener.try_recv().await, Ok(Some(_))) {
+                self.listener = None;
+            }
+            return;
+        }
+        self.listener = self.connect().await;
+        if self.listener.is_none() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn connect(&self) -> Option<PgListener> {
+        let mut listener = PgListener::connect_with(&self.pool).await.ok()?;
+        listener.listen(self.channel).await.ok()?;
+        Some(listener)
+    }
 }
 
 /// Runs statements without parameters.
@@ -86,6 +123,15 @@ pub async fn separate(pool: &Pool, connections: u32) -> Result<Pool, sqlx::Error
     PgPoolOptions::new()
         .max_connections(connections)
         .connect_with(options)
+        .await
+}
+
+/// Gives a pool of its own whose connections find the tables of a schema, and no others.
+pub async fn within(pool: &Pool, schema: &str, connections: u32) -> Result<Pool, sqlx::Error> {
+    let options = pool.connect_options().as_ref().clone();
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .connect_with(options.options([("search_path", schema)]))
         .await
 }
 

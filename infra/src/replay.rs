@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use crate::postgres::{self, Pool};
 
 /// What the comment on such a schema begins with.
-const MARK: &str = "opentracker replay";
+pub(crate) const MARK: &str = "opentracker replay";
 
 /// Makes a schema for a replay, or takes one that an earlier replay made; says no where it belongs to
 /// others. It has no position until [`finish`].
@@ -30,6 +30,21 @@ pub async fn position(pool: &Pool, schema: &str) -> Result<Option<Position>, sql
     let comment = comment(pool, schema).await?.unwrap_or_default();
     let position = comment.strip_prefix(MARK).map(str::trim);
     Ok(position.and_then(|text| text.parse().ok()).map(Position))
+}
+
+/// Gives the schemas that replays made.
+pub(crate) async fn all(pool: &Pool) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select nspname::text from pg_namespace where obj_description(oid, 'pg_namespace') like $1",
+    )
+    .bind(format!("{MARK}%"))
+    .fetch_all(pool)
+    .await
+}
+
+/// Drops a replay's schema.
+pub(crate) async fn drop(pool: &Pool, schema: &str) -> Result<(), sqlx::Error> {
+    postgres::execute(pool, &format!("drop schema if exists \"{schema}\" cascade")).await
 }
 
 /// Gives connections that can read a schema's tables and write nothing.

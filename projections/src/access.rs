@@ -120,6 +120,10 @@ impl Projection for Access {
         include_str!("../../migrations/read/access.sql")
     }
 
+    fn sealed(&self) -> &'static str {
+        include_str!("../../migrations/read/sealed/access.sql")
+    }
+
     fn table_names(&self) -> &'static [&'static str] {
         &["access_member", "access_torrent"]
     }

@@ -52,6 +52,10 @@ impl Projection for Categories {
         include_str!("../../migrations/read/category.sql")
     }
 
+    fn sealed(&self) -> &'static str {
+        include_str!("../../migrations/read/sealed/category.sql")
+    }
+
     fn table_names(&self) -> &'static [&'static str] {
         &["category"]
     }

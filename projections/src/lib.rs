@@ -22,6 +22,7 @@ pub mod progress;
 pub mod proof;
 pub mod rebuild;
 pub mod runner;
+pub mod sealed;
 pub mod swarm;
 
 pub mod access;
@@ -47,6 +48,10 @@ pub trait Projection: Send + Sync + std::fmt::Debug {
     /// The statements that make its tables, without a schema; what stands behind [`INDEXES`] is
     /// left till last where many rows come first.
     fn tables(&self) -> &'static str;
+
+    /// The statements that fill its empty tables with what stands in the clear beside the sealed log,
+    /// and "[ENCRYPTED]".
+    fn sealed(&self) -> &'static str;
 
     /// The names of its tables.
     fn table_names(&self) -> &'static [&'static str];

@@ -13,7 +13,7 @@ use crate::feed::{Batch, Feed};
 use crate::{Fold, NotApplied, Projection, SCHEMA, Unavailable, runner};
 
 /// The schema in which the new tables are filled.
-const BESIDE: &str = "read_next";
+pub(crate) const BESIDE: &str = "read_next";
 /// Positions that are read at once.
 const BATCH: i64 = 5_000;
 /// Bytes of new rows of one projection that are held in memory.

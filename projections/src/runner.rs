@@ -125,6 +125,9 @@ pub(crate) async fn make_indexes(
     projection: &dyn Projection,
 ) -> Result<(), sqlx::Error> {
     to.execute(split(projection).1).await?;
+    // Whatever is sampled of a column is logged.
+    to.execute(include_str!("../../migrations/read/statistics.sql"))
+        .await?;
     Ok(())
 }
 

@@ -51,6 +51,10 @@ impl Projection for Sites {
         include_str!("../../migrations/read/site.sql")
     }
 
+    fn sealed(&self) -> &'static str {
+        include_str!("../../migrations/read/sealed/site.sql")
+    }
+
     fn table_names(&self) -> &'static [&'static str] {
         &["site"]
     }

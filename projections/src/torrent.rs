@@ -134,6 +134,10 @@ impl Projection for Torrents {
         include_str!("../../migrations/read/torrent.sql")
     }
 
+    fn sealed(&self) -> &'static str {
+        include_str!("../../migrations/read/sealed/torrent.sql")
+    }
+
     fn table_names(&self) -> &'static [&'static str] {
         &["torrent", "torrent_file"]
     }

@@ -218,6 +218,10 @@ impl Projection for Ledger {
         include_str!("../../migrations/read/traffic.sql")
     }
 
+    fn sealed(&self) -> &'static str {
+        include_str!("../../migrations/read/sealed/traffic.sql")
+    }
+
     fn table_names(&self) -> &'static [&'static str] {
         &["ledger", "member_total", "snatch"]
     }

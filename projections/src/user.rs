@@ -76,6 +76,10 @@ impl Projection for Users {
         include_str!("../../migrations/read/user.sql")
     }
 
+    fn sealed(&self) -> &'static str {
+        include_str!("../../migrations/read/sealed/user.sql")
+    }
+
     fn table_names(&self) -> &'static [&'static str] {
         &["member"]
     }

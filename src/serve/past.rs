@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use api::front::{Closed, Front};
 use domain::Position;
+use infra::random;
 use projections::progress::Progress;
 use projections::torrent::search::{Mark, Search};
 use projections::{Projection, Reads};
 use tokio::sync::watch;
 use tracker::Tracker;
 
-use super::{Listening, app, watch_over};
+use super::desk::Desk;
+use super::{Listening, app, signals, watch_over};
 use crate::config::Config;
 use crate::store::Store;
 
@@ -28,7 +31,7 @@ pub(crate) async fn serve(config: &Config, schema: &str) -> anyhow::Result<()> {
         site: site.local_addr()?,
         announces: config.announce.listen,
     };
-    let store = Store::open(config).await?;
+    let mut store = Store::open(config).await?;
     let upto = infra::replay::position(&store.pools.log, schema).await?;
     let upto = upto.with_context(|| {
         format!(
@@ -42,16 +45,32 @@ pub(crate) async fn serve(config: &Config, schema: &str) -> anyhow::Result<()> {
     let reads = Reads::new(pool, search, seen);
     let tracker = Tracker::new(config.tracker.clone(), store.keys());
     let none: Vec<Arc<dyn Projection>> = vec![];
-    let mut app = app(config, &store, listening, reads, &tracker, none);
-    let mut facts = app.site.as_ref().clone();
+    let desk = Arc::new(Desk::new(config, &store, tracker.clone()));
+    let mut facts = super::site(config, listening);
     facts.as_of = Some(upto);
-    app.site = Arc::new(facts);
+    let facts = Arc::new(facts);
+    let front = Arc::new(Front::new(Closed {
+        vault: Arc::<Desk>::clone(&desk),
+        site: Arc::clone(&facts),
+        random: Arc::new(random::System),
+    }));
+    desk.guard(Arc::clone(&front));
+    desk.opened(store.commands.clone());
+    let vault = Arc::<Desk>::clone(&desk);
+    let mut app = app(config, &store, listening, reads, &tracker, none, vault);
+    app.site = facts;
     tracing::info!(site = app.site.origin(), schema, position = %upto, "ready, to read only");
-    let (stop, stopped) = watch::channel(false);
-    let server = tokio::spawn(api::serve(site, app, stopped));
-    let store = watch_over(store).await;
-    stop.send_replace(true);
-    let _ended = server.await;
+    front.open(app);
+    let mut signal = signals();
+    let watching = {
+        let stop = signal.clone();
+        tokio::spawn(async move { desk.watch(stop).await })
+    };
+    let server = tokio::spawn(api::serve(site, front, signal.clone()));
+    // What it shows is gone with a panic; it then says so until it is stopped.
+    let stopped = async { signal.wait_for(|stop| *stop).await.map(|_| ()) };
+    let _told = watch_over(&mut store, stopped).await;
+    let _ended = (server.await, watching.await);
     store.close().await
 }
 

@@ -5,6 +5,8 @@ use fantoccini::Locator;
 use tests::browser::Eyes;
 use tests::{Browser, Options, Site, make};
 
+mod panic;
+
 const PASSWORD: &str = "correct horse battery";
 
 /// Checks the page that is shown: nothing to scroll sideways, nothing that axe finds.

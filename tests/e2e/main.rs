@@ -1,5 +1,6 @@
 //! The whole program through its sockets.
 #![expect(
+    clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::unwrap_used,
     clippy::panic,

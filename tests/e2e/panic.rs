@@ -1,23 +1,24 @@
-//! The Panic Password: set once, changed by who knows it, and never to be read anywhere.
+//! Panic and restore: everything dark at once, and back byte for byte by the Panic Password alone.
 
 use std::io::Write as _;
-use std::process::{Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use tests::{Options, Site};
+use tests::Site;
+
+mod dark;
+mod fall;
+mod nodes;
+mod password;
+mod residue;
 
 const PASSWORD: &str = "correct horse battery";
 const PANIC: &str = "rivers run to the sea";
 const OTHER: &str = "and the sea is not full";
 
-fn set(site: &Site, lines: &[&str]) -> Output {
-    say(site, "password", lines)
-}
-
-/// Runs a command of `panic` with lines of standard input.
-fn say(site: &Site, what: &str, lines: &[&str]) -> Output {
-    let mut command = site.command(&site.data);
-    command.args(["--json", "panic", what]);
+/// Runs a command with lines of standard input.
+fn tell(mut command: Command, lines: &[&str]) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -25,13 +26,31 @@ fn say(site: &Site, what: &str, lines: &[&str]) -> Output {
         .spawn()
         .unwrap();
     let text = lines.join("\n");
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
+    // A command that ended already reads nothing.
+    let _read = child.stdin.take().unwrap().write_all(text.as_bytes());
     child.wait_with_output().unwrap()
+}
+
+/// Runs a command of `panic` on a data directory.
+fn say_in(site: &Site, data: &Path, words: &[&str], lines: &[&str]) -> Output {
+    let mut command = site.command(data);
+    command.args(["--json", "panic"]).args(words);
+    tell(command, lines)
+}
+
+fn say(site: &Site, words: &[&str], lines: &[&str]) -> Output {
+    say_in(site, &site.data, words, lines)
+}
+
+fn activate(site: &Site) {
+    let output = say(site, &["activate", "--confirm", "ENCRYPT_ALL_DATA"], &[]);
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn restore(site: &Site) -> Value {
+    let output = say(site, &["restore"], &[PANIC]);
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn refused(output: &Output, words: &str) {
@@ -44,87 +63,7 @@ fn vault(site: &Site) -> Value {
     site.run_json(&["--json", "panic", "status"])
 }
 
-#[tokio::test]
-async fn the_panic_password_is_set_once_and_changed_by_who_knows_it() {
-    let mut site = Site::start(Options::default()).await;
-    site.client().set_up("admin", PASSWORD).await;
-    assert_eq!(vault(&site)["password"], false);
-    refused(&set(&site, &["too short"]), "at least 12 characters");
-    refused(&set(&site, &[]), "is missing");
-    assert_eq!(vault(&site)["password"], false);
-    assert!(set(&site, &[PANIC]).status.success());
-    assert_eq!(
-        vault(&site),
-        serde_json::json!({"state": "open", "done": 0, "total": 0, "password": true})
-    );
-    refused(
-        &set(&site, &[OTHER, "yet another one"]),
-        "isn't the Panic Password",
-    );
-    assert!(set(&site, &[PANIC, OTHER]).status.success());
-    refused(&set(&site, &[PANIC, PANIC]), "isn't the Panic Password");
-    let log = site.run(&[
-        "--json",
-        "audit",
-        "log",
-        "--stream",
-        "vault-51730000-0000-4000-8000-000000000004",
-    ]);
-    let log = String::from_utf8(log.stdout).unwrap();
-    let events: Vec<Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let names: Vec<&str> = events
-        .iter()
-        .map(|event| event["event"].as_str().unwrap())
-        .collect();
-    assert_eq!(names, ["PanicPasswordChanged", "PanicPasswordSet"]);
-    assert_ne!(events[0]["payload"], events[1]["payload"]);
-
-    // A public key of somebody else's in the place of ours is noticed.
-    let pool = site.database().await;
-    let swap =
-        "update panic_slot set slot = jsonb_set(slot, '{public}', to_jsonb(repeat('ab', 32)))";
-    sqlx::raw_sql(swap).execute(&pool).await.unwrap();
-    refused(&site.run(&["panic", "status"]), "tampered with");
-    refused(&set(&site, &[OTHER, PANIC]), "tampered with");
-    sqlx::raw_sql("delete from panic_slot")
-        .execute(&pool)
-        .await
-        .unwrap();
-    refused(&site.run(&["panic", "status"]), "tampered with");
-    pool.close().await;
-
-    site.stop();
-    let master = std::fs::read_to_string(site.data.join("keys/master.key")).unwrap();
-    let found = tests::files_with(&site.data, &[PANIC, OTHER, master.trim()]);
-    assert_eq!(found, [site.data.join("keys/master.key")]);
-}
-
-#[tokio::test]
-async fn a_lost_master_key_comes_back_by_the_panic_password_alone() {
-    let mut site = Site::start(Options::default()).await;
-    let admin = site.client();
-    admin.set_up("admin", PASSWORD).await;
-    let before = admin.announce_url().await;
-    refused(
-        &say(&site, "restore", &[PANIC]),
-        "nothing has to be restored",
-    );
-    assert!(set(&site, &[PANIC]).status.success());
-    site.stop();
-    let key = site.data.join("keys/master.key");
-    let lost = std::fs::read(&key).unwrap();
-    std::fs::remove_file(&key).unwrap();
-    refused(&site.run(&["panic", "status"]), "opentracker panic restore");
-    refused(&say(&site, "restore", &[OTHER]), "isn't the Panic Password");
-    assert!(!key.exists());
-    assert!(say(&site, "restore", &[PANIC]).status.success());
-    assert_eq!(std::fs::read(&key).unwrap(), lost);
-    site.launch().await;
-    let admin = site.client();
-    assert_eq!(admin.sign_in("admin", PASSWORD).await.0, 200);
-    assert_eq!(admin.announce_url().await, before);
-    assert_eq!(site.run_json(&["--json", "audit", "verify"])["ok"], true);
+fn verified(site: &Site, arguments: &[&str]) -> Value {
+    let words = [&["--json", "audit", "verify"], arguments].concat();
+    site.run_json(&words)
 }

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 
 use crate::until;
 
+/// The Panic Password that is set with the first administrator.
+pub const PANIC: &str = "rivers run to the sea";
+
 /// How a browser looks at the site.
 #[derive(Debug, Clone, Copy)]
 pub struct Eyes {
@@ -129,6 +132,10 @@ impl Browser {
         self.fill("#username", name).await;
         self.fill("#password", password).await;
         self.fill("#password-again", password).await;
+        if self.has("#panic-password").await {
+            self.fill("#panic-password", PANIC).await;
+            self.fill("#panic-password-again", PANIC).await;
+        }
         self.press("main button[type=submit]").await;
         self.arrive("/").await;
     }

@@ -1,6 +1,6 @@
 //! A member's program: signs in by the same proof as the browser, and uses the pages.
 
-use api::sign_in::scram::{self, Exchange};
+use api::sign_in::scram::{self, Exchange, Purpose};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{ACCEPT, ORIGIN};
@@ -140,8 +140,17 @@ impl Client {
 
     /// The answer to a fresh challenge, not yet sent.
     pub async fn answer(&self, name: &str, password: &str) -> Value {
+        self.answer_for(Purpose::SignIn, name, password).await
+    }
+
+    /// The answer to a fresh challenge of some purpose, not yet sent.
+    pub async fn answer_for(&self, purpose: Purpose, name: &str, password: &str) -> Value {
+        let query = match purpose {
+            Purpose::SignIn => "",
+            Purpose::Panic => "&purpose=panic",
+        };
         let asked = self
-            .json(&format!("/api/auth/challenge?username={name}"))
+            .json(&format!("/api/auth/challenge?username={name}{query}"))
             .await;
         let salt: [u8; 32] = STANDARD
             .decode(asked["salt"].as_str().unwrap())
@@ -151,6 +160,7 @@ impl Client {
         let iterations = u32::try_from(asked["iterations"].as_u64().unwrap()).unwrap();
         let credentials = scram::credentials(password, salt, iterations);
         let transcript = scram::transcript(&Exchange {
+            purpose,
             origin: &self.base,
             username: name,
             credentials: &credentials,

@@ -93,6 +93,11 @@ impl Site {
 
     /// Starts a second site over the same database, with the same master key.
     pub async fn beside(&self) -> Self {
+        self.beside_by(self.options.clone()).await
+    }
+
+    /// Starts a second site with the same master key and options of its own.
+    pub async fn beside_by(&self, options: Options) -> Self {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir_all(data.join("keys")).unwrap();
@@ -107,7 +112,7 @@ impl Site {
             address: free_port(ip),
             announces: free_port(ip),
             metrics: free_port(ip),
-            options: self.options.clone(),
+            options,
             child: None,
             folder,
         };

@@ -27,6 +27,7 @@ mod feed;
 mod library;
 mod machine;
 mod poison;
+mod sealed;
 mod search;
 mod snapshot;
 
@@ -52,7 +53,7 @@ pub(crate) fn append(stream: Uuid, expected: i64) -> Append {
         claims: vec![],
         releases: vec![],
         flush: None,
-        slot: None,
+        vault: None,
     }
 }
 
@@ -171,7 +172,7 @@ async fn a_stale_sequence_a_taken_claim_and_a_recorded_batch_are_told_apart() {
         .events
         .append(Append {
             flush: flush(),
-            slot: None,
+            vault: None,
             ..append(Uuid::new_v4(), 0)
         })
         .await
@@ -180,7 +181,7 @@ async fn a_stale_sequence_a_taken_claim_and_a_recorded_batch_are_told_apart() {
         .events
         .append(Append {
             flush: flush(),
-            slot: None,
+            vault: None,
             ..append(Uuid::new_v4(), 0)
         })
         .await;

@@ -39,6 +39,10 @@ impl Projection for Choking {
         "create unlogged table choking (position bigint primary key);"
     }
 
+    fn sealed(&self) -> &'static str {
+        ""
+    }
+
     fn table_names(&self) -> &'static [&'static str] {
         &["choking"]
     }

@@ -16,7 +16,7 @@ use projections::torrent::search::Search;
 use tests::{Database, until};
 use tokio::sync::watch;
 
-async fn upload(database: &Database, name: &str) -> TorrentId {
+pub(crate) async fn upload(database: &Database, name: &str) -> TorrentId {
     database.commands.seed_categories().await.unwrap();
     let (category, _) = domain::category::seeded().into_iter().next().unwrap();
     let mut hash = [0; 20];

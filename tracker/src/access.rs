@@ -87,6 +87,11 @@ impl AccessList {
         }
     }
 
+    /// Forgets everybody and everything.
+    pub(crate) fn clear(&self) {
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Tables::default();
+    }
+
     fn position(&self) -> Position {
         self.tables
             .read()

@@ -55,6 +55,9 @@ pub enum Event {
 /// Why an announce or a scrape is refused. A refused one changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
+    /// The tracker is closed to everybody.
+    #[error("tracker is closed")]
+    Closed,
     /// A field is missing, doubled or has the wrong form.
     #[error("invalid request: {0}")]
     Invalid(&'static str),
@@ -75,13 +78,22 @@ pub enum Failure {
     TooManyAddresses,
 }
 
+/// Minutes after which a client may try a closed tracker again.
+const CLOSED_MINUTES: u32 = 60;
+
 impl Failure {
+    /// Gives the seconds until the next announce, where a refusal names them.
+    pub(crate) fn interval(&self) -> Option<u32> {
+        (*self == Self::Closed).then_some(60 * CLOSED_MINUTES)
+    }
+
     /// Gives the minutes after which trying again makes sense, or `None` for never (BEP 31).
     pub fn retry_in(&self) -> Option<u32> {
         match self {
             // A new torrent may be a second away from the list.
             Self::TorrentUnknown => Some(5),
             Self::TooManyAddresses => Some(30),
+            Self::Closed => Some(CLOSED_MINUTES),
             Self::Invalid(_)
             | Self::PasskeyMissing
             | Self::PasskeyUnknown
@@ -159,6 +171,9 @@ impl Tracker {
 
     /// Says whose passkey it is.
     pub(crate) fn admit(&self, passkey: &[u8; 32]) -> Result<MemberId, Failure> {
+        if self.is_closed() {
+            return Err(Failure::Closed);
+        }
         let hash = self.0.keys.mac(Purpose::Passkey, passkey);
         self.0.access.member(&hash).ok_or(Failure::PasskeyUnknown)
     }

@@ -5,6 +5,7 @@
 //! waits never grows beyond one batch and the sessions themselves.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -57,9 +58,13 @@ impl Handover {
 }
 
 impl Tracker {
-    /// Hands over what clients report, and lets the silent leave, until `stop` turns true; then
-    /// once more.
-    pub async fn hand_over(&self, ledger: &dyn Ledger, mut stop: watch::Receiver<bool>) {
+    /// Hands over what clients report until `stop` turns true; then once more, unless the tracker is
+    /// closed. Gives what the log didn't take, each batch with its day since 1970-01-01.
+    pub async fn hand_over(
+        &self,
+        ledger: &dyn Ledger,
+        mut stop: watch::Receiver<bool>,
+    ) -> Vec<(Batch, i64)> {
         let mut pending = Pending::default();
         let period = Duration::from_secs(u64::from(self.0.settings.flush.max(1)));
         while !*stop.borrow() {
@@ -70,16 +75,18 @@ impl Tracker {
             }
             self.flush(ledger, &mut pending).await;
         }
+        if self.is_closed() {
+            self.number(&mut pending);
+            return pending.batches.into();
+        }
         let last = async {
             while !self.flush(ledger, &mut pending).await {
                 tokio::time::sleep(AGAIN).await;
             }
         };
-        if tokio::time::timeout(LAST, last).await.is_err() {
-            tracing::error!(
-                "the last traffic couldn't be recorded; clients' next announces bring it back"
-            );
-        }
+        // What is left is given back.
+        let _in_time = tokio::time::timeout(LAST, last).await;
+        pending.batches.into()
     }
 
     /// Records all that changed; tells whether nothing waits any more.
@@ -97,12 +104,18 @@ impl Tracker {
                 pending.batches.pop_front();
                 continue;
             }
-            let entries = self.0.swarms.take_dirty();
-            if entries.is_empty() {
+            if !self.number(pending) {
                 return true;
             }
-            pending.number(&entries, &self.0.settings.node, self.0.epoch);
         }
+    }
+
+    /// Numbers what changed since the last time; tells whether anything did.
+    fn number(&self, pending: &mut Pending) -> bool {
+        let entries = self.0.swarms.take_dirty();
+        let epoch = self.0.epoch.load(Ordering::Relaxed);
+        pending.number(&entries, &self.0.settings.node, epoch);
+        !entries.is_empty()
     }
 
     /// Lets the silent leave, a shard every tenth of a second, until `stop` turns true.

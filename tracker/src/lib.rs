@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use domain::id::{MemberId, TorrentId};
@@ -94,15 +95,12 @@ struct Inner {
     swarms: swarm::Swarms,
     handover: credit::Handover,
     started: Instant,
-    epoch: i64,
+    epoch: AtomicI64,
 }
 
 impl Tracker {
     /// Makes a tracker without members, torrents or peers.
     pub fn new(settings: Settings, keys: Arc<dyn Keyed>) -> Self {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         Self(Arc::new(Inner {
             settings,
             keys,
@@ -110,7 +108,7 @@ impl Tracker {
             swarms: swarm::Swarms::default(),
             handover: credit::Handover::default(),
             started: Instant::now(),
-            epoch: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            epoch: AtomicI64::new(millis()),
         }))
     }
 
@@ -123,6 +121,30 @@ impl Tracker {
     /// first announce.
     pub fn remember(&self, runs: Vec<Entry>, snatches: Vec<(TorrentId, i64)>) {
         self.0.swarms.remember(runs, snatches);
+    }
+
+    /// Closes the tracker at once: when this returns, no announce is under way, and each that comes is
+    /// refused, until [`Self::open`].
+    pub fn close(&self) {
+        self.0.swarms.close();
+    }
+
+    /// Forgets every member, torrent, peer and address; what is still to be credited must have been
+    /// handed over.
+    pub fn clear(&self) {
+        self.0.swarms.clear();
+        self.0.access.clear();
+    }
+
+    /// Opens a closed tracker. Its batches are numbered anew.
+    pub fn open(&self) {
+        let next = self.0.epoch.load(Ordering::Relaxed) + 1;
+        self.0.epoch.store(millis().max(next), Ordering::Relaxed);
+        self.0.swarms.open();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.swarms.is_closed()
     }
 
     /// Whole seconds since the tracker started.
@@ -152,6 +174,12 @@ impl Tracker {
             .take(8)
             .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
     }
+}
+
+/// Gives milliseconds since 1970.
+fn millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A map of what was stored of clients' last runs, by torrent, member and client.

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::id::{MemberId, TorrentId};
@@ -75,6 +75,7 @@ pub(crate) struct Swarms {
     stored: Mutex<Runs>,
     of_member: Mutex<HashMap<MemberId, Count>>,
     peers: AtomicUsize,
+    closed: AtomicBool,
 }
 
 impl std::fmt::Debug for Swarms {
@@ -105,6 +106,7 @@ impl Default for Swarms {
             stored: Mutex::default(),
             of_member: Mutex::default(),
             peers: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 }
@@ -123,6 +125,34 @@ impl Swarms {
             shard.swarms.entry(torrent).or_default().completed =
                 u32::try_from(count).unwrap_or(u32::MAX);
         }
+    }
+
+    /// Lets nobody in any more; when this returns, nobody is on the way in.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for place in 0..SHARDS {
+            drop(self.shard_at(place));
+        }
+    }
+
+    /// Lets announces in.
+    pub(crate) fn open(&self) {
+        self.closed.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        for place in 0..SHARDS {
+            *self.shard_at(place) = Shard::default();
+        }
+        let (stored, of_member) = (self.stored.lock(), self.of_member.lock());
+        stored.unwrap_or_else(PoisonError::into_inner).clear();
+        of_member.unwrap_or_else(PoisonError::into_inner).clear();
+        self.peers.store(0, Ordering::Relaxed);
     }
 
     /// Counts the peers of all swarms.
@@ -153,6 +183,10 @@ impl Swarms {
         client: impl FnOnce(&PeerKey) -> u64,
     ) -> Result<Outcome, Failure> {
         let mut shard = self.shard(joined.torrent);
+        // Asked behind the lock: who closes waits for it.
+        if self.is_closed() {
+            return Err(Failure::Closed);
+        }
         let Shard { swarms, dirty } = &mut *shard;
         let swarm = swarms.entry(joined.torrent).or_default();
         let known = swarm.sessions.get_index_of(&joined.peer);

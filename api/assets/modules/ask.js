@@ -1,8 +1,13 @@
 // Asks our own JSON API; what goes wrong becomes an error that says what to do next.
 
-/** Gives the answer to a request, or throws with the problem's own words. */
+const token = () => {
+  const meta = document.querySelector("meta[name=form-token]");
+  return meta ? { "x-csrf-token": meta.content } : {};
+};
+
+/** Gives the answer to a request, or throws with the problem's own words and its kind. */
 export async function ask(path, body) {
-  const options = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const options = body && { method: "POST", headers: { accept: "application/json", "content-type": "application/json", ...token() }, body: JSON.stringify(body) };
   let answer;
   try {
     answer = await fetch(path, { credentials: "same-origin", headers: { accept: "application/json" }, ...options });
@@ -10,7 +15,10 @@ export async function ask(path, body) {
     throw new Error("The site can't be reached. Check your connection and try again.");
   }
   const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(said.detail ?? "The site couldn't answer. Try again in a moment.");
+  if (!answer.ok) {
+    const problem = new Error(said.detail ?? "The site couldn't answer. Try again in a moment.");
+    throw Object.assign(problem, { kind: said.type });
+  }
   return said;
 }
 

@@ -45,9 +45,11 @@ export async function credentials(password, iterations, salt = random(32)) {
   };
 }
 
-/** Writes what both sides sign: each part behind its length. */
-export function transcript({ origin, username, iterations, salt, challenge, clientNonce }) {
-  const parts = ["opentracker-login-v2", origin, username, "v2", "PBKDF2-HMAC-SHA256", String(iterations), salt, challenge, clientNonce];
+const LABELS = { "sign-in": "opentracker-login-v2", panic: "opentracker-panic-v2" };
+
+/** Writes what both sides sign: each part behind its length, first what it is for. */
+export function transcript({ purpose = "sign-in", origin, username, iterations, salt, challenge, clientNonce }) {
+  const parts = [LABELS[purpose], origin, username, "v2", "PBKDF2-HMAC-SHA256", String(iterations), salt, challenge, clientNonce];
   const encoded = parts.map(text);
   const bytes = new Uint8Array(encoded.reduce((sum, part) => sum + 4 + part.length, 0));
   const view = new DataView(bytes.buffer);

@@ -9,8 +9,8 @@ import { zerosAfter } from "../modules/sha256.js";
 const vectors = JSON.parse(readFileSync(new URL("./vectors.json", import.meta.url)));
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
 
-for (const vector of vectors.signIn) {
-  test(`${vector.username} proves the password as published`, async () => {
+for (const vector of [...vectors.signIn, ...vectors.panic]) {
+  test(`${vector.username} proves the password as published for ${vector.purpose ?? "signing in"}`, async () => {
     const said = await crypto.subtle.digest("SHA-256", own.transcript(vector));
     assert.equal(hex(said), vector.transcriptHash);
     const { proof, serverSignature } = await own.prove(vector.password, vector);

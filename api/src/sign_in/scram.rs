@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::user::Credentials;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use unicode_normalization::UnicodeNormalization as _;
@@ -20,9 +21,32 @@ pub const SCHEME: &str = "v2";
 /// The name of the key derivation.
 pub const KDF: &str = "PBKDF2-HMAC-SHA256";
 
+/// What is proved. A proof that was made for one purpose is none for another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// To sign in.
+    #[default]
+    SignIn,
+    /// To seal the site.
+    Panic,
+}
+
+impl Purpose {
+    /// Gives the label with which both sides begin.
+    fn label(self) -> &'static str {
+        match self {
+            Self::SignIn => "opentracker-login-v2",
+            Self::Panic => "opentracker-panic-v2",
+        }
+    }
+}
+
 /// What both sides say in one sign-in.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange<'a> {
+    /// What is proved.
+    pub purpose: Purpose,
     /// Where the browser is.
     pub origin: &'a str,
     /// The name as it was typed.
@@ -68,6 +92,7 @@ pub fn verify(credentials: &Credentials, transcript: &[u8], proof: &[u8; 32]) ->
 /// Writes what both sides sign: each part behind its length.
 pub fn transcript(exchange: &Exchange<'_>) -> Vec<u8> {
     let Exchange {
+        purpose,
         origin,
         username,
         credentials,
@@ -78,9 +103,8 @@ pub fn transcript(exchange: &Exchange<'_>) -> Vec<u8> {
         credentials.iterations.to_string(),
         STANDARD.encode(credentials.salt),
     );
-    let label = "opentracker-login-v2";
     parts(&[
-        label,
+        purpose.label(),
         origin,
         username,
         SCHEME,
@@ -150,6 +174,7 @@ mod tests {
         let text = |key: &str| vector[key].as_str().unwrap();
         let kept = credentials(text("password"), bytes(&vector["salt"]), iterations);
         let transcript = transcript(&Exchange {
+            purpose: Purpose::deserialize(&vector["purpose"]).unwrap_or_default(),
             origin: text("origin"),
             username: text("username"),
             credentials: &kept,
@@ -161,7 +186,9 @@ mod tests {
 
     #[test]
     fn the_published_vectors_hold() {
-        for vector in vectors()["signIn"].as_array().unwrap() {
+        let vectors = vectors();
+        let both = ["signIn", "panic"].map(|purpose| vectors[purpose].as_array().unwrap());
+        for vector in both.into_iter().flatten() {
             let (kept, transcript) = setting(vector);
             assert_eq!(kept.verifier, bytes(&vector["verifier"]));
             assert_eq!(

@@ -10,7 +10,6 @@ use axum::routing::get;
 use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
-use crate::app::App;
 use crate::problem::Problem;
 
 #[derive(RustEmbed)]
@@ -38,7 +37,7 @@ pub(crate) fn url(name: &str) -> String {
 }
 
 /// Gives the route.
-pub(crate) fn routes() -> Router<App> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/assets/{digest}/{*name}", get(asset))
 }
 

@@ -47,6 +47,16 @@ pub(crate) fn token(token: &str) -> Markup {
     html! { input type="hidden" name="_token" value=(token); }
 }
 
+/// How strong the password of a field is, while it is typed; a module fills it in.
+pub(crate) fn strength(field: &str) -> Markup {
+    html! {
+        div.strength data-strength=(field) hidden {
+            meter min="0" max="60" low="33" high="45" optimum="60" value="0" aria-label="Strength" {}
+            p.hint data-words role="status" {}
+        }
+    }
+}
+
 /// The button that sends a form.
 pub(crate) fn submit(label: &str) -> Markup {
     html! { button.primary type="submit" { (label) } }

@@ -102,12 +102,12 @@ pub(super) fn body(home: &Home, viewer: &Viewer) -> Markup {
 }
 
 #[derive(Deserialize)]
-struct Chosen {
+pub(crate) struct Chosen {
     theme: String,
 }
 
 /// Keeps the visitor's choice of a theme and goes back to where they were.
-async fn theme(headers: HeaderMap, Form(chosen): Form<Chosen>) -> Response {
+pub(crate) async fn theme(headers: HeaderMap, Form(chosen): Form<Chosen>) -> Response {
     let name = match chosen.theme.as_str() {
         "light" => "light",
         "dark" => "dark",

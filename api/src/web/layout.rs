@@ -43,6 +43,9 @@ pub(crate) struct Page<'a> {
     pub(crate) section: &'a str,
 }
 
+/// The section of a page that leads nowhere else.
+pub(crate) const SEALED: &str = "sealed";
+
 /// A theme that the visitor chose, or the system's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Theme {
@@ -132,7 +135,7 @@ fn masthead(page: &Page<'_>) -> Markup {
                     kbd aria-hidden="true" { "/" }
                 }
                 (menu(page, viewer))
-            } @else {
+            } @else if page.section != SEALED {
                 nav aria-label="Sections" {
                     (section(page, "/sign-in", "Sign in"))
                     (section(page, "/register", "Register"))

@@ -35,7 +35,7 @@ pub(super) fn body(registration: Registration, iterations: u32) -> Markup {
             h1 { "Register" }
             @if registration == Registration::Open {
                 p.lead { "No e-mail, no phone: a name and a password that only you know." }
-                (join_form("/api/auth/register", "Register", iterations))
+                (join_form("/api/auth/register", "Register", iterations, &html! {}))
                 p.hint { "A member already? " a href="/sign-in" { "Sign in" } "." }
             } @else {
                 (empty("Registration is closed.", &html! {
@@ -46,8 +46,8 @@ pub(super) fn body(registration: Registration, iterations: u32) -> Markup {
     }
 }
 
-/// The form by which somebody joins; a module sends it.
-pub(super) fn join_form(to: &str, label: &str, iterations: u32) -> Markup {
+/// The form by which somebody joins, with more fields if it has some; a module sends it.
+pub(super) fn join_form(to: &str, label: &str, iterations: u32, more: &Markup) -> Markup {
     html! {
         form data-join=(to) data-iterations=(iterations) {
             (field(&Field {
@@ -63,6 +63,7 @@ pub(super) fn join_form(to: &str, label: &str, iterations: u32) -> Markup {
                 name: "password-again", label: "Password, once more", kind: "password",
                 autocomplete: "new-password", ..Field::default()
             }))
+            (more)
             (progress())
             (submit(label))
         }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 
+use super::form::{Field, kept_here, strength};
 use super::layout::{Page, Theme, document};
 use super::register::join_form;
 use crate::app::App;
@@ -65,7 +66,32 @@ pub(super) fn body(iterations: u32) -> Markup {
         section.narrow {
             h1 { "Make this site yours" }
             p.lead { "The first account is its administrator. Registration stays closed until you open it." }
-            (join_form("/api/auth/setup", "Make the administrator", iterations))
+            (join_form("/api/auth/setup", "Make the administrator", iterations, &panic_password()))
+        }
+    }
+}
+
+/// The fields of the Panic Password.
+fn panic_password() -> Markup {
+    html! {
+        fieldset.way-back {
+            legend { "The way back after a panic" }
+            p {
+                "If this site ever has to be dark at once, an administrator encrypts everything on it. The "
+                strong { "Panic Password is the only way back" }
+                " then: it is kept nowhere, nobody can reset it, and without it everything is lost. Choose another one "
+                "than your own, and write it down."
+            }
+            (kept_here(&Field {
+                name: "panic-password", label: "Panic Password", kind: "password", autocomplete: "off",
+                hint: "12 to 128 characters. A few words that don't belong together are best.",
+                ..Field::default()
+            }))
+            (strength("panic-password"))
+            (kept_here(&Field {
+                name: "panic-password-again", label: "Panic Password, once more", kind: "password",
+                autocomplete: "off", ..Field::default()
+            }))
         }
     }
 }

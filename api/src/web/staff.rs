@@ -116,6 +116,11 @@ pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str
             p { "What members read is derived from the event log by these." }
             div data-region="projections" data-live { (projections(standing, form_token)) }
         }
+        section.card {
+            h2 { "Panic" }
+            p { "The Panic Password, its recovery sheet, and the panic itself: everything dark at once." }
+            p { a.button href="/staff/panic" { "Panic and restore" } }
+        }
     }
 }
 

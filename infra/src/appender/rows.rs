@@ -2,12 +2,14 @@
 
 use commands::ports::Appended;
 use domain::Position;
+use domain::vault::State;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Prepared, SealedEvent};
 use crate::seal::{self, Envelope, Place};
+use crate::vault::Fence;
 
 /// The end of the log, behind which the next batch begins.
 #[derive(Debug, Clone)]
@@ -56,7 +58,7 @@ const INSERT: &str = "
         select command, first, last, $1
         from unnest($13::uuid[], $14::bigint[], $15::bigint[]) as c(command, first, last)
     )
-    select pg_notify('event_log', $16)";
+    select state, epoch from vault, pg_notify('event_log', $16)";
 
 /// The rows of `event_log`, column by column.
 pub(super) struct Rows {
@@ -158,18 +160,18 @@ impl Rows {
         chain
     }
 
-    /// Inserts the rows and the commands' own, and tells who listens.
+    /// Inserts the rows and the commands' own, and tells who listens; gives how the vault stands.
     pub(super) async fn insert(
         self,
         to: &mut PgConnection,
         batch: &[&Prepared],
         answers: &[Appended],
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<Fence, sqlx::Error> {
         let commands: Vec<Uuid> = batch.iter().map(|prepared| prepared.command).collect();
         let firsts: Vec<i64> = answers.iter().map(|appended| appended.first.0).collect();
         let lasts: Vec<i64> = answers.iter().map(|appended| appended.last.0).collect();
         let head = lasts.last().map(ToString::to_string);
-        sqlx::query(INSERT)
+        let (state, epoch): (String, i64) = sqlx::query_as(INSERT)
             .bind(self.now)
             .bind(self.position)
             .bind(self.stream_type)
@@ -186,9 +188,10 @@ impl Rows {
             .bind(firsts)
             .bind(lasts)
             .bind(head)
-            .execute(to)
-            .await
-            .map(|_| ())
+            .fetch_one(to)
+            .await?;
+        let state = State::named(&state).ok_or_else(|| sqlx::Error::Decode(state.into()))?;
+        Ok(Fence { state, epoch })
     }
 }
 

@@ -4,10 +4,12 @@
 //! that one is committed. So the database inserts while the disk syncs, and the order holds.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use commands::ports::{AppendError, Appended, Unavailable};
+use commands::ports::{AppendError, Appended, Unavailable, VaultChange};
 use domain::Position;
+use domain::vault::State;
 use futures::future::BoxFuture;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use time::OffsetDateTime;
@@ -15,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::rows::{Rows, Tip};
 use super::{Job, Prepared, refused};
-use crate::vault::NewKey;
+use crate::vault::{NewKey, Slot, Vault, keyring, state};
 
 /// Commands that share a transaction at most.
 const BATCH: usize = 512;
@@ -25,6 +27,7 @@ const TRIES: u32 = 50;
 /// The one task that writes.
 pub(super) struct Writer {
     pool: PgPool,
+    vault: Arc<Vault>,
     jobs: mpsc::Receiver<Job>,
     head: watch::Sender<Position>,
     /// The end of the log with everything that was put there; unknown after a failure.
@@ -59,11 +62,13 @@ struct Staged {
 impl Writer {
     pub(super) fn new(
         pool: PgPool,
+        vault: Arc<Vault>,
         jobs: mpsc::Receiver<Job>,
         head: watch::Sender<Position>,
     ) -> Self {
         Self {
             pool,
+            vault,
             jobs,
             head,
             tip: None,
@@ -79,10 +84,28 @@ impl Writer {
             let waiting = std::mem::take(&mut self.waiting);
             let (batch, later) = one_per_stream(waiting);
             self.waiting = later;
-            self.put(batch).await;
+            // Whatever changes the vault stands alone, first, and is waited for: what is put behind
+            // it must see the change.
+            let (vault, batch): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .partition(|job| job.prepared.vault.is_some());
+            if vault.is_empty() {
+                self.put(batch).await;
+            } else {
+                self.again(batch);
+                self.put(vault).await;
+                self.land().await;
+            }
         }
-        if let Some(flight) = self.flight.take() {
-            flight.land(&self.head).await;
+        self.land().await;
+    }
+
+    /// Waits for the batch that is under way.
+    async fn land(&mut self) {
+        if let Some(flight) = self.flight.take()
+            && !flight.land(&self.head).await
+        {
+            self.tip = None;
         }
     }
 
@@ -126,7 +149,7 @@ impl Writer {
                 None => true,
             }
         };
-        match tokio::join!(stage(&self.pool, before, &batch), landing) {
+        match tokio::join!(stage(&self.pool, &self.vault, before, &batch), landing) {
             (Ok(staged), true) => {
                 self.tip = Some(staged.tip);
                 self.tries = 0;
@@ -172,7 +195,14 @@ impl Writer {
     async fn alone(&mut self, job: &Job) -> Result<Appended, sqlx::Error> {
         let mut tries = 0;
         loop {
-            match stage(&self.pool, self.tip.take(), std::slice::from_ref(job)).await {
+            match stage(
+                &self.pool,
+                &self.vault,
+                self.tip.take(),
+                std::slice::from_ref(job),
+            )
+            .await
+            {
                 Ok(staged) => {
                     staged.transaction.commit().await?;
                     self.tip = Some(staged.tip);
@@ -193,7 +223,12 @@ impl Writer {
 }
 
 /// Inserts a batch behind the tip.
-async fn stage(pool: &PgPool, before: Option<Tip>, batch: &[Job]) -> Result<Staged, sqlx::Error> {
+async fn stage(
+    pool: &PgPool,
+    vault: &Vault,
+    before: Option<Tip>,
+    batch: &[Job],
+) -> Result<Staged, sqlx::Error> {
     let before = match before {
         Some(tip) => tip,
         None => Tip::read(pool).await?,
@@ -202,7 +237,10 @@ async fn stage(pool: &PgPool, before: Option<Tip>, batch: &[Job]) -> Result<Stag
     let (rows, answers) = Rows::of(&batch, &before);
     let tip = rows.tip();
     let mut transaction = pool.begin().await?;
-    rows.insert(&mut transaction, &batch, &answers).await?;
+    let fence = rows.insert(&mut transaction, &batch, &answers).await?;
+    if vault.fence().ok() != Some(fence) {
+        return Err(sqlx::Error::Protocol("the vault is sealed".to_owned()));
+    }
     for (prepared, appended) in batch.iter().zip(&answers) {
         beside(&mut transaction, prepared, appended.last, tip.recorded_at).await?;
     }
@@ -285,16 +323,37 @@ async fn beside(
         .execute(&mut *to)
         .await?;
     }
-    if let Some(slot) = &prepared.slot {
-        sqlx::query(
-            "insert into panic_slot (one, slot) values (true, $1::jsonb)
-             on conflict (one) do update set slot = excluded.slot",
-        )
-        .bind(&slot.row)
-        .execute(&mut *to)
-        .await?;
+    match &prepared.vault {
+        None => Ok(()),
+        Some(change) => change_vault(to, change).await,
     }
-    Ok(())
+}
+
+async fn change_vault(to: &mut PgConnection, change: &VaultChange) -> Result<(), sqlx::Error> {
+    match change {
+        VaultChange::Slot(slot) => {
+            let slot: Slot = serde_json::from_str(&slot.row)
+                .map_err(|error| sqlx::Error::Encode(error.into()))?;
+            slot.put(to).await
+        }
+        VaultChange::Seal => {
+            // Its file goes with the commit; a deleted row would stay in it.
+            sqlx::query("truncate keyring").execute(&mut *to).await?;
+            state::shift(to, &[State::Open], State::Sealing)
+                .await
+                .map(|_| ())
+        }
+        VaultChange::Rekey(row) => keyring::read(row)?.put(to).await,
+        VaultChange::Reopen(row) => {
+            keyring::read(row)?.put(to).await?;
+            sqlx::query("truncate sealed_traffic")
+                .execute(&mut *to)
+                .await?;
+            state::shift(to, &[State::Restoring], State::Open)
+                .await
+                .map(|_| ())
+        }
+    }
 }
 
 async fn insert_key(

@@ -31,32 +31,61 @@ pub(super) struct Link<'a> {
 impl Check {
     /// Takes the next event; says what is wrong with it, if anything is.
     pub(super) fn take(&mut self, link: &Link<'_>) -> Result<(), Mismatch> {
-        let expected = self.position + 1;
         let position = link.place.position;
-        if position != expected {
-            return Err(mismatch(expected, "it is missing"));
-        }
-        let wrong = |reason| Err(mismatch(position, reason));
-        if link.place.recorded_at < self.recorded_at {
-            return wrong("it is older than the event before it");
-        }
+        self.follows(position, link.place.recorded_at)?;
         let leaf = seal::leaf(&link.place, &link.commitment);
         if leaf != link.leaf {
-            return wrong("its place, its time, its command or its content was changed");
+            let reason = "its place, its time, its command or its content was changed";
+            return Err(mismatch(position, reason));
         }
-        let chain = seal::link(&self.chain, &leaf);
-        if chain != link.chain {
-            return wrong("its hash doesn't continue the chain");
-        }
+        let chain = self.linked(position, &leaf, link.chain)?;
         if link.place.envelope.stream_type == "audit" {
             self.checkpoint(link)?;
         }
-        self.position = position;
-        self.recorded_at = link.place.recorded_at;
-        self.chain = chain.to_vec();
-        self.all.push(&leaf);
+        self.note(link.place.recorded_at, leaf, chain);
         self.recent.push(leaf);
         Ok(())
+    }
+
+    /// Takes the next event by its leaf alone, where its content can't be opened.
+    pub(super) fn take_leaf(
+        &mut self,
+        position: i64,
+        recorded_at: i64,
+        leaf: [u8; 32],
+        chain: &[u8],
+    ) -> Result<(), Mismatch> {
+        self.follows(position, recorded_at)?;
+        let chain = self.linked(position, &leaf, chain)?;
+        self.note(recorded_at, leaf, chain);
+        Ok(())
+    }
+
+    fn follows(&self, position: i64, recorded_at: i64) -> Result<(), Mismatch> {
+        let expected = self.position + 1;
+        if position != expected {
+            return Err(mismatch(expected, "it is missing"));
+        }
+        if recorded_at < self.recorded_at {
+            return Err(mismatch(position, "it is older than the event before it"));
+        }
+        Ok(())
+    }
+
+    fn linked(&self, position: i64, leaf: &[u8; 32], chain: &[u8]) -> Result<[u8; 32], Mismatch> {
+        let linked = seal::link(&self.chain, leaf);
+        if linked == chain {
+            Ok(linked)
+        } else {
+            Err(mismatch(position, "its hash doesn't continue the chain"))
+        }
+    }
+
+    fn note(&mut self, recorded_at: i64, leaf: [u8; 32], chain: [u8; 32]) {
+        self.position += 1;
+        self.recorded_at = recorded_at;
+        self.chain = chain.to_vec();
+        self.all.push(&leaf);
     }
 
     /// Compares a checkpoint with the events that it covers.

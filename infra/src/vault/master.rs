@@ -1,15 +1,21 @@
 //! The master key's file: 64 hex digits, readable by its owner alone.
+//!
+//! Another key is first written beside it, and takes its place when the database knows of it, so that
+//! at any moment one of the two opens the store.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use rand::Rng as _;
 use zeroize::Zeroizing;
 
-use super::VaultError;
+use super::{VaultError, keyring};
 use crate::seal::Key;
+
+/// Bytes of the file.
+const LENGTH: usize = 65;
 
 /// Reads the key, if the file is there.
 pub(super) fn read(path: &Path) -> Result<Option<Key>, VaultError> {
@@ -30,8 +36,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Key>, VaultError> {
 
 /// Makes a key and its file; both are on disk before it is used.
 pub(super) fn make(path: &Path) -> Result<Key, VaultError> {
-    let mut key = Key::default();
-    rand::rng().fill_bytes(key.as_mut_slice());
+    let key = keyring::random();
     put(path, &key)?;
     Ok(key)
 }
@@ -39,6 +44,68 @@ pub(super) fn make(path: &Path) -> Result<Key, VaultError> {
 /// Writes a key into a file that isn't there.
 pub(super) fn put(path: &Path, key: &Key) -> Result<(), VaultError> {
     write(path, key).map_err(|source| failed(path, source))
+}
+
+/// Gives where the key that comes next is written.
+pub(super) fn next(path: &Path) -> PathBuf {
+    path.with_extension("next")
+}
+
+/// Writes the key that comes next, in place of one that never came.
+pub(super) fn put_next(path: &Path, key: &Key) -> Result<(), VaultError> {
+    let next = next(path);
+    destroy(&next)?;
+    put(&next, key)
+}
+
+/// Puts the key that comes next in the place of today's, which is overwritten; where another program was
+/// faster, that is fine.
+pub(super) fn adopt(path: &Path) -> Result<(), VaultError> {
+    replace(path).map_err(|source| failed(path, source))
+}
+
+fn replace(path: &Path) -> std::io::Result<()> {
+    // Opened before: whatever stands there afterwards is the new one.
+    let old = match open_to_overwrite(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        opened => Some(opened?),
+    };
+    match std::fs::rename(next(path), path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        done => done?,
+    }
+    sync_folder(path)?;
+    crate::step::reached("next key adopted");
+    if let Some(old) = old {
+        overwrite(old)?;
+    }
+    Ok(())
+}
+
+/// Overwrites a key's file and removes it; where there is none, or somebody else is faster, that is fine.
+pub(super) fn destroy(path: &Path) -> Result<(), VaultError> {
+    let destroyed = open_to_overwrite(path).and_then(|file| {
+        overwrite(file)?;
+        std::fs::remove_file(path)?;
+        sync_folder(path)
+    });
+    match destroyed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done.map_err(|source| failed(path, source)),
+    }
+}
+
+/// Opens a file that was made to be read alone.
+fn open_to_overwrite(path: &Path) -> std::io::Result<File> {
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    OpenOptions::new().write(true).open(path)
+}
+
+fn overwrite(mut file: File) -> std::io::Result<()> {
+    let mut noise = [0; LENGTH];
+    rand::rng().fill_bytes(&mut noise);
+    file.write_all(&noise)?;
+    file.sync_all()
 }
 
 fn write(path: &Path, key: &Key) -> std::io::Result<()> {
@@ -56,7 +123,11 @@ fn write(path: &Path, key: &Key) -> std::io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
-    File::open(folder)?.sync_all()
+    sync_folder(path)
+}
+
+fn sync_folder(of: &Path) -> std::io::Result<()> {
+    File::open(of.parent().unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 fn failed(path: &Path, source: std::io::Error) -> VaultError {

@@ -45,8 +45,12 @@ pub(super) fn failure(answer: &mut Vec<u8>, failure: Failure) {
         let reason = failure.to_string();
         write(
             body,
-            format_args!("d14:failure reason{}:{reason}8:retry in", reason.len()),
+            format_args!("d14:failure reason{}:{reason}", reason.len()),
         );
+        if let Some(seconds) = failure.interval() {
+            write(body, format_args!("8:intervali{seconds}e"));
+        }
+        body.extend(b"8:retry in");
         match failure.retry_in() {
             Some(minutes) => write(body, format_args!("i{minutes}ee")),
             None => body.extend(b"5:nevere"),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod announce;
 #[cfg(test)]
+mod close;
+#[cfg(test)]
 mod connection;
 #[cfg(test)]
 mod scrape;

@@ -52,6 +52,22 @@ impl Server {
 
     pub(crate) fn with(settings: Settings, address: &str) -> Self {
         let tracker = Tracker::new(settings, Arc::new(TestKeys));
+        let bound = http::bind(address.parse().unwrap(), 2).unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let address = bound.address();
+        let threads = http::serve(&tracker, bound, &stopped).unwrap();
+        let server = Self {
+            tracker,
+            address,
+            stop,
+            threads,
+        };
+        server.knows();
+        server
+    }
+
+    /// Tells the tracker its members and torrents.
+    pub(crate) fn knows(&self) {
         let position = Position(1);
         let member = |number: u8| MemberAccess {
             member: MemberId(Uuid::from_u128(number.into())),
@@ -64,7 +80,7 @@ impl Server {
             offered,
             position,
         };
-        tracker.access().apply(Changes {
+        self.tracker.access().apply(Changes {
             members: (0..100).map(member).collect(),
             torrents: vec![
                 torrent(OFFERED, b"a", true),
@@ -72,16 +88,6 @@ impl Server {
                 torrent(WITHDRAWN, b"w", false),
             ],
         });
-        let bound = http::bind(address.parse().unwrap(), 2).unwrap();
-        let (stop, stopped) = watch::channel(false);
-        let address = bound.address();
-        let threads = http::serve(&tracker, bound, &stopped).unwrap();
-        Self {
-            tracker,
-            address,
-            stop,
-            threads,
-        }
     }
 
     pub(crate) fn connect(&self) -> Connection {
@@ -189,6 +195,7 @@ pub(crate) struct Client<'a> {
     pub(crate) member: u8,
     pub(crate) hash: char,
     pub(crate) port: u16,
+    pub(crate) uploaded: u64,
     pub(crate) left: u64,
     /// Further fields, each beginning with `&`.
     pub(crate) more: &'a str,
@@ -200,6 +207,7 @@ impl Client<'_> {
             member,
             hash: 'a',
             port: 7_000 + u16::from(member),
+            uploaded: 1,
             left,
             more: "",
         }
@@ -208,8 +216,9 @@ impl Client<'_> {
     pub(crate) fn query(&self) -> String {
         let hash = String::from_iter([self.hash; 20]);
         let (member, port, left, more) = (self.member, self.port, self.left, self.more);
+        let uploaded = self.uploaded;
         format!(
-            "info_hash={hash}&peer_id=-TR3000-{member:012}&port={port}&uploaded=1&downloaded=2\
+            "info_hash={hash}&peer_id=-TR3000-{member:012}&port={port}&uploaded={uploaded}&downloaded=2\
              &left={left}{more}"
         )
     }

@@ -1,0 +1,117 @@
+//! The panic, for programs and for the page's own module: how the vault stands, and the press.
+//!
+//! Who presses types the phrase and proves the login anew, by a challenge that is good for nothing
+//! else: a session that somebody left open isn't enough.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::app::App;
+use crate::problem::{Problem, sentence};
+use crate::session::SignedIn;
+use crate::sign_in::{self, Answer, Body, scram};
+use crate::vault::{NotDone, Standing};
+
+pub(crate) mod strength;
+
+/// Where the panic is asked for.
+pub(crate) const PRESS: &str = "/api/admin/panic/encrypt";
+/// Where the way back is asked for.
+pub(crate) const RESTORE: &str = "/api/admin/panic/restore";
+/// What must be typed for the panic.
+pub(crate) const PHRASE: &str = "ENCRYPT_ALL_DATA";
+
+/// Gives the routes of the living site.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/panic", get(standing))
+        .route(PRESS, post(press))
+        .route(RESTORE, post(nothing_to_restore))
+        // Where the sealed page was: it leads to the site, which is back.
+        .route("/restore", any(async || Redirect::to("/")))
+}
+
+/// Writes how the vault stands.
+pub(crate) fn told(standing: &Standing) -> Json<serde_json::Value> {
+    Json(json!({
+        "state": standing.state.name(), "doing": standing.doing, "done": standing.done,
+        "total": standing.total, "trouble": standing.trouble,
+    }))
+}
+
+async fn standing(State(app): State<App>) -> Response {
+    told(&app.vault.standing().borrow()).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Press {
+    confirm: String,
+    challenge: String,
+    proof: String,
+    client_nonce: String,
+}
+
+async fn press(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Body(press): Body<Press>,
+) -> Result<Response, Problem> {
+    signed_in.administrator()?;
+    if press.confirm != PHRASE {
+        return Err(Problem::invalid(&format!(
+            "Type {PHRASE} exactly as it stands here. Nothing was changed."
+        )));
+    }
+    let name = signed_in.profile.name.as_str();
+    let answer = Answer {
+        username: name,
+        challenge: &press.challenge,
+        proof: &press.proof,
+        client_nonce: &press.client_nonce,
+    };
+    let (proved, _) = sign_in::proved(&app, scram::Purpose::Panic, &answer).await?;
+    let by = signed_in.profile.id;
+    if proved != by {
+        return Err(Problem::forbidden("The proof is somebody else's."));
+    }
+    tracing::warn!(member = %by, "an administrator seals the site");
+    // It is carried out to its end, whether or not the browser waits for it.
+    let vault = std::sync::Arc::clone(&app.vault);
+    let sealed = tokio::spawn(async move { vault.seal(by).await }).await;
+    sealed.unwrap_or(Err(NotDone::Away)).map_err(not_done)?;
+    Ok(Json(json!({ "state": "sealing" })).into_response())
+}
+
+async fn nothing_to_restore() -> Problem {
+    let detail = "The site is open, so there is nothing to restore.";
+    Problem::conflict("open", "Nothing to restore", detail)
+}
+
+/// Says why the vault didn't do it.
+pub(crate) fn not_done(why: NotDone) -> Problem {
+    match why {
+        NotDone::Wrong => Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "wrong-password",
+            "This isn't the Panic Password",
+            "This isn't the Panic Password. Nothing was changed. Try again, and look at capital letters and spaces.",
+        ),
+        NotDone::Busy => Problem::too_often(
+            "Somebody else is trying a Panic Password just now. Nothing was changed. Try again in a moment.",
+            2,
+        ),
+        NotDone::Refused(why) => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "rejected",
+            "This can't be done",
+            &sentence(&why),
+        ),
+        NotDone::Away => Problem::unavailable(),
+    }
+}

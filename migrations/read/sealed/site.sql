@@ -1,0 +1,1 @@
+insert into site (one, open, announcement) values (true, false, '[ENCRYPTED]');

@@ -1,0 +1,1 @@
+-- Who moved what, and how much, stands nowhere in the clear.

@@ -1,0 +1,108 @@
+//! The phase in which the vault is open and the site lives.
+
+use std::sync::Arc;
+
+use infra::panic::WorkError;
+use projections::{rebuild, runner, sealed};
+
+use super::{Ended, Program, Running, checkpoint, greet, watch_over};
+use crate::demo;
+use crate::store::Store;
+
+/// Events of a log that is worth filling the read tables from in one go, where they are empty.
+const MANY: i64 = 5_000;
+
+/// Runs until a signal, or until this node goes dark.
+pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Result<Ended> {
+    program.desk.opened(store.commands.clone());
+    let mut dark = program.desk.dark();
+    let running = match start(program, store).await {
+        Ok(running) => running,
+        // It was sealed before it lived.
+        Err(_) if *dark.borrow() => return Ok(Ended::Turned),
+        Err(error) => return Err(error),
+    };
+    program.tracker.open();
+    program.front.open(running.app.clone());
+    if *dark.borrow() {
+        // It was sealed at this very moment.
+        program.front.close();
+        program.tracker.close();
+    }
+    program.sockets.answer(&program.front, &program.tracker)?;
+    program.desk.doing("", 0, 0);
+    greet(program);
+    if std::mem::take(&mut program.demo) {
+        demo::fill(
+            &program.config,
+            store,
+            &running,
+            program.listening.announces,
+        )
+        .await?;
+    }
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let checkpoints = tokio::spawn(checkpoint::keep(
+        store.audit(),
+        store.commands.clone(),
+        stopped,
+    ));
+    let mut signal = program.signal.clone();
+    let ended = watch_over(store, async {
+        tokio::select! {
+            _ = signal.wait_for(|stop| *stop) => Ended::Stopped,
+            _ = dark.wait_for(|dark| *dark) => Ended::Turned,
+        }
+    })
+    .await;
+    if ended == Ended::Stopped {
+        program.sockets.close().await;
+    }
+    stop.send_replace(true);
+    program.waiting.extend(running.stop().await);
+    program.tracker.clear();
+    let _ended = checkpoints.await;
+    if ended == Ended::Stopped {
+        checkpoint::set(&store.audit(), &store.commands).await;
+        if !program.waiting.is_empty() {
+            let batches = program.waiting.len();
+            tracing::error!(
+                batches,
+                "the last traffic couldn't be recorded; clients' next announces bring it back"
+            );
+        }
+    }
+    Ok(ended)
+}
+
+/// Brings everything up before the first request.
+async fn start(program: &mut Program, store: &Store) -> anyhow::Result<Running> {
+    store.commands.seed_categories().await?;
+    for (batch, day) in std::mem::take(&mut program.waiting) {
+        store.commands.record(batch, day).await?;
+    }
+    fill(program, store).await?;
+    Running::start(program, store).await
+}
+
+/// Fills the read tables in one go where they are empty and there is much to fill in.
+async fn fill(program: &Program, store: &Store) -> anyhow::Result<()> {
+    let (reads, all) = (&store.pools.read, projections::all(&store.keys()));
+    sealed::unseal(reads).await?;
+    runner::prepare(reads, &all).await?;
+    let head = store.feed.head().await?;
+    let status = runner::status(reads).await?;
+    let empty = status.iter().all(|one| one.position.0 == 0);
+    if !empty || head.0 < MANY {
+        return Ok(());
+    }
+    let desk = Arc::clone(&program.desk);
+    let seen = |at: domain::Position, of: domain::Position| {
+        desk.doing("replaying the projections", at.0, of.0);
+    };
+    match rebuild::rebuild(reads, &store.feed, &all, seen).await {
+        // Another node does it.
+        Ok(_) | Err(projections::NotApplied::Busy) => Ok(()),
+        Err(error) => Err(WorkError::Refused(error.to_string()).into()),
+    }
+}

@@ -1,0 +1,131 @@
+//! What is left on the disk after a panic: none of what was known before.
+
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sqlx::PgPool;
+use tests::{Client, Options, Site, files_with, make, until};
+
+use super::{PANIC, PASSWORD, activate, restore, say};
+
+/// What the site keeps of the password, as text.
+fn verifier() -> [String; 2] {
+    let kept = api::sign_in::scram::credentials(PASSWORD, [7; 32], 100_000);
+    [hex::encode(kept.verifier), STANDARD.encode(kept.verifier)]
+}
+
+/// Fills a site with what is looked for; gives all of it, and the torrent.
+async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
+    admin.set_up("known-admin-name", PASSWORD).await;
+    assert!(say(site, &["password"], &[PANIC]).status.success());
+    let payload = make::payload(1, 30_000);
+    let file = make::torrent("known-file-name", &payload, Some("OpenTracker"));
+    let torrent = admin
+        .uploaded(file, "other", "known-description-text")
+        .await;
+    let edit = format!("/torrents/{torrent}/edit");
+    let fields = [("category", "other"), ("description", "known-edited-text")];
+    admin.post_form(&edit, &fields).await;
+    let announcement = [("text", "known-announcement-text")];
+    admin.post_form("/staff/announcement", &announcement).await;
+    let url = admin.announce_url().await;
+    reqwest::get(format!("{url}&info_hash=short"))
+        .await
+        .unwrap();
+    assert!(admin.page("/torrents").await.contains("known-file-name"));
+    let texts = [
+        "known-admin-name",
+        "known-file-name",
+        "known-description-text",
+        "known-edited-text",
+        "known-announcement-text",
+        url.split("passkey=").nth(1).unwrap(),
+        PASSWORD,
+        PANIC,
+    ];
+    let texts = texts.into_iter().map(str::to_owned).chain(verifier());
+    (texts.collect(), torrent)
+}
+
+fn nothing_in(folder: &Path, known: &[String]) {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let left = files_with(folder, &known);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// What psql shows of a sealed site.
+async fn shows_ciphertext_alone(pool: &PgPool) {
+    let names: Vec<String> = sqlx::query_scalar("select name from read.torrent")
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    assert_eq!(names, ["[ENCRYPTED]"]);
+    let suites: Vec<i16> = sqlx::query_scalar("select distinct suite from event_log")
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    assert_eq!(suites, [2]);
+    let (dead, keys): (i64, i64) = sqlx::query_as(
+        "select coalesce(n_dead_tup, 0), (select count(*) from keyring)
+         from pg_stat_user_tables where relname = 'event_log'",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    assert_eq!((dead, keys), (0, 0));
+    let schemas: Vec<String> = sqlx::query_scalar(
+        "select nspname::text from pg_namespace where nspname in ('then', 'read_next', 'rehearsal')",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    assert!(schemas.is_empty(), "{schemas:?}");
+}
+
+#[tokio::test]
+async fn nothing_that_was_known_is_left_on_the_disk_after_a_panic() {
+    let on_disk = ("OPENTRACKER_SEARCH__INDEX".to_owned(), "disk".to_owned());
+    let mut site = Site::start(Options {
+        extra: vec![on_disk],
+        ..Options::default()
+    })
+    .await;
+    let admin = site.client();
+    let (known, torrent) = known(&site, &admin).await;
+    let url = admin.announce_url().await;
+    let replay = ["audit", "replay", "--at", "9999999", "--into", "then"];
+    assert!(site.run(&replay).status.success());
+    // What PostgreSQL does by itself now and then.
+    let pool = site.database().await;
+    for statement in ["analyze", "checkpoint"] {
+        sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+    }
+    let index = site.data.join("search");
+    assert!(index.join("meta.json").exists(), "the index is on the disk");
+
+    activate(&site);
+    until("the sealing", Duration::from_secs(20), || async {
+        (super::vault(&site)["state"] == "sealed").then_some(())
+    })
+    .await;
+    until("the index's end", Duration::from_secs(10), || async {
+        (!index.exists()).then_some(())
+    })
+    .await;
+    nothing_in(&site.data, &known);
+    shows_ciphertext_alone(&pool).await;
+    pool.close().await;
+    site.stop();
+    nothing_in(&site.data, &known);
+    let logged = site.log();
+    assert!(known.iter().all(|text| !logged.contains(text)));
+    restore(&site);
+    site.launch().await;
+    let admin = site.client();
+    assert_eq!(admin.sign_in("known-admin-name", PASSWORD).await.0, 200);
+    let page = admin.page(&format!("/torrents/{torrent}")).await;
+    assert!(page.contains("known-edited-text"));
+    assert_eq!(admin.announce_url().await, url);
+}

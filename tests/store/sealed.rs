@@ -1,0 +1,109 @@
+//! Read tables while nothing can be read, and what PostgreSQL itself remembers of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use projections::{Projection, feed::Feed, rebuild, runner, sealed};
+use sqlx::PgPool;
+use tests::{Database, files_with};
+
+use crate::search::upload;
+
+/// Every row of every read table, sorted.
+async fn rows(pool: &PgPool) -> BTreeMap<String, Vec<String>> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.tables
+         where table_schema = 'read' and table_name not in ('checkpoint', 'sealed')",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let mut all = BTreeMap::new();
+    for table in tables {
+        let query = format!("select t::text from read.{table} t order by 1");
+        let rows: Vec<String> = sqlx::query_scalar(&query).fetch_all(pool).await.unwrap();
+        all.insert(table, rows);
+    }
+    all
+}
+
+async fn fill(database: &Database) -> Vec<Arc<dyn Projection>> {
+    let all = projections::all(&database.keys());
+    let feed: Arc<dyn Feed> = Arc::<infra::feed::LogFeed>::clone(&database.feed);
+    runner::prepare(&database.pools.read, &all).await.unwrap();
+    rebuild::rebuild(&database.pools.read, &feed, &all, |_, _| {})
+        .await
+        .unwrap();
+    all
+}
+
+async fn scene() -> (Database, Vec<Arc<dyn Projection>>) {
+    let database = Database::start().await;
+    database.member("known-member").await;
+    for name in ["known-one", "known-two", "known-three"] {
+        upload(&database, name).await;
+    }
+    let all = fill(&database).await;
+    (database, all)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sealed_tables_tell_counts_alone_and_come_back_row_for_row() {
+    let (database, all) = scene().await;
+    let reads = &database.pools.read;
+    let before = rows(reads).await;
+    assert!(before["torrent"].iter().all(|row| row.contains("known-")));
+    sealed::darken(reads).await.unwrap();
+    assert!(rows(reads).await.is_empty());
+    assert!(!sealed::is_filled(reads).await.unwrap());
+    for _ in 0..2 {
+        sealed::fill(reads, &all, |_, _| {}).await.unwrap();
+        assert!(sealed::is_filled(reads).await.unwrap());
+    }
+    let hidden = rows(reads).await;
+    for table in ["member", "torrent", "category", "site", "access_member"] {
+        assert_eq!(hidden[table].len(), before[table].len().max(1), "{table}");
+    }
+    let told = format!("{hidden:?}");
+    assert!(
+        !told.contains("known") && told.contains("[ENCRYPTED]"),
+        "{told}"
+    );
+    for row in &hidden["torrent"] {
+        assert!(before["torrent"].iter().all(|other| other != row));
+    }
+    sealed::unseal(reads).await.unwrap();
+    fill(&database).await;
+    assert_eq!(rows(reads).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_text_is_sampled_into_statistics() {
+    let (database, _) = scene().await;
+    let pool = &database.pools.log;
+    for statement in ["analyze", "checkpoint"] {
+        sqlx::raw_sql(statement).execute(pool).await.unwrap();
+    }
+    let sampled: Vec<String> = sqlx::query_scalar(
+        "select s.tablename || '.' || s.attname from pg_stats s
+         join information_schema.columns c
+           on c.table_schema = s.schemaname and c.table_name = s.tablename and c.column_name = s.attname
+         where s.schemaname = 'read' and s.tablename <> 'checkpoint' and c.data_type in ('text', 'bytea', 'ARRAY')",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    assert!(sampled.is_empty(), "{sampled:?}");
+    let numbers: i64 = sqlx::query_scalar(
+        "select count(*) from pg_stats where schemaname = 'read' and tablename = 'torrent'",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    assert!(numbers > 3, "numbers are sampled, for the planner");
+    // The tables' own files go with them; whatever was written elsewhere would stay.
+    sealed::darken(&database.pools.read).await.unwrap();
+    sqlx::raw_sql("checkpoint").execute(pool).await.unwrap();
+    let left = files_with(database.folder.path(), &["known-member", "known-one"]);
+    assert!(left.is_empty(), "{left:?}");
+}
