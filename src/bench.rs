@@ -11,6 +11,7 @@ use crate::cli;
 use crate::config::Config;
 
 mod append;
+mod panic;
 mod replay;
 mod scratch;
 mod search;
@@ -23,6 +24,7 @@ pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Re
             append::run(config, Duration::from_secs(*seconds), writers).await
         }
         cli::Bench::Replay { events } => replay::run(config, *events).await,
+        cli::Bench::Panic { events } => panic::run(config, *events).await,
         cli::Bench::Search { documents } => search::run(*documents),
     }
 }

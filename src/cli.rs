@@ -259,6 +259,12 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         events: usize,
     },
+    /// A panic and a restore of a site that is read all the while, beside a smaller one and an UPDATE.
+    Panic {
+        /// How many events.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: usize,
+    },
     /// Searches over many small torrents while more come in.
     Search {
         /// How many torrents.

@@ -135,6 +135,34 @@ pub async fn within(pool: &Pool, schema: &str, connections: u32) -> Result<Pool,
         .await
 }
 
+/// Counts a table's rows.
+pub async fn count(pool: &Pool, table: &str) -> Result<i64, sqlx::Error> {
+    let query = format!("select count(*) from {table}");
+    sqlx::query_scalar(&query).fetch_one(pool).await
+}
+
+/// Gives how many dead rows a table has.
+pub async fn dead_rows(pool: &Pool, table: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "select coalesce(sum(n_dead_tup), 0)::bigint from pg_stat_user_tables
+         where schemaname = 'public' and relname = $1",
+    )
+    .bind(table)
+    .fetch_one(pool)
+    .await
+}
+
+/// Writes every payload of a copy of the log as it is, by UPDATE; gives how long that takes.
+pub async fn update_all(pool: &Pool) -> Result<Duration, sqlx::Error> {
+    let copy = "create table log_copy (like event_log including all); insert into log_copy select * from event_log";
+    execute(pool, copy).await?;
+    let began = std::time::Instant::now();
+    execute(pool, "update log_copy set sealed = sealed").await?;
+    let took = began.elapsed();
+    execute(pool, "drop table log_copy").await?;
+    Ok(took)
+}
+
 /// Inserts and commits one row of a benchmark.
 pub async fn insert_raw(pool: &Pool, stream: uuid::Uuid, sealed: &[u8]) -> Result<(), sqlx::Error> {
     sqlx::query("insert into raw_event (stream_type, stream_id, event_type, sealed) values ('reader', $1, 'HistoryRead', $2)")

@@ -65,7 +65,7 @@ fn per_second(done: i64, began: Instant) -> f64 {
     done / began.elapsed().as_secs_f64()
 }
 
-async fn fill(store: &Store, events: usize) -> anyhow::Result<()> {
+pub(super) async fn fill(store: &Store, events: usize) -> anyhow::Result<()> {
     let mut progress = Progress::new("events");
     let mut under_way = futures::stream::iter(0..events)
         .map(|number| one(store, number))
@@ -144,7 +144,7 @@ async fn read(store: &Store, streams: &[&str]) -> anyhow::Result<f64> {
 }
 
 /// Fills every projection's tables; gives the log's events a second over all of them.
-async fn tables(store: &Store) -> anyhow::Result<f64> {
+pub(super) async fn tables(store: &Store) -> anyhow::Result<f64> {
     let began = Instant::now();
     let head = store.feed.head().await?;
     let all = projections::all(&store.keys());

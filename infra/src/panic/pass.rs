@@ -71,6 +71,7 @@ impl Pass {
             .fetch_one(pool)
             .await?;
         let (total, copied) = (total.unwrap_or(0), self.begin(pool).await?);
+        state::progress(pool, self.doing, copied, total).await?;
         let moved = self.copy(pool, layer, copied, total).await?;
         self.reached("copied");
         let mut transaction = pool.begin().await?;
