@@ -9,6 +9,7 @@ use tests::Site;
 
 mod dark;
 mod fall;
+mod faults;
 mod nodes;
 mod password;
 mod residue;
