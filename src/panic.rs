@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::announcement::{self, Progress};
 use crate::cli;
 use crate::config::Config;
+use crate::serve::reserve;
 use crate::store::Store;
 
 pub(crate) mod password;
@@ -120,6 +121,7 @@ async fn activate(store: &Store, config: &Config, json: bool) -> anyhow::Result<
     if store.vault.is_open() {
         let slot = password::slot(&store.commands, &store.vault).await?;
         ensure!(slot.is_some(), "{}; nothing was done", PasswordError::None);
+        reserve::free(&config.data_dir);
         store.commands.seal(Actor::Operator).await?;
         step::reached("committed");
         store.vault.forget();

@@ -34,6 +34,7 @@ mod desk;
 mod health;
 mod living;
 pub(crate) mod past;
+pub(crate) mod reserve;
 mod sealed;
 mod sockets;
 mod switch;

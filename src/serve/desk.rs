@@ -20,6 +20,7 @@ use infra::vault::{self, NotOpened, Row, Vault, VaultError, state};
 use tokio::sync::watch;
 use tracker::Tracker;
 
+use super::reserve;
 use crate::config::Config;
 use crate::panic::password::{self, PasswordError};
 use crate::store::Store;
@@ -37,6 +38,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Desk {
     pool: Pool,
     vault: Arc<Vault>,
+    data: PathBuf,
     key: PathBuf,
     work: u8,
     tracker: Tracker,
@@ -56,6 +58,7 @@ impl Desk {
         Self {
             pool: store.pools.log.clone(),
             vault: Arc::clone(&store.vault),
+            data: config.data_dir.clone(),
             key: store.key_path(config),
             work: config.vault.work,
             tracker,
@@ -181,6 +184,7 @@ impl Desk {
         password::slot(&commands, &self.vault)
             .await
             .map_err(|error| not_done(&error))?;
+        reserve::free(&self.data);
         match commands.seal(by).await {
             Ok(_) | Err(Refusal::Rejected(Rejection::Sealed)) => {}
             Err(Refusal::Rejected(rejection)) => {

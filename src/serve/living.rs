@@ -5,7 +5,7 @@ use std::sync::Arc;
 use infra::panic::WorkError;
 use projections::{rebuild, runner, sealed};
 
-use super::{Ended, Program, Running, checkpoint, greet, watch_over};
+use super::{Ended, Program, Running, checkpoint, greet, reserve, watch_over};
 use crate::demo;
 use crate::store::Store;
 
@@ -14,6 +14,7 @@ const MANY: i64 = 5_000;
 
 /// Runs until a signal, or until this node goes dark.
 pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Result<Ended> {
+    reserve::take(&program.config.data_dir);
     program.desk.opened(store.commands.clone());
     let mut dark = program.desk.dark();
     let running = match start(program, store).await {

@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tests::{Client, Options, Site, make, until};
 
+use crate::panic::{PANIC, restore, say, vault, verified};
+
 const PASSWORD: &str = "correct horse battery";
 /// Says that the test runs with a small disk of its own.
 const INSIDE: &str = "DISK_OF_ITS_OWN";
@@ -91,6 +93,47 @@ async fn a_full_disk_refuses_writes_and_loses_and_doubles_nothing() {
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     assert_eq!(site.run_json(&["--json", "audit", "verify"])["ok"], true);
     super::rebuild::rebuilt_rows_are_the_same(&site).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_lets_the_pass_wait_while_everything_is_dark() {
+    let name = "a_full_disk_lets_the_pass_wait_while_everything_is_dark";
+    let Some(disk) = within_disk(name) else {
+        return;
+    };
+    let site = Site::start(Options::default()).await;
+    let client = site.client();
+    client.set_up("admin", PASSWORD).await;
+    let token = client.token().await;
+    for number in 0..20 {
+        assert_eq!(
+            upload(&client, &token, &number.to_string()).await,
+            Some(303)
+        );
+    }
+    assert!(say(&site, &["password"], &[PANIC]).status.success());
+    let before = verified(&site, &[]);
+    let filler = disk.join("filler");
+    fill(&filler);
+    let mut command = site.command(&site.data);
+    command.args(["panic", "activate", "--confirm", "ENCRYPT_ALL_DATA"]);
+    let mut activating = command.spawn().unwrap();
+    let status = || reqwest::get(site.url("/sign-in"));
+    until("the dark", Duration::from_secs(20), || async {
+        (status().await.ok()?.status() == 503).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_ne!(vault(&site)["state"], "open");
+    std::fs::remove_file(&filler).unwrap();
+    until("the sealing", Duration::from_mins(1), || async {
+        (vault(&site)["state"] == "sealed").then_some(())
+    })
+    .await;
+    let _ended = activating.wait().unwrap();
+    restore(&site);
+    let events = before["events"].to_string();
+    assert_eq!(verified(&site, &["--to", &events])["root"], before["root"]);
 }
 
 /// Takes what is left of the disk.

@@ -15,7 +15,7 @@ mod password;
 mod residue;
 
 const PASSWORD: &str = "correct horse battery";
-const PANIC: &str = "rivers run to the sea";
+pub(crate) const PANIC: &str = "rivers run to the sea";
 const OTHER: &str = "and the sea is not full";
 
 /// Runs a command with lines of standard input.
@@ -39,7 +39,7 @@ fn say_in(site: &Site, data: &Path, words: &[&str], lines: &[&str]) -> Output {
     tell(command, lines)
 }
 
-fn say(site: &Site, words: &[&str], lines: &[&str]) -> Output {
+pub(crate) fn say(site: &Site, words: &[&str], lines: &[&str]) -> Output {
     say_in(site, &site.data, words, lines)
 }
 
@@ -48,7 +48,7 @@ fn activate(site: &Site) {
     assert!(output.status.success(), "{output:?}");
 }
 
-fn restore(site: &Site) -> Value {
+pub(crate) fn restore(site: &Site) -> Value {
     let output = say(site, &["restore"], &[PANIC]);
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -60,11 +60,11 @@ fn refused(output: &Output, words: &str) {
     assert!(error.contains(words), "{error}");
 }
 
-fn vault(site: &Site) -> Value {
+pub(crate) fn vault(site: &Site) -> Value {
     site.run_json(&["--json", "panic", "status"])
 }
 
-fn verified(site: &Site, arguments: &[&str]) -> Value {
+pub(crate) fn verified(site: &Site, arguments: &[&str]) -> Value {
     let words = [&["--json", "audit", "verify"], arguments].concat();
     site.run_json(&words)
 }
