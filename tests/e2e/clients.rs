@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tests::browser::Eyes;
+use tests::browser::{Eyes, PANIC};
 use tests::claims::Claims;
 use tests::{Browser, Options, Site, make, until};
+
+use crate::panic::{activate, say, vault};
 
 const PASSWORD: &str = "correct horse battery";
 /// The file's bytes: at 2 MB/s some seconds, long enough to kill the program in the middle.
@@ -326,5 +328,30 @@ async fn two_real_clients_end_their_transfer_over_kill_9_of_the_program() {
     .await;
     world.site.kill();
     world.site.launch().await;
+    world.settle(leeching).await;
+}
+
+#[tokio::test]
+async fn two_real_clients_go_on_by_themselves_over_a_panic_and_a_restore() {
+    if !within_network("two_real_clients_go_on_by_themselves_over_a_panic_and_a_restore") {
+        return;
+    }
+    let world = World::new().await;
+    let (seeder, leecher) = world.upload().await;
+    let _seeding = world.seed(&seeder);
+    let leeching = world.leech(&leecher);
+    until(
+        "the middle of the transfer",
+        Duration::from_mins(1),
+        || async { (world.downloaded() > 1_000_000).then_some(()) },
+    )
+    .await;
+    activate(&world.site);
+    until("the sealing", Duration::from_secs(20), || async {
+        (vault(&world.site)["state"] == "sealed").then_some(())
+    })
+    .await;
+    let restored = say(&world.site, &["restore"], &[PANIC]);
+    assert!(restored.status.success(), "{restored:?}");
     world.settle(leeching).await;
 }

@@ -43,7 +43,7 @@ pub(crate) fn say(site: &Site, words: &[&str], lines: &[&str]) -> Output {
     say_in(site, &site.data, words, lines)
 }
 
-fn activate(site: &Site) {
+pub(crate) fn activate(site: &Site) {
     let output = say(site, &["activate", "--confirm", "ENCRYPT_ALL_DATA"], &[]);
     assert!(output.status.success(), "{output:?}");
 }
