@@ -15,6 +15,7 @@ mod edit;
 mod faults;
 mod kill;
 mod panic;
+mod press;
 mod rebuild;
 mod sign_in;
 mod torrent;
