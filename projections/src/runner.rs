@@ -103,6 +103,9 @@ async fn prepare_one(pool: &PgPool, projection: &dyn Projection) -> Result<(), s
     transaction.commit().await
 }
 
+/// Lets no text be sampled: what is sampled of a column is logged.
+const STATISTICS: &str = include_str!("../../migrations/read/statistics.sql");
+
 /// Makes a projection's tables anew, empty, in a schema, which is searched first from then on;
 /// their keys and indexes are for [`make_indexes`].
 pub(crate) async fn make_tables(
@@ -116,6 +119,8 @@ pub(crate) async fn make_tables(
     }
     let (tables, _) = split(projection);
     to.execute(format!("{statements}{tables}").as_str()).await?;
+    // Before the first row: they may be filled over many transactions.
+    to.execute(STATISTICS).await?;
     Ok(())
 }
 
@@ -125,9 +130,7 @@ pub(crate) async fn make_indexes(
     projection: &dyn Projection,
 ) -> Result<(), sqlx::Error> {
     to.execute(split(projection).1).await?;
-    // Whatever is sampled of a column is logged.
-    to.execute(include_str!("../../migrations/read/statistics.sql"))
-        .await?;
+    to.execute(STATISTICS).await?;
     Ok(())
 }
 
