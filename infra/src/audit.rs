@@ -31,6 +31,8 @@ pub use file::verify as verify_file;
 
 /// Events that are read at once.
 const BATCH: i64 = 5_000;
+/// Leaves that are read at once.
+const LEAVES: i64 = 50_000;
 
 /// Gives how long the commitment, leaf and link of so many events take, each of a payload's size.
 pub fn chain_cost(events: u32, payload: &[u8]) -> std::time::Duration {
@@ -206,7 +208,7 @@ impl Audit {
         let upto = upto.map_or(head, |upto| upto.min(head));
         let writes = to.is_some();
         let mut check = Check::default();
-        let mut batch = self.read(Position(0), upto).await?;
+        let mut batch = self.read(check.position(), upto).await?;
         while let Some(last) = batch
             .rows
             .last()
@@ -243,12 +245,12 @@ impl Audit {
     async fn read(&self, after: Position, upto: Position) -> Result<Batch, AuditError> {
         let query = format!(
             "select {COLUMNS}, leaf, chain from event_log
-             where position > $1 and position <= $2 order by position limit $3"
+             where position > $1 and position <= $2 order by position"
         );
+        // A stretch of the log, so that nobody sorts the rest of it; where it is empty, it was removed.
         let mut found = sqlx::query_as(&query)
             .bind(after.0)
-            .bind(upto.0)
-            .bind(BATCH)
+            .bind(upto.0.min(after.0 + BATCH))
             .fetch(&self.pool);
         let (mut rows, mut bytes) = (vec![], 0);
         while bytes < MOST_BYTES
@@ -301,12 +303,15 @@ impl Audit {
         while position < head {
             let leaves: Vec<(i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(
                 "select position, leaf, chain from event_log
-                 where position > $1 and position <= $2 order by position limit 50000",
+                 where position > $1 and position <= $2 order by position",
             )
             .bind(position.0)
-            .bind(head.0)
+            .bind(head.0.min(position.0 + LEAVES))
             .fetch_all(&self.pool)
             .await?;
+            if leaves.is_empty() {
+                return Err(mismatch(position.0 + 1, "it is missing").into());
+            }
             for (at, leaf, linked) in leaves {
                 if at != position.0 + 1 {
                     return Err(mismatch(position.0 + 1, "it is missing").into());
@@ -344,7 +349,10 @@ fn complete(
     answered: Position,
 ) -> Result<Verified, AuditError> {
     let verified = Verified::of(check);
-    if verified.position < upto.min(answered) || (upto == head && head < answered) {
+    if verified.position < upto {
+        return Err(Mismatch::after(&verified, "it is missing").into());
+    }
+    if upto == head && head < answered {
         return Err(Mismatch::after(&verified, "it was acknowledged, and is gone").into());
     }
     Ok(verified)
