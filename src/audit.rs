@@ -16,6 +16,7 @@ use crate::cli;
 use crate::config::Config;
 use crate::store::Store;
 
+mod ledger;
 mod replay;
 
 /// Proves, looks up, writes out or replays.
@@ -75,6 +76,10 @@ async fn with_store(store: &Store, command: &cli::Audit, json: bool) -> anyhow::
                 .export(&mut to, |at, of| progress.show(at.0, Some(of.0)))
                 .await?;
             Ok(to.flush()?)
+        }
+        cli::Audit::Ledger => {
+            note(store, "ledger").await?;
+            ledger::prove(store, json).await
         }
         cli::Audit::Replay { at, into } => {
             let upto = moment(store.history().as_ref(), at).await?;

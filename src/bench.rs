@@ -2,9 +2,11 @@
 //!
 //! What needs a database gets a cluster of its own below the data directory, and leaves nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tracker::bench::{Load, announce};
+use infra::redis::Redis;
+use tracker::bench::{Connect, Load, PlainKeys, Transport, announce};
 
 use crate::announcement;
 use crate::cli;
@@ -19,7 +21,24 @@ mod search;
 /// Runs a benchmark.
 pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Result<()> {
     match command {
-        cli::Bench::Announce { seconds, peers } => announces(*seconds, *peers),
+        cli::Bench::Announce {
+            transport,
+            seconds,
+            peers,
+        } => {
+            let load = Load {
+                transport: match transport {
+                    cli::Transport::Http => Transport::Http,
+                    cli::Transport::HttpNew => Transport::HttpNew,
+                    cli::Transport::Udp => Transport::Udp,
+                    cli::Transport::Ws => Transport::Ws,
+                },
+                time: Duration::from_secs(*seconds),
+                peers: *peers,
+                ..Load::default()
+            };
+            announces(config, load)
+        }
         cli::Bench::Append { seconds, writers } => {
             append::run(config, Duration::from_secs(*seconds), writers).await
         }
@@ -29,14 +48,12 @@ pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Re
     }
 }
 
-fn announces(seconds: u64, peers: usize) -> anyhow::Result<()> {
-    let load = Load {
-        time: Duration::from_secs(seconds),
-        peers,
-        ..Load::default()
-    };
+fn announces(config: &Config, load: Load) -> anyhow::Result<()> {
+    let url = config.redis.url.clone();
+    let relay = (!url.is_empty())
+        .then(|| -> Connect { Arc::new(move || Ok(Arc::new(Redis::new(&url, &PlainKeys, 0)?))) });
     // The benchmark has threads and runtimes of its own.
-    let report = std::thread::spawn(move || announce(load)).join();
+    let report = std::thread::spawn(move || announce(load, relay)).join();
     let report = report.map_err(|_| anyhow::anyhow!("the benchmark failed"))??;
     announcement::print(&serde_json::to_string(&report)?);
     Ok(())

@@ -188,6 +188,8 @@ pub(crate) enum Audit {
     },
     /// Write the whole log as JSON lines; secrets are left out, and it can be verified all the same.
     Export,
+    /// Prove that every member's ledger holds what the log says, and adds up to the totals.
+    Ledger,
     /// Fill a schema with the read tables as they stood at a moment.
     Replay {
         /// A time or a position.
@@ -233,10 +235,26 @@ pub(crate) enum Panic {
     },
 }
 
+/// How the announces of a benchmark come.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Transport {
+    /// Over kept-alive HTTP connections.
+    Http,
+    /// Over an HTTP connection each.
+    HttpNew,
+    /// Over UDP.
+    Udp,
+    /// Over WebSocket, without offers.
+    Ws,
+}
+
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Bench {
-    /// Announces over kept-alive HTTP, beside a bare responder of the same bytes.
+    /// Announces, beside a bare responder of the same bytes; with `REDIS_URL`, other trackers are told.
     Announce {
+        /// How announces come.
+        #[arg(long, value_enum, default_value = "http")]
+        transport: Transport,
         /// Seconds of each measurement.
         #[arg(long, default_value_t = 4)]
         seconds: u64,

@@ -1,5 +1,5 @@
 //! The configuration: defaults, then `opentracker.toml`, then `OPENTRACKER_SECTION__KEY`, then
-//! `DATABASE_URL`, then the command line.
+//! `DATABASE_URL` and `REDIS_URL`, then the command line.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) tracker: tracker::Settings,
     /// The database.
     pub(crate) database: Database,
+    /// What the nodes of a site share.
+    pub(crate) redis: Redis,
     /// The search for words.
     pub(crate) search: Search,
     /// The vault.
@@ -57,10 +59,14 @@ pub(crate) struct Site {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Announce {
-    /// Where the tracker listens for HTTP announces.
+    /// Where the tracker listens for announces over HTTP and WebSocket.
     pub(crate) listen: SocketAddr,
+    /// Whether it listens there over UDP too.
+    pub(crate) udp: bool,
     /// The announce URL that stands in downloads, without the passkey; from `listen` when empty.
     pub(crate) url: String,
+    /// Further announce URLs for downloads, such as `udp://tracker.example:8080/announce`.
+    pub(crate) also: Vec<String>,
 }
 
 /// The database.
@@ -68,6 +74,14 @@ pub(crate) struct Announce {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Database {
     /// The connection string; an embedded PostgreSQL in the data directory when empty.
+    pub(crate) url: String,
+}
+
+/// What the nodes of a site share: swarms, sessions, challenges.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Redis {
+    /// The connection string, such as `redis://127.0.0.1/`; everything stays in the process when empty.
     pub(crate) url: String,
 }
 
@@ -130,6 +144,7 @@ impl Default for Config {
             announce: Announce::default(),
             tracker: tracker::Settings::default(),
             database: Database::default(),
+            redis: Redis::default(),
             search: Search::default(),
             vault: Vault::default(),
             metrics: Metrics::default(),
@@ -155,7 +170,9 @@ impl Default for Announce {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            udp: true,
             url: String::new(),
+            also: vec![],
         }
     }
 }
@@ -206,6 +223,11 @@ pub(crate) fn load(cli: &Cli) -> anyhow::Result<Config> {
     {
         config.database.url = url;
     }
+    if let Ok(url) = std::env::var("REDIS_URL")
+        && !url.is_empty()
+    {
+        config.redis.url = url;
+    }
     if let Some(folder) = &cli.data_dir {
         config.data_dir.clone_from(folder);
     }
@@ -248,6 +270,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
         "site.origin is {}: it must begin with https:// or http://",
         site.origin
     );
+    check_addresses(config)?;
     let work = infra::vault::LEAST_WORK..=infra::vault::MOST_WORK;
     anyhow::ensure!(
         work.contains(&config.vault.work),
@@ -273,12 +296,29 @@ fn check(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn check_addresses(config: &Config) -> anyhow::Result<()> {
+    for url in &config.announce.also {
+        let known = ["http://", "https://", "udp://", "ws://", "wss://"];
+        anyhow::ensure!(
+            known.iter().any(|scheme| url.starts_with(scheme)),
+            "announce.also holds {url}: it must begin with udp://, ws://, wss://, http:// or https://"
+        );
+    }
+    anyhow::ensure!(
+        config.redis.url.is_empty() || infra::redis::is_url(&config.redis.url),
+        "redis.url isn't a connection string, such as redis://127.0.0.1/"
+    );
+    Ok(())
+}
+
 /// Prints or checks the configuration; [`load`] has checked it already.
 pub(crate) fn command(config: &Config, command: &cli::Config) -> anyhow::Result<()> {
     let mut shown = config.clone();
-    if !shown.database.url.is_empty() {
-        // A connection string may hold a password.
-        "(given)".clone_into(&mut shown.database.url);
+    // A connection string may hold a password.
+    for url in [&mut shown.database.url, &mut shown.redis.url] {
+        if !url.is_empty() {
+            "(given)".clone_into(url);
+        }
     }
     match command {
         cli::Config::Print => crate::announcement::print(&toml::to_string_pretty(&shown)?),

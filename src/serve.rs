@@ -16,6 +16,7 @@ use api::front::{Closed, Front};
 use domain::traffic::Batch;
 use infra::ephemera::InProcess;
 use infra::random;
+use infra::redis::Redis;
 use projections::progress::Progress;
 use projections::proof::Proofs;
 use projections::rebuild::Rebuilds;
@@ -36,6 +37,7 @@ mod living;
 pub(crate) mod past;
 pub(crate) mod reserve;
 mod sealed;
+mod share;
 mod sockets;
 mod switch;
 
@@ -163,6 +165,7 @@ pub(crate) struct Running {
     pub(crate) app: App,
     tasks: JoinSet<()>,
     handover: tokio::task::JoinHandle<Vec<(Batch, i64)>>,
+    redis: Option<Redis>,
     stop: watch::Sender<bool>,
 }
 
@@ -178,6 +181,10 @@ impl Running {
         });
         let reads = follow(store, &all, &search, &mut tasks, &stopped).await?;
         learn(program, store, &reads).await?;
+        let redis = share::connect(config, store)?;
+        if let Some(redis) = &redis {
+            share::start(redis, tracker, &mut tasks, &stopped).await;
+        }
         let (list, list_reads, list_stop) = (tracker.clone(), reads.clone(), stopped.clone());
         tasks.spawn(async move { list.access().follow(&list_reads, list_stop).await });
         let (sweeper, sweeper_stop) = (tracker.clone(), stopped.clone());
@@ -186,23 +193,35 @@ impl Running {
             (tracker.clone(), store.commands.clone(), stopped.clone());
         let handover = tokio::spawn(async move { crediting.hand_over(&ledger, ledger_stop).await });
         let vault = Arc::<Desk>::clone(&program.desk);
-        let app = app(config, store, program.listening, reads, tracker, all, vault);
+        let mut app = app(config, store, program.listening, reads, tracker, all, vault);
+        if let Some(redis) = &redis {
+            app.ephemera = Arc::new(redis.clone());
+            app.health = Arc::new(health::Parts {
+                pool: store.pools.log.clone(),
+                progress: app.reads.progress(),
+                redis: Some(redis.clone()),
+            });
+        }
         Ok(Self {
             app,
             tasks,
             handover,
+            redis,
             stop,
         })
     }
 
     /// Hands the last traffic over, then ends the projections; gives the traffic that the log didn't
-    /// take.
-    async fn stop(mut self) -> Vec<(Batch, i64)> {
+    /// take. What nodes share goes too where the vault was sealed.
+    async fn stop(mut self, ended: Ended) -> Vec<(Batch, i64)> {
         let _told = self.stop.send(true);
         let left = self.handover.await.unwrap_or_default();
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(FINISH, ended).await.is_err() {
+        let over = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(FINISH, over).await.is_err() {
             self.tasks.abort_all();
+        }
+        if let (Some(redis), Ended::Turned) = (&self.redis, ended) {
+            share::forget(redis).await;
         }
         left
     }
@@ -233,6 +252,7 @@ fn app(
         health: Arc::new(health::Parts {
             pool: store.pools.log.clone(),
             progress: reads.progress(),
+            redis: None,
         }),
         is_set_up: Arc::default(),
         vault,
@@ -320,6 +340,7 @@ fn site(config: &Config, listening: Listening) -> Site {
         source: config.site.source.clone(),
         origins,
         announce,
+        announce_also: config.announce.also.clone(),
         work_bits: config.site.work_bits,
         iterations: config.site.iterations,
         as_of: None,

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use commands::Commands;
 use commands::ports::{Ephemera, Random};
+use domain::passkey::Passkey;
 use domain::{Keyed, Position};
 use projections::Reads;
 use projections::feed::Feed;
@@ -60,6 +61,8 @@ pub struct Site {
     pub origins: Vec<String>,
     /// Where clients announce, without the passkey, such as `http://localhost:8080/announce`.
     pub announce: String,
+    /// Where else they announce, without the passkey, such as `udp://localhost:8080/announce`.
+    pub announce_also: Vec<String>,
     /// Leading zero bits of a registration's proof of work.
     pub work_bits: u8,
     /// PBKDF2 iterations of new credentials.
@@ -74,6 +77,15 @@ impl Site {
         self.origins.first().map_or("", String::as_str)
     }
 
+    /// Gives the announce URLs of a passkey, the first one first.
+    pub(crate) fn announces(&self, passkey: &Passkey) -> Vec<String> {
+        let first = format!("{}?passkey={}", self.announce, passkey.reveal());
+        let path = |url: &String| format!("{}/{}", url.trim_end_matches('/'), passkey.reveal());
+        std::iter::once(first)
+            .chain(self.announce_also.iter().map(path))
+            .collect()
+    }
+
     /// Tells whether browsers reach the site over TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.origin().starts_with("https://")
@@ -85,4 +97,7 @@ impl Site {
 pub trait Health: Send + Sync + std::fmt::Debug {
     /// Gives the reasons why the site can't serve just now; none when it can.
     async fn reasons(&self) -> Vec<String>;
+
+    /// Gives what should be mended though the site serves.
+    async fn warnings(&self) -> Vec<String>;
 }

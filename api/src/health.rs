@@ -22,11 +22,11 @@ pub(crate) async fn live() -> Json<serde_json::Value> {
 }
 
 async fn ready(State(app): State<App>) -> Response {
-    told(&app.health.reasons().await)
+    told(&app.health.reasons().await, &app.health.warnings().await)
 }
 
-/// Says whether the site can serve, and why not.
-pub(crate) fn told(reasons: &[String]) -> Response {
+/// Says whether the site can serve and why not, and what should be mended.
+pub(crate) fn told(reasons: &[String], warnings: &[String]) -> Response {
     let status = if reasons.is_empty() {
         StatusCode::OK
     } else {
@@ -34,7 +34,7 @@ pub(crate) fn told(reasons: &[String]) -> Response {
     };
     (
         status,
-        Json(json!({ "ready": reasons.is_empty(), "reasons": reasons })),
+        Json(json!({ "ready": reasons.is_empty(), "reasons": reasons, "warnings": warnings })),
     )
         .into_response()
 }

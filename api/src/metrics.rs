@@ -88,6 +88,8 @@ fn swarms(registry: &mut Registry, app: &App) {
     swarms.set(i64::try_from(live.len()).unwrap_or(i64::MAX));
     gauge(registry, "seeders", "Peers with everything").set(count(|count| count.seeders));
     gauge(registry, "leechers", "Peers that still download").set(count(|count| count.leechers));
+    let help = "1 where other trackers can't be told of this one's peers";
+    gauge(registry, "tracker_alone", help).set(app.swarms.is_alone().into());
 }
 
 /// Names a projection.

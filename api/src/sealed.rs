@@ -163,7 +163,7 @@ async fn ready(State(sealed): State<Sealed>) -> Response {
     };
     let mut reasons = vec![reason];
     reasons.extend(standing.trouble);
-    health::told(&reasons)
+    health::told(&reasons, &[])
 }
 
 async fn standing(State(sealed): State<Sealed>) -> Response {

@@ -232,3 +232,40 @@ pub trait Ephemera: Send + Sync + std::fmt::Debug {
     /// Gives all keys and values whose key begins so.
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, Unavailable>;
 }
+
+/// What the nodes of a site tell each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// How clients stand in the swarms.
+    Swarms,
+    /// What peers in browsers say to each other.
+    Talk,
+}
+
+/// Messages between the nodes of a site: kept for a while, in an order that all see, unreadable to
+/// whoever keeps them.
+#[async_trait]
+pub trait Relay: Send + Sync + std::fmt::Debug {
+    /// Tells messages; those that are older than `keep` may be dropped.
+    async fn tell(
+        &self,
+        channel: Channel,
+        messages: &[Vec<u8>],
+        keep: Duration,
+    ) -> Result<(), Unavailable>;
+
+    /// Gives what was told after a mark, each with its own mark, in order and not all at once; waits
+    /// where there is nothing. The mark `0` lies before everything.
+    async fn hear(
+        &self,
+        channel: Channel,
+        after: &str,
+        wait: Duration,
+    ) -> Result<Vec<(String, Vec<u8>)>, Unavailable>;
+
+    /// Gives the mark of the last message.
+    async fn last(&self, channel: Channel) -> Result<String, Unavailable>;
+
+    /// Forgets every message.
+    async fn forget(&self) -> Result<(), Unavailable>;
+}

@@ -17,11 +17,13 @@ pub enum Purpose {
     Form,
     /// Network addresses.
     Address,
+    /// What nodes tell each other.
+    Relay,
 }
 
 impl Purpose {
     /// All purposes, in the order of their keys.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Claim,
         Self::Passkey,
         Self::Client,
@@ -29,6 +31,7 @@ impl Purpose {
         Self::FalseSalt,
         Self::Form,
         Self::Address,
+        Self::Relay,
     ];
 }
 

@@ -150,7 +150,7 @@ pub fn read(bytes: &[u8], source: &str) -> Result<Checked, ParseError> {
         v2::check(info, layers, &contents.files, contents.piece_length)?;
     }
     let (kept, info_bytes) = ours(info, own, source);
-    let metainfo = file(&[], &info_bytes, layers.filter(|_| hybrid));
+    let metainfo = end(vec![b'd'], &info_bytes, layers.filter(|_| hybrid));
     if metainfo.len() > LARGEST {
         return Err(ParseError::TooLarge);
     }
@@ -171,17 +171,31 @@ pub fn read(bytes: &[u8], source: &str) -> Result<Checked, ParseError> {
 /// Gives nothing if what is stored isn't a .torrent file, which [`read`] never gives.
 pub fn personal(
     metainfo: &Metainfo,
-    announce: &str,
+    announces: &[String],
     comment: &str,
     created_by: &str,
 ) -> Option<Vec<u8>> {
     let (info, layers) = parts(&metainfo.0).ok()?;
-    let head = [
-        ("announce", announce),
-        ("comment", comment),
-        ("created by", created_by),
-    ];
-    Some(file(&head, info, layers))
+    let mut bytes = vec![b'd'];
+    let text = |key: &str, text: &str, bytes: &mut Vec<u8>| {
+        write_bytes(key.as_bytes(), bytes);
+        write_bytes(text.as_bytes(), bytes);
+    };
+    text("announce", announces.first()?, &mut bytes);
+    if announces.len() > 1 {
+        // Each URL is a tier of its own (BEP 12).
+        write_bytes(b"announce-list", &mut bytes);
+        bytes.push(b'l');
+        for announce in announces {
+            bytes.push(b'l');
+            write_bytes(announce.as_bytes(), &mut bytes);
+            bytes.push(b'e');
+        }
+        bytes.push(b'e');
+    }
+    text("comment", comment, &mut bytes);
+    text("created by", created_by, &mut bytes);
+    Some(end(bytes, info, layers))
 }
 
 /// Gives the bytes of the info dictionary and of the piece layers.
@@ -356,13 +370,8 @@ fn ours(info: &Value<'_>, own: &[u8], source: &str) -> (Info, Vec<u8>) {
     (Info::Changed, bytes)
 }
 
-/// Writes a .torrent file; the texts' keys must come before `info`.
-fn file(texts: &[(&str, &str)], info: &[u8], layers: Option<&[u8]>) -> Vec<u8> {
-    let mut bytes = vec![b'd'];
-    for (key, text) in texts {
-        write_bytes(key.as_bytes(), &mut bytes);
-        write_bytes(text.as_bytes(), &mut bytes);
-    }
+/// Writes the end of a .torrent file: what stood before must have keys that come before `info`.
+fn end(mut bytes: Vec<u8>, info: &[u8], layers: Option<&[u8]>) -> Vec<u8> {
     for (key, raw) in [("info", Some(info)), ("piece layers", layers)] {
         if let Some(raw) = raw {
             write_bytes(key.as_bytes(), &mut bytes);

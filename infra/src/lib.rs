@@ -4,7 +4,8 @@
 //! migrates, [`vault`] holds the keys, [`event_store`] appends and loads through the appender,
 //! [`feed`] gives the log to projections in order, [`library`] reads it through postgres-es for
 //! differential tests, [`audit`] proves that nothing in it was changed, [`history`] looks up
-//! what auditors ask for, [`ephemera`] keeps what expires, [`random`] is the system's generator.
+//! what auditors ask for, [`ephemera`] and [`relay`] keep what expires and
+//! what nodes tell each other in the process, [`redis`] for many nodes, [`random`] is the system's generator.
 
 pub mod audit;
 pub mod embedded;
@@ -16,6 +17,8 @@ pub mod library;
 pub mod panic;
 pub mod postgres;
 pub mod random;
+pub mod redis;
+pub mod relay;
 pub mod replay;
 pub mod step;
 pub mod vault;

@@ -447,6 +447,7 @@ fn hasher(index: &Key, purpose: Purpose) -> Result<Hmac<Sha256>, Unsealable> {
         Purpose::FalseSalt => b"false salt",
         Purpose::Form => b"form",
         Purpose::Address => b"address",
+        Purpose::Relay => b"relay",
     };
     let key = seal::derive(index, &[b"ot/hash/v1/", name])?;
     Hmac::new_from_slice(key.as_slice()).map_err(|_| Unsealable)

@@ -43,4 +43,7 @@ pub trait Swarms: Send + Sync + std::fmt::Debug {
 
     /// Counts a member's own peers: how many seed, how many leech.
     fn of_member(&self, member: MemberId) -> Count;
+
+    /// Tells whether other trackers of the site can't be told anything now.
+    fn is_alone(&self) -> bool;
 }

@@ -13,6 +13,8 @@ use time::OffsetDateTime;
 use crate::page::{Cursor, Page};
 use crate::{Fold, Projection, Reads, Unavailable};
 
+pub mod proof;
+
 mod runs;
 
 use runs::Runs;

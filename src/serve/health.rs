@@ -1,14 +1,19 @@
 //! Whether the parts outside answer.
 
 use async_trait::async_trait;
+use infra::redis::Redis;
 use projections::progress::Progress;
 use tokio::sync::watch;
+
+use super::share;
 
 /// The parts that must answer for the site to serve.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) pool: infra::postgres::Pool,
     pub(super) progress: watch::Receiver<Progress>,
+    /// What nodes share, where there is a Redis.
+    pub(super) redis: Option<Redis>,
 }
 
 #[async_trait]
@@ -24,5 +29,16 @@ impl api::app::Health for Parts {
             }
         }
         reasons
+    }
+
+    async fn warnings(&self) -> Vec<String> {
+        let Some(redis) = &self.redis else {
+            return vec![];
+        };
+        match redis.persists().await {
+            Ok(true) => vec![share::PERSISTS.to_owned()],
+            Ok(false) => vec![],
+            Err(_) => vec!["Redis doesn't answer; this node goes on by itself".to_owned()],
+        }
     }
 }

@@ -24,6 +24,7 @@ pub(super) struct Sockets {
 struct Bound {
     site: TcpListener,
     announces: tracker::http::Bound,
+    packets: Option<tracker::udp::Bound>,
     metrics: TcpListener,
 }
 
@@ -33,6 +34,13 @@ impl Sockets {
         let site = bind(config).await?;
         let announces = tracker::http::bind(config.announce.listen, config.tracker.threads)
             .with_context(|| in_use("tracker", config.announce.listen, "--tracker"))?;
+        let packets = if config.announce.udp {
+            let bound = tracker::udp::bind(announces.address(), config.tracker.threads);
+            let told = || in_use("tracker over UDP", announces.address(), "--tracker");
+            Some(bound.with_context(told)?)
+        } else {
+            None
+        };
         let metrics = TcpListener::bind(config.metrics.listen)
             .await
             .with_context(|| in_use("metrics page", config.metrics.listen, "metrics.listen"))?;
@@ -43,6 +51,7 @@ impl Sockets {
         let bound = Bound {
             site,
             announces,
+            packets,
             metrics,
         };
         let sockets = Self {
@@ -61,6 +70,10 @@ impl Sockets {
         };
         let stop = self.stop.subscribe();
         self.threads = tracker::http::serve(tracker, bound.announces, &stop)?;
+        if let Some(packets) = bound.packets {
+            self.threads
+                .extend(tracker::udp::serve(tracker, packets, &stop)?);
+        }
         let site = api::serve(bound.site, Arc::clone(front), stop.clone());
         self.server = Some(tokio::spawn(site));
         tokio::spawn(api::metrics::serve(bound.metrics, Arc::clone(front), stop));

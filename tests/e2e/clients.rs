@@ -271,7 +271,7 @@ impl World {
 }
 
 /// The last row of a ledger: all that was uploaded and downloaded. It must equal the lines above it.
-fn sums(page: &str) -> Option<(u64, u64)> {
+pub(crate) fn sums(page: &str) -> Option<(u64, u64)> {
     let bytes = |text: &str, label: &str| -> Vec<u64> {
         let cells = text.split(label).skip(1);
         cells

@@ -14,6 +14,8 @@ mod disk;
 mod edit;
 mod faults;
 mod kill;
+mod nodes;
+mod packets;
 mod panic;
 mod press;
 mod rebuild;

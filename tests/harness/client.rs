@@ -31,6 +31,15 @@ impl Client {
         }
     }
 
+    /// The same cookie jar, used at another node.
+    #[must_use]
+    pub fn at(&self, site: &Site) -> Self {
+        Self {
+            http: self.http.clone(),
+            base: site.url(""),
+        }
+    }
+
     pub async fn get(&self, path: &str) -> Response {
         self.http
             .get(format!("{}{path}", self.base))

@@ -14,11 +14,14 @@ pub mod claims;
 pub mod client;
 pub mod database;
 pub mod make;
+
+pub mod server;
 pub mod site;
 
 pub use browser::Browser;
 pub use client::Client;
 pub use database::Database;
+pub use server::Redis;
 pub use site::{Options, Site};
 
 use std::path::{Path, PathBuf};

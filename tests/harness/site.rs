@@ -58,7 +58,7 @@ pub fn program() -> PathBuf {
 /// Ports of one test, below those that the system gives away; tests that run at once have a slot each.
 const PORTS: u16 = 100;
 
-fn free_port(ip: &str) -> SocketAddr {
+pub(crate) fn free_port(ip: &str) -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let slot = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok();
     let slot: u16 = slot.and_then(|slot| slot.parse().ok()).unwrap_or(99);

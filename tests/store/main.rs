@@ -29,6 +29,7 @@ mod machine;
 mod poison;
 mod sealed;
 mod search;
+mod shared;
 mod snapshot;
 
 pub(crate) const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];

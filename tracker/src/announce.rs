@@ -17,7 +17,7 @@ pub struct Announce {
     pub info_hash: InfoHash,
     /// The client's name for this session.
     pub peer_id: [u8; 20],
-    /// Where it listens.
+    /// Where it listens; 0 where nobody can reach it by an address.
     pub port: u16,
     /// Bytes sent to peers since it started.
     pub uploaded: u64,
@@ -29,12 +29,25 @@ pub struct Announce {
     pub event: Event,
     /// Peers that it wants, where it says so.
     pub numwant: Option<usize>,
-    /// The client's key, folded; 0 without one.
-    pub key: u64,
     /// Whether peers are answered in compact form (BEP 23).
     pub compact: bool,
     /// Whether the dictionary form leaves peer ids out.
     pub no_peer_id: bool,
+    /// Whose addresses it can use.
+    pub families: Families,
+}
+
+/// The families of addresses that an answer can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Families {
+    /// Both.
+    Both,
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+    /// None: peers find each other through the tracker.
+    None,
 }
 
 /// What happened to a client's download.
@@ -129,7 +142,16 @@ impl Tracker {
         announce: &Announce,
         from: IpAddr,
     ) -> Result<Reply, Failure> {
-        let member = self.admit(passkey)?;
+        self.announce_as(self.admit(passkey)?, announce, from)
+    }
+
+    /// Takes an announce of a member.
+    pub(crate) fn announce_as(
+        &self,
+        member: MemberId,
+        announce: &Announce,
+        from: IpAddr,
+    ) -> Result<Reply, Failure> {
         let torrent = self.0.access.torrent(announce.info_hash)?;
         let settings = &self.0.settings;
         let wanted = announce
@@ -139,7 +161,6 @@ impl Tracker {
         let peer = PeerKey {
             member,
             id: announce.peer_id,
-            key: announce.key,
         };
         let interval = self.interval();
         let joined = Joined {
@@ -171,11 +192,13 @@ impl Tracker {
 
     /// Says whose passkey it is.
     pub(crate) fn admit(&self, passkey: &[u8; 32]) -> Result<MemberId, Failure> {
+        let hash = self.0.keys.mac(Purpose::Passkey, passkey);
+        let member = self.0.access.member(&hash);
+        // A tracker that closes has forgotten everybody.
         if self.is_closed() {
             return Err(Failure::Closed);
         }
-        let hash = self.0.keys.mac(Purpose::Passkey, passkey);
-        self.0.access.member(&hash).ok_or(Failure::PasskeyUnknown)
+        member.ok_or(Failure::PasskeyUnknown)
     }
 }
 

@@ -1,30 +1,49 @@
-//! What an announce costs: the tracker's own HTTP beside a bare responder of the same bytes, in one
+//! What an announce costs: the tracker's own transports beside a bare responder of as many bytes, in one
 //! run, on one processor, with the load on another.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use domain::id::{MemberId, TorrentId};
-use domain::info_hash::InfoHash;
-use domain::{Keyed, Position, Purpose};
+use async_trait::async_trait;
+use commands::ports::{Channel, Relay, Unavailable};
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 use nix::unistd::Pid;
-use projections::access::{Changes, MemberAccess, TorrentAccess};
-use rand::rngs::SmallRng;
-use rand::{RngExt as _, SeedableRng as _};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
-use uuid::Uuid;
 
-use crate::{Settings, Tracker, http};
+use crate::{Settings, Tracker};
+
+mod http;
+mod requests;
+mod udp;
+mod websocket;
+
+pub use requests::PlainKeys;
+use requests::Request;
+
+/// How announces come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Over kept-alive HTTP connections.
+    Http,
+    /// Over an HTTP connection each.
+    HttpNew,
+    /// Over UDP.
+    Udp,
+    /// Over WebSocket, without offers.
+    Ws,
+}
 
 /// How large the benchmark is.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
+    /// How announces come.
+    pub transport: Transport,
     /// Peers over all swarms.
     pub peers: usize,
     /// Swarms.
@@ -40,6 +59,7 @@ pub struct Load {
 impl Default for Load {
     fn default() -> Self {
         Self {
+            transport: Transport::Http,
             peers: 100_000,
             torrents: 10_000,
             connections: 64,
@@ -49,16 +69,18 @@ impl Default for Load {
     }
 }
 
-/// What the benchmark found.
+/// What the benchmark found: medians of the rounds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Which transport was measured.
-    pub transport: &'static str,
-    /// The server's processor time per announce in microseconds: the median of the rounds.
+    pub transport: Transport,
+    /// The server's processor time per announce in microseconds.
     pub cpu_us_per_announce: f64,
-    /// The same of a responder that only sends as many bytes.
+    /// Of it, outside of the kernel.
+    pub user_us: f64,
+    /// The processor time of a responder that only sends as many bytes.
     pub floor_cpu_us: f64,
-    /// The first by the second.
+    /// The first by the third.
     pub ratio: f64,
     /// Announces a second.
     pub rate: f64,
@@ -66,216 +88,206 @@ pub struct Report {
     pub p50_us: f64,
     /// 99 of 100 answers took less, in microseconds.
     pub p99_us: f64,
+    /// The same at half of the rate.
+    pub p99_us_at_half: f64,
     /// Memory per peer in bytes.
     pub bytes_per_peer: f64,
+    /// The longest that sweeping held a shard, in microseconds.
+    pub longest_sweep_us: f64,
+    /// Processor time per announce for telling other trackers, where there is a relay.
+    pub tell_cpu_us: Option<f64>,
+    /// Messages to the relay per announce.
+    pub told_per_announce: Option<f64>,
 }
 
-/// Keys without a secret: as dear to compute as real ones.
-#[derive(Debug)]
-struct PlainKeys;
+/// Makes a relay for the thread that tells.
+pub type Connect = Arc<dyn Fn() -> Result<Arc<dyn Relay>, Unavailable> + Send + Sync>;
 
-impl Keyed for PlainKeys {
-    fn mac(&self, _purpose: Purpose, message: &[u8]) -> [u8; 32] {
-        let inner = Sha256::new()
-            .chain_update([0x36; 64])
-            .chain_update(message)
-            .finalize();
-        Sha256::new()
-            .chain_update([0x5c; 64])
-            .chain_update(inner)
-            .finalize()
-            .into()
-    }
-}
-
-/// Measures announces over kept-alive HTTP connections.
-pub fn announce(load: Load) -> io::Result<Report> {
-    let before = resident();
+/// Measures announces; with a relay, other trackers are told meanwhile.
+pub fn announce(load: Load, relay: Option<Connect>) -> io::Result<Report> {
     let settings = Settings {
         threads: 1,
         most_addresses: usize::MAX,
+        most_sockets: usize::MAX,
         ..Settings::default()
     };
     let tracker = Tracker::new(settings, Arc::new(PlainKeys));
-    tracker.access().apply(access(load));
-    let requests = Requests::new(load);
-    let filled = resident();
-    fill(&tracker, &requests);
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_precision_loss,
-        reason = "a figure for people"
-    )]
-    let bytes_per_peer =
-        resident().saturating_sub(filled.max(before)) as f64 / load.peers.max(1) as f64;
-    let typical = typical_answer(&tracker, &requests);
-    let (mut floors, mut trackers) = (vec![], vec![]);
-    for _ in 0..load.rounds {
-        floors.push(measure_floor(&requests, &typical, load)?);
-        trackers.push(measure_tracker(&tracker, &requests, load)?);
+    tracker.access().apply(requests::access(load));
+    let (begun, requests) = requests::requests(load);
+    let before = resident();
+    for request in &begun {
+        request.direct(&tracker);
     }
-    let floor = median(floors.iter().map(|run| run.cpu_us).collect());
-    let cpu = median(trackers.iter().map(|run| run.cpu_us).collect());
+    let bytes_per_peer = float(resident().saturating_sub(before)) / float(load.peers.max(1));
+    let typical = typical(&tracker, &requests);
+    let (mut floors, mut runs) = (vec![], vec![]);
+    for _ in 0..load.rounds {
+        floors.push(floor(load, &requests, typical)?);
+        runs.push(run(load, &tracker, &requests, None, relay.clone())?);
+    }
+    let of = |runs: &[Run], value: fn(&Run) -> f64| median(runs.iter().map(value).collect());
+    let half = of(&runs, |run| run.rate) / 2.0;
+    let paced = run(load, &tracker, &requests, Some(half), relay.clone())?;
+    let (floor, cpu) = (of(&floors, |run| run.cpu_us), of(&runs, |run| run.cpu_us));
     Ok(Report {
-        transport: "http",
+        transport: load.transport,
         cpu_us_per_announce: cpu,
+        user_us: of(&runs, |run| run.user_us),
         floor_cpu_us: floor,
         ratio: cpu / floor,
-        rate: median(trackers.iter().map(|run| run.rate).collect()),
-        p50_us: median(trackers.iter().map(|run| run.p50_us).collect()),
-        p99_us: median(trackers.iter().map(|run| run.p99_us).collect()),
+        rate: of(&runs, |run| run.rate),
+        p50_us: of(&runs, |run| run.p50_us),
+        p99_us: of(&runs, |run| run.p99_us),
+        p99_us_at_half: paced.p99_us,
         bytes_per_peer,
+        longest_sweep_us: longest_sweep(&tracker),
+        tell_cpu_us: relay.as_ref().map(|_| of(&runs, |run| run.tell_us)),
+        told_per_announce: relay.map(|_| of(&runs, |run| run.told)),
     })
 }
 
 /// One measurement.
 struct Run {
     cpu_us: f64,
+    user_us: f64,
     rate: f64,
     p50_us: f64,
     p99_us: f64,
+    tell_us: f64,
+    told: f64,
 }
+
+/// What the load saw: each answer's nanoseconds.
+type Latencies = Vec<u32>;
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn passkey(number: usize) -> String {
-    format!("{number:032x}")
+fn float(number: usize) -> f64 {
+    u32::try_from(number).map_or(f64::MAX, f64::from)
 }
 
-fn hash(number: usize) -> [u8; 20] {
-    let mut bytes = [b'h'; 20];
-    bytes
-        .iter_mut()
-        .zip(format!("{number:08}").bytes())
-        .for_each(|(to, digit)| *to = digit);
-    bytes
-}
-
-/// A tenth as many members as peers.
-fn members(load: Load) -> usize {
-    (load.peers / 10).max(1)
-}
-
-fn id(number: usize) -> Uuid {
-    Uuid::new_v5(&domain::id::SPACE, &number.to_be_bytes())
-}
-
-fn access(load: Load) -> Changes {
-    let position = Position(1);
-    let member = |number| MemberAccess {
-        member: MemberId(id(number)),
-        passkey: PlainKeys.mac(Purpose::Passkey, passkey(number).as_bytes()),
-        position,
-    };
-    let torrent = |number| TorrentAccess {
-        torrent: TorrentId(id(number)),
-        hashes: vec![InfoHash(hash(number))],
-        offered: true,
-        position,
-    };
-    Changes {
-        members: (0..members(load)).map(member).collect(),
-        torrents: (0..load.torrents).map(torrent).collect(),
-    }
-}
-
-/// Requests in the order in which they are sent: a prefill of every peer, then the load.
-struct Requests {
-    fill: Vec<String>,
-    load: Vec<String>,
-}
-
-impl Requests {
-    /// Swarm sizes fall as by Zipf; 70 % of the peers seed; of the load 80 % are updates, 10 % began
-    /// and 10 % completed or stopped.
-    fn new(load: Load) -> Self {
-        let mut random = SmallRng::seed_from_u64(7);
-        let mut sums = vec![];
-        let mut sum = 0.0;
-        for rank in 1..=u32::try_from(load.torrents).unwrap_or(u32::MAX) {
-            sum += f64::from(rank).powf(-0.8);
-            sums.push(sum);
-        }
-        let mut target = |peer: usize, event: &str| {
-            let torrent = sums.partition_point(|bound| *bound < random.random::<f64>() * sum);
-            let seeds = random.random_bool(0.7);
-            target(
-                peer,
-                members(load),
-                torrent.min(load.torrents - 1),
-                seeds,
-                event,
-            )
-        };
-        let fill = (0..load.peers)
-            .map(|peer| target(peer, "started"))
-            .collect::<Vec<_>>();
-        let event = |number: usize| match number % 20 {
-            0 | 1 => "&event=started",
-            2 => "&event=completed",
-            3 => "&event=stopped",
-            _ => "",
-        };
-        let again = |(number, request): (usize, &String)| format!("{request}{}", event(number));
-        let load = fill
-            .iter()
-            .map(|request| request.replace("&event=started", ""))
-            .collect::<Vec<_>>();
-        let load = load.iter().enumerate().map(again).collect();
-        Self { fill, load }
-    }
-}
-
-fn target(peer: usize, members: usize, torrent: usize, seeds: bool, event: &str) -> String {
-    let left = if seeds { 0 } else { 1_000_000 };
-    let hash = String::from_utf8_lossy(&hash(torrent)).into_owned();
-    let port = 1_024 + peer % 60_000;
-    format!(
-        "passkey={}&info_hash={hash}&peer_id=-TR3000-{peer:012}&port={port}&uploaded={peer}&downloaded=0\
-         &left={left}&numwant=50&key=ab12cd&compact=1&event={event}",
-        passkey(peer % members)
-    )
-}
-
-fn from(peer: usize) -> SocketAddr {
-    let [_, a, b, c] = u32::try_from(peer).unwrap_or(0).to_be_bytes();
-    SocketAddr::from(([11, a, b, c], 1))
-}
-
-fn fill(tracker: &Tracker, requests: &Requests) {
-    for (peer, query) in requests.fill.iter().enumerate() {
-        direct(tracker, query, from(peer));
-    }
-}
-
-fn direct(tracker: &Tracker, query: &str, from: SocketAddr) -> usize {
-    let announce = crate::query::announce(query);
-    let key = crate::query::passkey(query).and_then(crate::query::passkey_bytes);
-    match (announce, key) {
-        (Ok(announce), Some(key)) => tracker
-            .announce(&key, &announce, from.ip())
-            .map_or(0, |reply| reply.peers.v4.len()),
-        _ => 0,
-    }
-}
-
-/// An answer as long as the mean of a sample.
-fn typical_answer(tracker: &Tracker, requests: &Requests) -> Vec<u8> {
-    let sample = requests
-        .load
+/// Gives the bytes of peers in a mean answer.
+fn typical(tracker: &Tracker, requests: &[Request]) -> usize {
+    let step = requests.len().div_ceil(1_000).max(1);
+    let lengths: Vec<usize> = requests
         .iter()
-        .enumerate()
-        .step_by(requests.load.len().div_ceil(1_000).max(1));
-    let lengths: Vec<usize> = sample
-        .map(|(peer, query)| direct(tracker, query, from(peer)))
+        .step_by(step)
+        .map(|request| request.direct(tracker))
         .collect();
-    let body = 150 + lengths.iter().sum::<usize>() / lengths.len().max(1);
-    let head =
-        format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {body:07}\r\n\r\n");
-    [head.into_bytes(), vec![b'x'; body]].concat()
+    lengths.iter().sum::<usize>() / lengths.len().max(1)
+}
+
+fn floor(load: Load, requests: &[Request], typical: usize) -> io::Result<Run> {
+    match load.transport {
+        Transport::Http => http::floor(requests, load, typical, true),
+        Transport::HttpNew => http::floor(requests, load, typical, false),
+        Transport::Udp => udp::floor(requests, load, typical),
+        Transport::Ws => websocket::floor(requests, load),
+    }
+}
+
+/// Measures the tracker, as fast as it answers or at a pace in announces a second.
+fn run(
+    load: Load,
+    tracker: &Tracker,
+    requests: &[Request],
+    pace: Option<f64>,
+    relay: Option<Connect>,
+) -> io::Result<Run> {
+    let (stop, stopped) = watch::channel(false);
+    let telling = relay.map(|connect| {
+        let tracker = tracker.clone();
+        std::thread::spawn(move || tell(&tracker, &connect, stopped))
+    });
+    let mut run = match load.transport {
+        Transport::Http => http::run(tracker, requests, load, pace, true),
+        Transport::HttpNew => http::run(tracker, requests, load, pace, false),
+        Transport::Udp => udp::run(tracker, requests, load, pace),
+        Transport::Ws => websocket::run(tracker, requests, load, pace),
+    }?;
+    stop.send_replace(true);
+    let answered = run.rate * load.time.as_secs_f64();
+    if let Some(telling) = telling {
+        let told = telling
+            .join()
+            .map_err(|_| io::Error::other("nobody was told"))?;
+        let (cpu, told) = told?;
+        (run.tell_us, run.told) = (micros(cpu) / answered, float(told) / answered);
+    }
+    Ok(run)
+}
+
+/// Tells other trackers on this thread; gives the time that it takes and how many messages there were.
+fn tell(
+    tracker: &Tracker,
+    connect: &Connect,
+    stopped: watch::Receiver<bool>,
+) -> io::Result<(Duration, usize)> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let before = thread_cpu();
+    let told = runtime.block_on(async {
+        let relay = Counted(connect()?, AtomicUsize::new(0));
+        tracker.tell(&relay, stopped).await;
+        Ok::<_, Unavailable>(relay.1.into_inner())
+    });
+    let told = told.map_err(io::Error::other)?;
+    Ok((thread_cpu().saturating_sub(before), told))
+}
+
+/// A relay that counts what it is told.
+#[derive(Debug)]
+struct Counted(Arc<dyn Relay>, AtomicUsize);
+
+#[async_trait]
+impl Relay for Counted {
+    async fn tell(
+        &self,
+        channel: Channel,
+        messages: &[Vec<u8>],
+        keep: Duration,
+    ) -> Result<(), Unavailable> {
+        // One more command says how long all of it is kept.
+        self.1.fetch_add(messages.len() + 1, Ordering::Relaxed);
+        self.0.tell(channel, messages, keep).await
+    }
+
+    async fn hear(
+        &self,
+        channel: Channel,
+        after: &str,
+        wait: Duration,
+    ) -> Result<Vec<(String, Vec<u8>)>, Unavailable> {
+        self.0.hear(channel, after, wait).await
+    }
+
+    async fn last(&self, channel: Channel) -> Result<String, Unavailable> {
+        self.0.last(channel).await
+    }
+
+    async fn forget(&self) -> Result<(), Unavailable> {
+        self.0.forget().await
+    }
+}
+
+/// Sweeps every shard as when all peers are silent; gives how long the longest was held.
+fn longest_sweep(tracker: &Tracker) -> f64 {
+    let mut longest = Duration::ZERO;
+    for shard in 0..crate::swarm::SHARDS {
+        loop {
+            let began = Instant::now();
+            let more = tracker.0.swarms.sweep(shard, u32::MAX, 0);
+            longest = longest.max(began.elapsed());
+            if !more {
+                break;
+            }
+        }
+    }
+    micros(longest)
 }
 
 fn pin(cpu: usize) {
@@ -286,185 +298,131 @@ fn pin(cpu: usize) {
         .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
 }
 
-/// Nanoseconds that this thread has run.
-fn thread_cpu() -> u64 {
+/// The time that this thread has run.
+fn thread_cpu() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0)
+    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
+}
+
+/// The time that this thread has run outside of the kernel.
+fn thread_user() -> Duration {
+    let used = getrusage(UsageWho::RUSAGE_THREAD).map(|usage| usage.user_time());
+    let micros = used.map_or(0, |time| time.num_microseconds());
+    Duration::from_micros(micros.unsigned_abs())
+}
+
+fn micros(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e6
 }
 
 /// Bytes of this process that are in memory.
-fn resident() -> u64 {
+fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    text.split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok())
-        .unwrap_or(0)
-        * 4_096
-}
-
-fn measure_floor(requests: &Requests, typical: &[u8], load: Load) -> io::Result<Run> {
-    let listener = StdListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    listener.set_nonblocking(true)?;
-    let typical: Arc<[u8]> = typical.into();
-    measure(address, requests, load, move |stop| {
-        floor(listener, typical, stop)
-    })
-}
-
-fn measure_tracker(tracker: &Tracker, requests: &Requests, load: Load) -> io::Result<Run> {
-    let bound = http::bind("127.0.0.1:0".parse().map_err(io::Error::other)?, 1)?;
-    let address = bound.address();
-    let tracker = tracker.clone();
-    measure(address, requests, load, move |stop| {
-        http::serve_here(&tracker, bound, stop)
-    })
-}
-
-/// A responder that sends fixed bytes for each head.
-fn floor(listener: StdListener, typical: Arc<[u8]>, stop: watch::Receiver<bool>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async move {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let mut stop = stop;
-        loop {
-            let (mut stream, _) = tokio::select! {
-                accepted = listener.accept() => accepted?,
-                _ = stop.changed() => return Ok(()),
-            };
-            stream.set_nodelay(true)?;
-            let typical = Arc::clone(&typical);
-            tokio::spawn(async move {
-                let mut asked = vec![0; 4_096];
-                while let Ok(1..) = stream.read(&mut asked).await {
-                    if stream.write_all(&typical).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    })
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0_usize) * 4_096
 }
 
 /// Runs a server on one processor and the load on another.
 fn measure(
-    address: SocketAddr,
-    requests: &Requests,
     load: Load,
     server: impl FnOnce(watch::Receiver<bool>) -> io::Result<()> + Send + 'static,
+    generate: impl FnOnce() -> io::Result<Latencies> + Send,
 ) -> io::Result<Run> {
     let (stop, stopped) = watch::channel(false);
     let running = std::thread::spawn(move || {
         pin(0);
-        let before = thread_cpu();
-        server(stopped).map(|()| thread_cpu() - before)
+        let (cpu, user) = (thread_cpu(), thread_user());
+        server(stopped)?;
+        let used = (
+            thread_cpu().saturating_sub(cpu),
+            thread_user().saturating_sub(user),
+        );
+        Ok::<_, io::Error>(used)
     });
     let generated = std::thread::scope(|scope| {
-        scope
-            .spawn(|| {
-                pin(1);
-                generate(address, requests, load)
-            })
-            .join()
+        let generating = scope.spawn(|| {
+            pin(1);
+            generate()
+        });
+        generating.join()
     });
-    let _told = stop.send(true);
+    stop.send_replace(true);
     let mut latencies = generated.map_err(|_| io::Error::other("the load failed"))??;
-    let cpu = running
+    let (cpu, user) = running
         .join()
         .map_err(|_| io::Error::other("the server failed"))??;
     latencies.sort_unstable();
     let at = |share: usize| {
-        latencies
-            .get(latencies.len() * share / 100)
-            .map_or(0.0, |ns| f64::from(*ns) / 1_000.0)
+        let found = latencies.get(latencies.len() * share / 100);
+        found.map_or(0.0, |nanos| f64::from(*nanos) / 1_000.0)
     };
-    let answered = f64::from(u32::try_from(latencies.len().max(1)).unwrap_or(u32::MAX));
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_precision_loss,
-        reason = "a figure for people"
-    )]
-    let cpu_us = cpu as f64 / 1_000.0 / answered;
+    let answered = float(latencies.len().max(1));
     Ok(Run {
-        cpu_us,
+        cpu_us: micros(cpu) / answered,
+        user_us: micros(user) / answered,
         rate: answered / load.time.as_secs_f64(),
         p50_us: at(50),
         p99_us: at(99),
+        tell_us: 0.0,
+        told: 0.0,
     })
 }
 
-/// Sends requests in a closed loop over all connections; gives each answer's nanoseconds.
-fn generate(address: SocketAddr, requests: &Requests, load: Load) -> io::Result<Vec<u32>> {
+/// Gives the nanoseconds since a moment.
+fn since(sent: Instant) -> u32 {
+    u32::try_from(sent.elapsed().as_nanos()).unwrap_or(u32::MAX)
+}
+
+/// Runs a loop for each connection on this thread, with its share of the requests.
+fn closed_loops<F>(
+    load: Load,
+    requests: &[Request],
+    one: impl Fn(usize, Vec<Request>) -> F,
+) -> io::Result<Latencies>
+where
+    F: Future<Output = io::Result<Latencies>> + Send + 'static,
+{
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let until = Instant::now() + load.time;
-        let loops = (0..load.connections).map(|number| {
-            let share: Vec<Vec<u8>> = requests
-                .load
-                .iter()
-                .skip(number)
-                .step_by(load.connections)
-                .map(|query| format!("GET /announce?{query} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\n\r\n").into_bytes())
-                .collect();
-            tokio::spawn(one_connection(address, share, until))
-        });
+        let share = |number| {
+            let share = requests.iter().skip(number).step_by(load.connections);
+            tokio::spawn(one(number, share.copied().collect()))
+        };
         let mut latencies = vec![];
-        for one in loops.collect::<Vec<_>>() {
+        for one in (0..load.connections).map(share).collect::<Vec<_>>() {
             latencies.extend(one.await.map_err(io::Error::other)??);
         }
         Ok(latencies)
     })
 }
 
-async fn one_connection(
-    address: SocketAddr,
-    share: Vec<Vec<u8>>,
+/// When a connection sends: at once, or at its share of a pace.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    next: Instant,
     until: Instant,
-) -> io::Result<Vec<u32>> {
-    let mut stream = tokio::net::TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let mut answer = vec![0; 8_192];
-    let mut latencies = vec![];
-    for request in share.iter().cycle() {
-        let sent = Instant::now();
-        if sent >= until {
-            break;
-        }
-        stream.write_all(request).await?;
-        read_answer(&mut stream, &mut answer).await?;
-        latencies.push(u32::try_from(sent.elapsed().as_nanos()).unwrap_or(u32::MAX));
-    }
-    Ok(latencies)
+    step: Option<Duration>,
 }
 
-/// Reads one answer by its Content-Length.
-async fn read_answer(stream: &mut tokio::net::TcpStream, buffer: &mut [u8]) -> io::Result<()> {
-    let mut filled = 0;
-    loop {
-        let room = buffer.get_mut(filled..).unwrap_or_default();
-        let read = stream.read(room).await?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+impl Clock {
+    fn new(load: Load, pace: Option<f64>) -> Self {
+        let step = pace.map(|rate| Duration::from_secs_f64(float(load.connections) / rate));
+        Self {
+            next: Instant::now(),
+            until: Instant::now() + load.time,
+            step,
         }
-        filled += read;
-        let got = buffer.get(..filled).unwrap_or_default();
-        let head = got.windows(4).position(|four| four == b"\r\n\r\n");
-        if let Some(head) = head {
-            let text = std::str::from_utf8(got.get(..head).unwrap_or_default()).unwrap_or_default();
-            let length = text
-                .rsplit("Content-Length: ")
-                .next()
-                .and_then(|number| number.trim().parse::<usize>().ok());
-            if filled >= head + 4 + length.unwrap_or(0) {
-                return Ok(());
-            }
+    }
+
+    /// Waits for the next turn; nothing when the time is over.
+    async fn turn(&mut self) -> Option<Instant> {
+        if let Some(step) = self.step {
+            tokio::time::sleep_until(self.next.into()).await;
+            self.next += step;
         }
+        Some(Instant::now()).filter(|now| *now < self.until)
     }
 }

@@ -122,10 +122,11 @@ impl Tracker {
     pub async fn sweep(&self, mut stop: watch::Receiver<bool>) {
         let mut shard = 0;
         while !*stop.borrow() {
-            self.0
-                .swarms
-                .sweep(shard, self.now(), self.interval().saturating_mul(2));
-            shard = (shard + 1) % 256;
+            let silence = self.interval().saturating_mul(2);
+            while self.0.swarms.sweep(shard, self.now(), silence) {
+                tokio::task::yield_now().await;
+            }
+            shard = (shard + 1) % crate::swarm::SHARDS;
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(100)) => {}
                 _ = stop.changed() => {}

@@ -1,7 +1,8 @@
 //! Announces over HTTP, by a loop of our own: a thread and a listener for each processor.
 //!
 //! Requests may be pipelined and connections are kept; a request's head has 8 KiB and a time limit.
-//! Every announce is answered with status 200, also a refused one, as clients expect.
+//! Every announce is answered with status 200, also a refused one, as clients expect. An announce that
+//! asks for an upgrade goes on as a WebSocket.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,8 +20,10 @@ use tokio::time::Instant;
 use crate::Tracker;
 use crate::announce::Failure;
 use crate::query::{self, Endpoint};
+use crate::websocket::{self, Caller};
 
 mod answer;
+mod upgrade;
 
 /// The most bytes of a request's head.
 const LARGEST_HEAD: usize = 8 * 1024;
@@ -47,11 +50,7 @@ pub fn bind(address: SocketAddr, threads: usize) -> io::Result<Bound> {
     let probe = std::net::TcpListener::bind(address)?;
     let address = probe.local_addr()?;
     drop(probe);
-    let threads = match threads {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        threads => threads,
-    };
-    let listeners = (0..threads)
+    let listeners = (0..crate::threads(threads))
         .map(|_| shared(address))
         .collect::<io::Result<_>>()?;
     Ok(Bound { listeners, address })
@@ -171,6 +170,11 @@ async fn converse(tracker: &Tracker, mut stream: TcpStream, peer: IpAddr) -> io:
             match request(tracker, rest, peer, &mut answer) {
                 Step::Answered { length, keep: true } => done += length,
                 Step::Answered { keep: false, .. } => break false,
+                Step::Upgraded { length, caller } => {
+                    stream.write_all(&answer).await?;
+                    asked.drain(..done + length);
+                    return websocket::converse(tracker, stream, asked, caller).await;
+                }
                 Step::Incomplete if rest.len() < LARGEST_HEAD => break true,
                 Step::Incomplete | Step::Malformed => {
                     answer::plain(&mut answer, "400 Bad Request", "not a request\n");
@@ -196,10 +200,46 @@ async fn converse(tracker: &Tracker, mut stream: TcpStream, peer: IpAddr) -> io:
 enum Step {
     /// A request of this length was answered.
     Answered { length: usize, keep: bool },
+    /// A request of this length goes on as a WebSocket.
+    Upgraded { length: usize, caller: Caller },
     /// The request isn't complete yet.
     Incomplete,
     /// This isn't HTTP.
     Malformed,
+}
+
+/// What a request's headers say.
+struct Head<'a> {
+    keep: bool,
+    forwarded: Option<&'a str>,
+    body: bool,
+    upgrade: upgrade::Asked<'a>,
+}
+
+impl<'a> Head<'a> {
+    fn of(request: &httparse::Request<'_, 'a>) -> Self {
+        let mut head = Self {
+            keep: request.version == Some(1),
+            forwarded: None,
+            body: false,
+            upgrade: upgrade::Asked::default(),
+        };
+        for header in request.headers.iter() {
+            if header.name.eq_ignore_ascii_case("connection") {
+                head.keep = !header.value.eq_ignore_ascii_case(b"close")
+                    && (head.keep || header.value.eq_ignore_ascii_case(b"keep-alive"));
+            } else if header.name.eq_ignore_ascii_case("x-forwarded-for") {
+                head.forwarded = std::str::from_utf8(header.value).ok();
+            } else if header.name.eq_ignore_ascii_case("content-length") && header.value != b"0"
+                || header.name.eq_ignore_ascii_case("transfer-encoding")
+            {
+                head.body = true;
+            } else {
+                head.upgrade.take(header);
+            }
+        }
+        head
+    }
 }
 
 fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) -> Step {
@@ -213,21 +253,12 @@ fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) 
         Ok(httparse::Status::Partial) => return Step::Incomplete,
         Err(_) => return Step::Malformed,
     };
-    let mut keep = request.version == Some(1);
-    let mut forwarded = None;
-    let mut body = false;
-    for header in request.headers.iter() {
-        if header.name.eq_ignore_ascii_case("connection") {
-            keep = !header.value.eq_ignore_ascii_case(b"close")
-                && (keep || header.value.eq_ignore_ascii_case(b"keep-alive"));
-        } else if header.name.eq_ignore_ascii_case("x-forwarded-for") {
-            forwarded = std::str::from_utf8(header.value).ok();
-        } else if header.name.eq_ignore_ascii_case("content-length") && header.value != b"0"
-            || header.name.eq_ignore_ascii_case("transfer-encoding")
-        {
-            body = true;
-        }
-    }
+    let Head {
+        keep,
+        forwarded,
+        body,
+        upgrade,
+    } = Head::of(&request);
     if request.method != Some("GET") {
         answer::plain(
             answer,
@@ -244,7 +275,24 @@ fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) 
         return Step::Malformed;
     }
     let from = client_address(peer, forwarded, &tracker.0.settings.trusted_proxies);
-    respond(tracker, request.path.unwrap_or_default(), from, answer);
+    let target = request.path.unwrap_or_default();
+    if let Some(key) = upgrade.key() {
+        return match upgrade::admit(tracker, target, from) {
+            Ok(caller) => {
+                upgrade::accepted(answer, key);
+                Step::Upgraded { length, caller }
+            }
+            Err(failure) => {
+                let reason = format!("{failure}\n");
+                answer::plain(answer, upgrade::status(failure), &reason);
+                Step::Answered {
+                    length,
+                    keep: false,
+                }
+            }
+        };
+    }
+    respond(tracker, target, from, answer);
     Step::Answered { length, keep }
 }
 
@@ -266,6 +314,7 @@ fn client_address(peer: IpAddr, forwarded: Option<&str>, trusted: &[IpAddr]) -> 
 fn respond(tracker: &Tracker, target: &str, from: IpAddr, answer: &mut Vec<u8>) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match query::endpoint(path) {
+        Some(_) if tracker.is_closed() => answer::failure(answer, Failure::Closed),
         Some(Endpoint::Announce(passkey)) => match announced(tracker, passkey, query, from, answer)
         {
             Ok(()) => {}
@@ -273,7 +322,10 @@ fn respond(tracker: &Tracker, target: &str, from: IpAddr, answer: &mut Vec<u8>) 
         },
         Some(Endpoint::Scrape(passkey)) => {
             let scraped = query::scrape(query).and_then(|hashes| {
-                tracker.scrape(&key(passkey.or_else(|| query::passkey(query)))?, hashes)
+                tracker.scrape(
+                    &query::key(passkey.or_else(|| query::passkey(query)))?,
+                    hashes,
+                )
             });
             match scraped {
                 Ok(scraped) => answer::scrape(answer, &scraped, tracker.0.settings.min_interval),
@@ -296,17 +348,10 @@ fn announced(
     answer: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     let announce = query::announce(query)?;
-    let passkey = key(passkey.or_else(|| query::passkey(query)))?;
+    let passkey = query::key(passkey.or_else(|| query::passkey(query)))?;
     let reply = tracker.announce(&passkey, &announce, from)?;
     answer::announce(answer, &reply, announce.compact, announce.no_peer_id);
     Ok(())
-}
-
-fn key(text: Option<&str>) -> Result<[u8; 32], Failure> {
-    let text = text
-        .filter(|text| !text.is_empty())
-        .ok_or(Failure::PasskeyMissing)?;
-    query::passkey_bytes(text).ok_or(Failure::PasskeyUnknown)
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! The tracker: parse, admit, change the swarm, credit, answer.
 //!
-//! [`http`] reads requests by [`query`] and hands an [`announce::Announce`] to [`Tracker`]:
+//! [`http`], [`udp`] and [`websocket`] read requests and hand an [`announce::Announce`] to [`Tracker`]:
 //! [`access`] says who asks and for what, [`swarm`] holds the peers and what each [`session`]
-//! reported, [`credit`] hands the reports over as numbered batches. Nothing on this path waits for a
-//! database.
+//! reported, [`credit`] hands the reports over as numbered batches, [`share`] tells other trackers.
+//! Nothing on this path waits for a database.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use domain::id::{MemberId, TorrentId};
@@ -21,6 +21,9 @@ pub mod announce;
 pub mod bench;
 pub mod credit;
 pub mod http;
+pub mod share;
+pub mod udp;
+pub mod websocket;
 
 mod client;
 mod live;
@@ -53,6 +56,8 @@ pub struct Settings {
     pub most_announces: u32,
     /// Connections that are open at once.
     pub most_connections: usize,
+    /// Sockets of one member's browsers that are open at once.
+    pub most_sockets: usize,
     /// Seconds that a client may take for the head of a request.
     pub head_timeout: u64,
     /// Seconds that a connection may stay open without a request.
@@ -75,6 +80,7 @@ impl Default for Settings {
             most_addresses: 3,
             most_announces: 2_000,
             most_connections: 20_000,
+            most_sockets: 20,
             head_timeout: 15,
             idle_timeout: 60,
             threads: 0,
@@ -94,7 +100,14 @@ struct Inner {
     access: access::AccessList,
     swarms: swarm::Swarms,
     handover: credit::Handover,
-    started: Instant,
+    connections: OnceLock<udp::Connections>,
+    meeting: websocket::Meeting,
+    /// Who this tracker is to the others, anew at each start.
+    id: u64,
+    /// Whether what it tells the others doesn't arrive.
+    alone: AtomicBool,
+    /// When it started, and the seconds since 1970 then.
+    started: (Instant, u64),
     epoch: AtomicI64,
 }
 
@@ -107,7 +120,11 @@ impl Tracker {
             access: access::AccessList::default(),
             swarms: swarm::Swarms::default(),
             handover: credit::Handover::default(),
-            started: Instant::now(),
+            connections: OnceLock::new(),
+            meeting: websocket::Meeting::default(),
+            id: rand::random(),
+            alone: AtomicBool::new(false),
+            started: (Instant::now(), seconds()),
             epoch: AtomicI64::new(millis()),
         }))
     }
@@ -147,9 +164,23 @@ impl Tracker {
         self.0.swarms.is_closed()
     }
 
-    /// Whole seconds since the tracker started.
+    /// Gives the connection ids over UDP, which every tracker of a site can check, unless it is closed.
+    fn connections(&self) -> Option<&udp::Connections> {
+        if self.is_closed() {
+            return None;
+        }
+        let made = || {
+            let mac = self.0.keys.mac(Purpose::Address, b"connection ids");
+            let (key, _): (&[u8; 16], _) = mac.split_first_chunk().unwrap_or((&[0; 16], &[]));
+            udp::Connections::new(*key)
+        };
+        Some(self.0.connections.get_or_init(made))
+    }
+
+    /// Seconds since 1970 by a clock that nobody sets back.
     fn now(&self) -> u32 {
-        u32::try_from(self.0.started.elapsed().as_secs()).unwrap_or(u32::MAX)
+        let (began, at) = self.0.started;
+        u32::try_from(at + began.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 
     /// Gives the seconds until a client shall announce again: they grow with the number of peers.
@@ -161,19 +192,28 @@ impl Tracker {
             .max(peers / settings.most_announces.max(1))
     }
 
-    /// Hides a client's peer id and key for the ledger.
+    /// Hides a client's peer id for the ledger.
     fn client_hash(&self, member: MemberId, peer: &swarm::PeerKey) -> u64 {
-        let message = [
-            member.0.as_bytes().as_slice(),
-            &peer.id,
-            &peer.key.to_be_bytes(),
-        ]
-        .concat();
+        let message = [member.0.as_bytes().as_slice(), &peer.id].concat();
         let hash = self.0.keys.mac(Purpose::Client, &message);
         hash.iter()
             .take(8)
             .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
     }
+}
+
+/// Gives the number of threads that a setting stands for: 0 is one for each processor.
+fn threads(setting: usize) -> usize {
+    match setting {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    }
+}
+
+/// Gives whole seconds since 1970.
+fn seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 /// Gives milliseconds since 1970.

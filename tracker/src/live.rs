@@ -1,5 +1,7 @@
 //! What pages ask the tracker: who is in which swarm just now.
 
+use std::sync::atomic::Ordering;
+
 use domain::id::{MemberId, TorrentId};
 use projections::swarm::{Count, Peer, Swarms};
 
@@ -37,15 +39,19 @@ impl Swarms for Tracker {
             .map(|(peer, session)| Peer {
                 member: peer.member,
                 client: client::name(&peer.id),
-                left: session.left,
-                uploaded: session.uploaded,
-                downloaded: session.downloaded,
-                idle: u64::from(now.saturating_sub(session.last)),
+                left: session.totals.left,
+                uploaded: session.totals.uploaded,
+                downloaded: session.totals.downloaded,
+                idle: u64::from(now.saturating_sub(session.totals.last)),
             })
             .collect()
     }
 
     fn of_member(&self, member: MemberId) -> Count {
         self.0.swarms.of_member(member)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.0.alone.load(Ordering::Relaxed)
     }
 }

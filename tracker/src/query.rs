@@ -3,7 +3,7 @@
 use domain::info_hash::InfoHash;
 use domain::passkey::Passkey;
 
-use crate::announce::{Announce, Event, Failure};
+use crate::announce::{Announce, Event, Failure, Families};
 
 /// The most hashes of one scrape.
 const MOST_HASHES: usize = 64;
@@ -49,12 +49,18 @@ pub(crate) fn passkey(query: &str) -> Option<&str> {
         .map(|(_, value)| value)
 }
 
-/// Reads a passkey's text as its bytes in lower case.
-pub(crate) fn passkey_bytes(text: &str) -> Option<[u8; 32]> {
-    Passkey::parse(text).ok()?;
-    let mut bytes: [u8; 32] = text.as_bytes().try_into().ok()?;
+/// Reads a passkey's text, where there is one, as its bytes in lower case.
+pub(crate) fn key(text: Option<&str>) -> Result<[u8; 32], Failure> {
+    let text = text
+        .filter(|text| !text.is_empty())
+        .ok_or(Failure::PasskeyMissing)?;
+    Passkey::parse(text).map_err(|_| Failure::PasskeyUnknown)?;
+    let mut bytes: [u8; 32] = text
+        .as_bytes()
+        .try_into()
+        .map_err(|_| Failure::PasskeyUnknown)?;
     bytes.make_ascii_lowercase();
-    Some(bytes)
+    Ok(bytes)
 }
 
 /// Reads an announce.
@@ -72,9 +78,9 @@ pub(crate) fn announce(query: &str) -> Result<Announce, Failure> {
         left: read.left.ok_or(Failure::Invalid("left"))?,
         event: read.event.unwrap_or(Event::Update),
         numwant: read.numwant,
-        key: read.key,
         compact: read.compact,
         no_peer_id: read.no_peer_id,
+        families: Families::Both,
     })
 }
 
@@ -87,7 +93,6 @@ struct Fields {
     left: Option<u64>,
     event: Option<Event>,
     numwant: Option<usize>,
-    key: u64,
     compact: bool,
     no_peer_id: bool,
 }
@@ -103,7 +108,6 @@ impl Default for Fields {
             left: None,
             event: None,
             numwant: None,
-            key: 0,
             compact: true,
             no_peer_id: false,
         }
@@ -132,10 +136,6 @@ impl Fields {
                 } else {
                     Err(Failure::Invalid("numwant"))
                 }
-            }
-            "key" => {
-                self.key = key(value);
-                Ok(())
             }
             "compact" => {
                 self.compact = value != "0";
@@ -176,13 +176,6 @@ fn event(value: &str) -> Option<Event> {
         "paused" => Some(Event::Paused),
         _ => None,
     }
-}
-
-/// Folds a client's key, whatever its form, into a number (FNV-1a).
-fn key(value: &str) -> u64 {
-    value.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
 }
 
 /// Decodes twenty percent-encoded bytes.

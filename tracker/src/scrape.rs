@@ -15,19 +15,24 @@ pub(crate) struct Scraped {
 }
 
 impl Tracker {
-    /// Gives the counts of the swarms that are known, sorted by hash, each once.
+    /// Gives the counts of swarms to the member of a passkey.
     pub(crate) fn scrape(
         &self,
         passkey: &[u8; 32],
-        mut hashes: Vec<InfoHash>,
+        hashes: Vec<InfoHash>,
     ) -> Result<Vec<Scraped>, Failure> {
         self.admit(passkey)?;
+        Ok(self.counts(hashes))
+    }
+
+    /// Gives the counts of the swarms that are known, sorted by hash, each once.
+    pub(crate) fn counts(&self, mut hashes: Vec<InfoHash>) -> Vec<Scraped> {
         hashes.sort_unstable();
         hashes.dedup();
         let known = hashes
             .into_iter()
             .filter_map(|hash| Some((hash, self.0.access.torrent(hash).ok()?)));
-        Ok(known
+        known
             .map(|(hash, torrent)| {
                 let shard = self.0.swarms.shard(torrent);
                 let swarm = shard.swarms.get(&torrent);
@@ -40,6 +45,6 @@ impl Tracker {
                     leechers: count.leechers,
                 }
             })
-            .collect())
+            .collect()
     }
 }

@@ -11,15 +11,17 @@
 use domain::amount::{Bytes, Seconds};
 use domain::id::{MemberId, TorrentId};
 use domain::traffic::Entry;
+use serde::{Deserialize, Serialize};
 
 use crate::announce::{Announce, Event};
+use crate::swarm::Side;
 
 /// Seconds within which a second `started` is a copy of the first.
 const COPY_WINDOW: u32 = 120;
 
 /// Where a client's totals stand on one torrent.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Session {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Totals {
     /// The client's hash in the ledger.
     pub(crate) client: u64,
     run: i32,
@@ -30,22 +32,32 @@ pub(crate) struct Session {
     leeched: u64,
     completed: bool,
     stopped: bool,
-    /// When it announced last, in the tracker's seconds.
+    /// When it announced last, in seconds since 1970.
     pub(crate) last: u32,
-    started: Option<u32>,
+    /// When it said that it started, or 0.
+    started: u32,
+}
+
+/// A client's session on one torrent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Session {
+    pub(crate) totals: Totals,
     /// Whether nothing was reported since the ledger told of it.
     resumed: bool,
     /// Whether it changed since the last hand-over.
     pub(crate) dirty: bool,
+    /// Whether it changed since other trackers were told.
+    pub(crate) untold: bool,
     /// Its place among the seeders or the leechers, while it is a peer.
     pub(crate) place: Option<(Side, u32)>,
 }
 
-/// Seeders stand apart from leechers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Seeders,
-    Leechers,
+/// What was new in what another tracker told.
+pub(crate) struct Learned {
+    /// It is the client's last announce, as far as anybody here knows.
+    pub(crate) newer: bool,
+    /// The client completed the download, which wasn't known here.
+    pub(crate) completed: bool,
 }
 
 /// What a report did beyond raising totals.
@@ -62,23 +74,28 @@ pub(crate) struct Reported {
 impl Session {
     /// Begins where the ledger says that the client stood.
     pub(crate) fn resumed(client: u64, stored: Option<Entry>, now: u32) -> Self {
+        let totals = Totals {
+            client,
+            last: now,
+            ..Totals::default()
+        };
         let Some(stored) = stored else {
             return Self {
-                client,
-                last: now,
+                totals,
                 ..Self::default()
             };
         };
         Self {
-            client,
-            run: stored.run,
-            uploaded: stored.uploaded.0,
-            downloaded: stored.downloaded.0,
-            left: stored.left.0,
-            seeded: stored.seeded.0,
-            leeched: stored.leeched.0,
-            completed: stored.completed,
-            last: now,
+            totals: Totals {
+                run: stored.run,
+                uploaded: stored.uploaded.0,
+                downloaded: stored.downloaded.0,
+                left: stored.left.0,
+                seeded: stored.seeded.0,
+                leeched: stored.leeched.0,
+                completed: stored.completed,
+                ..totals
+            },
             resumed: true,
             ..Self::default()
         }
@@ -88,35 +105,81 @@ impl Session {
     pub(crate) fn report(&mut self, announce: &Announce, now: u32, longest: u32) -> Reported {
         let mut reported = Reported::default();
         self.pass_time(now, longest);
-        let smaller = announce.uploaded < self.uploaded || announce.downloaded < self.downloaded;
-        if smaller && self.starts_anew(announce.event, now) {
-            self.begin_run(announce);
+        let totals = &mut self.totals;
+        let smaller =
+            announce.uploaded < totals.uploaded || announce.downloaded < totals.downloaded;
+        if smaller && totals.starts_anew(announce.event, now, self.resumed) {
+            totals.begin_run(announce);
             reported.new_run = true;
         } else {
             reported.shrunk = smaller && !matches!(announce.event, Event::Started | Event::Stopped);
-            self.uploaded = self.uploaded.max(announce.uploaded);
-            self.downloaded = self.downloaded.max(announce.downloaded);
+            totals.uploaded = totals.uploaded.max(announce.uploaded);
+            totals.downloaded = totals.downloaded.max(announce.downloaded);
         }
         if announce.event == Event::Started {
-            self.started = Some(now);
+            totals.started = now;
         }
         if announce.event == Event::Completed && announce.left == 0 {
-            reported.completed = !self.completed;
-            self.completed = true;
+            reported.completed = !totals.completed;
+            totals.completed = true;
         }
-        self.left = announce.left;
+        totals.left = announce.left;
+        totals.stopped = announce.event == Event::Stopped;
         self.resumed = false;
-        self.stopped = announce.event == Event::Stopped;
         self.dirty = true;
         reported
     }
 
-    fn starts_anew(&self, event: Event, now: u32) -> bool {
-        let long_ago = |started: u32| now.saturating_sub(started) > COPY_WINDOW;
+    /// Takes over what another tracker was told by the same client.
+    pub(crate) fn learn(&mut self, told: &Totals) -> Learned {
+        let totals = &mut self.totals;
+        let newer = told.last >= totals.last;
+        let completed = told.completed && (told.run > totals.run || !totals.completed);
+        if told.run > totals.run {
+            *totals = *told;
+        } else if told.run == totals.run {
+            totals.uploaded = totals.uploaded.max(told.uploaded);
+            totals.downloaded = totals.downloaded.max(told.downloaded);
+            totals.seeded = totals.seeded.max(told.seeded);
+            totals.leeched = totals.leeched.max(told.leeched);
+            totals.completed |= told.completed;
+        }
+        if newer {
+            (totals.left, totals.stopped, totals.last) = (told.left, told.stopped, told.last);
+            totals.started = totals.started.max(told.started);
+            self.resumed = false;
+        }
+        Learned { newer, completed }
+    }
+
+    /// Adds the time since the last announce to the side on which the client was.
+    fn pass_time(&mut self, now: u32, longest: u32) {
+        let totals = &mut self.totals;
+        let passed = u64::from(now.saturating_sub(totals.last).min(longest));
+        match self.place {
+            Some((Side::Seeders, _)) => totals.seeded += passed,
+            Some((Side::Leechers, _)) => totals.leeched += passed,
+            None => {}
+        }
+        totals.last = now;
+    }
+
+    /// Tells whether nothing more is to be expected of it.
+    pub(crate) fn is_over(&self, now: u32) -> bool {
+        const DAY: u32 = 86_400;
+        let remembered = if self.totals.stopped { DAY } else { 14 * DAY };
+        let settled = !self.dirty && !self.untold && self.place.is_none();
+        settled && now.saturating_sub(self.totals.last) > remembered
+    }
+}
+
+impl Totals {
+    fn starts_anew(&self, event: Event, now: u32, resumed: bool) -> bool {
+        let long_ago = now.saturating_sub(self.started) > COPY_WINDOW;
         match event {
-            Event::Started => self.stopped || self.started.is_none_or(long_ago),
+            Event::Started => self.stopped || long_ago,
             Event::Stopped => false,
-            Event::Update | Event::Completed | Event::Paused => self.resumed,
+            Event::Update | Event::Completed | Event::Paused => resumed,
         }
     }
 
@@ -126,25 +189,7 @@ impl Session {
         (self.seeded, self.leeched, self.completed) = (0, 0, false);
     }
 
-    /// Adds the time since the last announce to the side on which the client was.
-    fn pass_time(&mut self, now: u32, longest: u32) {
-        let passed = u64::from(now.saturating_sub(self.last).min(longest));
-        match self.place {
-            Some((Side::Seeders, _)) => self.seeded += passed,
-            Some((Side::Leechers, _)) => self.leeched += passed,
-            None => {}
-        }
-        self.last = now;
-    }
-
-    /// Tells whether nothing more is to be expected of it.
-    pub(crate) fn is_over(&self, now: u32) -> bool {
-        const DAY: u32 = 86_400;
-        let remembered = if self.stopped { DAY } else { 14 * DAY };
-        !self.dirty && self.place.is_none() && now.saturating_sub(self.last) > remembered
-    }
-
-    /// Writes the session as the ledger's entry.
+    /// Writes the totals as the ledger's entry.
     pub(crate) fn entry(&self, member: MemberId, torrent: TorrentId) -> Entry {
         Entry {
             member,
@@ -164,6 +209,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::announce::Families;
     use domain::info_hash::InfoHash;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -179,14 +225,18 @@ mod tests {
             left: 0,
             event,
             numwant: None,
-            key: 0,
             compact: true,
             no_peer_id: false,
+            families: Families::Both,
         }
     }
 
     fn totals(session: &Session) -> (i32, u64, u64) {
-        (session.run, session.uploaded, session.downloaded)
+        (
+            session.totals.run,
+            session.totals.uploaded,
+            session.totals.downloaded,
+        )
     }
 
     #[test]
@@ -222,7 +272,9 @@ mod tests {
     fn the_first_report_after_a_restart_may_begin_a_run() {
         let mut first = Session::default();
         first.report(&report(Event::Update, 500, 0), 5, 100);
-        let stored = first.entry(MemberId(Uuid::nil()), TorrentId(Uuid::nil()));
+        let stored = first
+            .totals
+            .entry(MemberId(Uuid::nil()), TorrentId(Uuid::nil()));
         let mut session = Session::resumed(0, Some(stored), 0);
         assert!(
             session
@@ -273,7 +325,7 @@ mod tests {
         };
         session.report(&report(Event::Update, 0, 0), 40, 100);
         session.report(&report(Event::Update, 0, 0), 4_000, 100);
-        assert_eq!((session.seeded, session.leeched), (140, 0));
+        assert_eq!((session.totals.seeded, session.totals.leeched), (140, 0));
     }
 
     proptest! {
@@ -293,7 +345,7 @@ mod tests {
                 now += COPY_WINDOW + 1;
                 if session.report(&report(Event::Started, 0, 0), now, 100).new_run {
                     // A new run is handed over at once.
-                    let entry = session.entry(member, torrent);
+                    let entry = session.totals.entry(member, torrent);
                     ledger.insert(entry.run, entry);
                 }
                 let mut sum = (0, 0);
@@ -303,7 +355,7 @@ mod tests {
                     sum = (sum.0 + up, sum.1 + down);
                     session.report(&report(Event::Update, sum.0, sum.1), now, 100);
                     session.report(&report(Event::Update, before.0, before.1), now, 100);
-                    let entry = session.entry(member, torrent);
+                    let entry = session.totals.entry(member, torrent);
                     if crash.next() == Some(true) {
                         session = Session::resumed(7, ledger.last_key_value().map(|(_, e)| e.clone()), now);
                     } else {
@@ -312,7 +364,7 @@ mod tests {
                 }
                 // The client goes on after a crash, and its next report brings back what was lost.
                 session.report(&report(Event::Update, sum.0, sum.1), now, 100);
-                let entry = session.entry(member, torrent);
+                let entry = session.totals.entry(member, torrent);
                 ledger.insert(entry.run, entry);
                 claimed = (claimed.0 + sum.0, claimed.1 + sum.1);
             }

@@ -17,23 +17,23 @@ use projections::swarm::Count;
 use rand::RngExt as _;
 
 use crate::announce::{Announce, Event, Failure};
-use crate::session::{Session, Side};
+use crate::session::Session;
 use crate::{Runs, Settings};
 
 mod side;
 mod sweep;
+mod told;
 
-pub(crate) use side::{Peers, plain};
+pub(crate) use side::{Addresses, Peers, Side, plain};
 
 /// How many shards there are; the first byte of a torrent's id names its own.
-const SHARDS: usize = 256;
+pub(crate) const SHARDS: usize = 256;
 
-/// Who a peer is: the same client over another address or family is the same peer.
+/// Who a peer is: the same client over another address, family or transport is the same peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PeerKey {
     pub(crate) member: MemberId,
     pub(crate) id: [u8; 20],
-    pub(crate) key: u64,
 }
 
 /// Peers for an answer.
@@ -76,6 +76,8 @@ pub(crate) struct Swarms {
     of_member: Mutex<HashMap<MemberId, Count>>,
     peers: AtomicUsize,
     closed: AtomicBool,
+    /// Whether other trackers are told of changes.
+    pub(crate) tell: AtomicBool,
 }
 
 impl std::fmt::Debug for Swarms {
@@ -86,9 +88,13 @@ impl std::fmt::Debug for Swarms {
 
 #[derive(Default)]
 pub(crate) struct Shard {
-    pub(crate) swarms: HashMap<TorrentId, Swarm>,
+    pub(crate) swarms: IndexMap<TorrentId, Swarm>,
+    /// Swarms from here on were swept in this round.
+    swept: usize,
     /// Sessions that changed since the last hand-over.
     dirty: Vec<(TorrentId, PeerKey)>,
+    /// Sessions that changed since other trackers were told.
+    untold: Vec<(TorrentId, PeerKey)>,
 }
 
 /// One torrent's sessions and peers.
@@ -107,6 +113,7 @@ impl Default for Swarms {
             of_member: Mutex::default(),
             peers: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            tell: AtomicBool::new(false),
         }
     }
 }
@@ -187,7 +194,12 @@ impl Swarms {
         if self.is_closed() {
             return Err(Failure::Closed);
         }
-        let Shard { swarms, dirty } = &mut *shard;
+        let Shard {
+            swarms,
+            dirty,
+            untold,
+            ..
+        } = &mut *shard;
         let swarm = swarms.entry(joined.torrent).or_default();
         let known = swarm.sessions.get_index_of(&joined.peer);
         let is_peer = known.is_some_and(|at| swarm.place(at).is_some());
@@ -209,24 +221,23 @@ impl Swarms {
                 .insert_full(joined.peer, Session::resumed(client, run, joined.now))
                 .0
         };
-        let outcome = self.change(swarm, at, joined, dirty);
-        Ok(outcome)
+        if let Some((_, session)) = swarm.sessions.get_index_mut(at) {
+            if !session.dirty {
+                dirty.push((joined.torrent, joined.peer));
+            }
+            if !session.untold && self.tell.load(Ordering::Relaxed) {
+                session.untold = true;
+                untold.push((joined.torrent, joined.peer));
+            }
+        }
+        Ok(self.change(swarm, at, joined))
     }
 
-    fn change(
-        &self,
-        swarm: &mut Swarm,
-        at: usize,
-        joined: &Joined<'_>,
-        dirty: &mut Vec<(TorrentId, PeerKey)>,
-    ) -> Outcome {
+    fn change(&self, swarm: &mut Swarm, at: usize, joined: &Joined<'_>) -> Outcome {
         let longest = joined.interval + joined.interval / 2;
         let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
             return Outcome::nothing();
         };
-        if !session.dirty {
-            dirty.push((joined.torrent, joined.peer));
-        }
         let before = session.place.map(|(side, _)| side);
         let reported = session.report(joined.announce, joined.now, longest);
         if reported.shrunk {
@@ -240,11 +251,10 @@ impl Swarms {
             Side::Leechers
         };
         let after = (!stopped).then_some(side);
-        swarm.settle(
-            at,
-            after,
-            SocketAddr::new(joined.from, joined.announce.port),
-        );
+        let address = SocketAddr::new(joined.from, joined.announce.port);
+        if let Some((side, slot)) = swarm.settle(at, after) {
+            swarm.peers.set(side, slot, address);
+        }
         self.count_move(joined.peer.member, before, after);
         let peers = if stopped {
             Chosen::default()
@@ -304,14 +314,14 @@ impl Swarms {
         let mut entries = vec![];
         for place in 0..SHARDS {
             let mut shard = self.shard_at(place);
-            let Shard { swarms, dirty } = &mut *shard;
+            let Shard { swarms, dirty, .. } = &mut *shard;
             for (torrent, peer) in dirty.drain(..) {
                 let session = swarms
                     .get_mut(&torrent)
                     .and_then(|swarm| swarm.sessions.get_mut(&peer));
                 if let Some(session) = session {
                     session.dirty = false;
-                    entries.push(session.entry(peer.member, torrent));
+                    entries.push(session.totals.entry(peer.member, torrent));
                 }
             }
         }
@@ -348,34 +358,27 @@ impl Swarm {
             .and_then(|(_, session)| session.place)
     }
 
-    /// Puts a session among the seeders or the leechers with its address, or takes it out.
-    fn settle(&mut self, at: usize, after: Option<Side>, address: SocketAddr) {
-        let Some((peer, session)) = self.sessions.get_index(at) else {
-            return;
-        };
+    /// Puts a session among the seeders or the leechers, with the addresses that it has, or takes it
+    /// out; gives its place.
+    fn settle(&mut self, at: usize, after: Option<Side>) -> Option<(Side, u32)> {
+        let (peer, session) = self.sessions.get_index(at)?;
         let (member, place) = (peer.member, session.place);
-        match (place, after) {
-            (Some((side, slot)), Some(after)) if side == after => {
-                self.peers.set(side, slot, address);
-            }
-            (place, after) => {
-                let addresses = place.map(|(side, slot)| self.take_out(side, slot));
-                let place = after.map(|side| {
-                    let slot = self
-                        .peers
-                        .push(side, at, member, addresses.unwrap_or_default());
-                    self.peers.set(side, slot, address);
-                    (side, slot)
-                });
-                if let Some((_, session)) = self.sessions.get_index_mut(at) {
-                    session.place = place;
-                }
-            }
+        if place.map(|(side, _)| side) == after {
+            return place;
         }
+        let addresses = place.map(|(side, slot)| self.take_out(side, slot));
+        let place = after.map(|side| {
+            let addresses = addresses.unwrap_or_default();
+            (side, self.peers.push(side, at, member, addresses))
+        });
+        if let Some((_, session)) = self.sessions.get_index_mut(at) {
+            session.place = place;
+        }
+        place
     }
 
     /// Takes a peer out of its side; the last one of the side moves into its place.
-    fn take_out(&mut self, side: Side, slot: u32) -> side::Addresses {
+    fn take_out(&mut self, side: Side, slot: u32) -> Addresses {
         let (addresses, moved) = self.peers.remove(side, slot);
         if let Some((_, session)) = moved.and_then(|at| self.sessions.get_index_mut(at)) {
             session.place = Some((side, slot));
@@ -404,7 +407,7 @@ impl Swarm {
             side,
             joined.peer.member,
             joined.from,
-            joined.wanted,
+            (joined.wanted, joined.announce.families),
             |chosen, at| {
                 if with_ids {
                     chosen.fill_ids(name(at));

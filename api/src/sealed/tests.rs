@@ -93,6 +93,7 @@ fn closed_with(vault: Arc<dyn Vault>) -> Closed {
         source: "SH".into(),
         origins: vec![OURS.into()],
         announce: "http://localhost:8080/announce".into(),
+        announce_also: vec![],
         work_bits: 20,
         as_of: None,
         iterations: 600_000,
@@ -219,7 +220,10 @@ async fn what_the_page_needs_is_answered_as_always() {
     );
     let Came(status, _, text) = ask(&site, get("/health/ready", "*/*")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(text, r#"{"ready":false,"reasons":["the vault is sealed"]}"#);
+    assert_eq!(
+        text,
+        r#"{"ready":false,"reasons":["the vault is sealed"],"warnings":[]}"#
+    );
     vault.standing.send_replace(Standing {
         state: Stands::Restoring,
         doing: "events".into(),

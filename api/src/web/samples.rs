@@ -43,6 +43,7 @@ fn site() -> Site {
         source: "AB".into(),
         origins: vec!["http://localhost:3000".into()],
         announce: "http://localhost:8080/announce".into(),
+        announce_also: vec![],
         work_bits: 20,
         as_of: None,
         iterations: 600_000,
@@ -225,7 +226,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         seen: 0,
         device: "Firefox on Linux".into(),
     };
-    let announce = "http://localhost:8080/announce?passkey=0".to_owned();
+    let announces = vec!["http://localhost:8080/announce?passkey=0".to_owned()];
     let sessions = vec![
         ("session:a".into(), session.clone()),
         ("session:b".into(), session),
@@ -309,7 +310,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         (
             "settings",
             settings::body(&settings::Shown {
-                announce,
+                announces,
                 sessions,
                 current: "session:a".into(),
                 token: "00".into(),

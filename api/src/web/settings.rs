@@ -26,7 +26,7 @@ pub(crate) fn routes() -> Router<App> {
 
 /// What the page shows.
 pub(super) struct Shown {
-    pub(super) announce: String,
+    pub(super) announces: Vec<String>,
     pub(super) sessions: Vec<(String, Session)>,
     pub(super) current: String,
     pub(super) token: String,
@@ -44,7 +44,7 @@ async fn settings(
         .await?
         .ok_or_else(Problem::not_found)?;
     let shown = Shown {
-        announce: format!("{}?passkey={}", app.site.announce, member.passkey.reveal()),
+        announces: app.site.announces(&member.passkey),
         sessions: session::list(&app, member.id).await?,
         current: signed_in.key().to_owned(),
         token: viewer.token.clone(),
@@ -67,7 +67,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
             p { "It stands in every .torrent file that you download here. Keep it to yourself: who has it downloads in your name." }
             details {
                 summary { "Show it" }
-                p.copy { code data-copy { (shown.announce) } }
+                @for url in &shown.announces { p.copy { code data-copy { (url) } } }
             }
             p { a.button href="/settings/passkey/reset" { "Get another one" } }
         }

@@ -231,9 +231,9 @@ async fn download(
         .member(signed_in.profile.id)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let announce = format!("{}?passkey={}", app.site.announce, member.passkey.reveal());
+    let announces = app.site.announces(&member.passkey);
     let comment = format!("{}/torrents/{id}", app.site.origin());
-    let file = metainfo::personal(&upload.metainfo, &announce, &comment, "OpenTracker")
+    let file = metainfo::personal(&upload.metainfo, &announces, &comment, "OpenTracker")
         .ok_or_else(Problem::not_found)?;
     let name = disposition(&format!("[{}]{}.torrent", app.site.name, upload.name));
     let kind = HeaderValue::from_static("application/x-bittorrent");

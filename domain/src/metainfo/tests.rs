@@ -194,12 +194,22 @@ fn an_info_dictionary_that_is_not_ours_keeps_its_other_fields() {
 #[test]
 fn a_members_file_has_their_announce_and_the_same_info() {
     let checked = with(&[]).unwrap();
-    let own = personal(&checked.metainfo, "http://t/announce", "a comment", "us").unwrap();
+    let own = personal(
+        &checked.metainfo,
+        &["http://t/announce".to_owned()],
+        "a comment",
+        "us",
+    )
+    .unwrap();
     let expected = [
         b"d8:announce17:http://t/announce7:comment9:a comment10:created by2:us".as_slice(),
         &checked.metainfo.0[1..],
     ];
     assert_eq!(own, expected.concat());
+    let urls = ["http://t/announce", "udp://t/announce"].map(str::to_owned);
+    let tiers = personal(&checked.metainfo, &urls, "", "us").unwrap();
+    let list = b"17:http://t/announce13:announce-listll17:http://t/announceel16:udp://t/announceee7:comment";
+    assert!(tiers.windows(list.len()).any(|window| window == list));
     assert_eq!(
         read(&own, SITE),
         Ok(Checked {
@@ -208,7 +218,10 @@ fn a_members_file_has_their_announce_and_the_same_info() {
         })
     );
     for nothing in ["", "de", "d4:infoi1ee", "d4:info"] {
-        assert_eq!(personal(&Metainfo(nothing.into()), "", "", ""), None);
+        assert_eq!(
+            personal(&Metainfo(nothing.into()), &[String::new()], "", ""),
+            None
+        );
     }
 }
 
@@ -387,7 +400,7 @@ proptest! {
         let first = read(&bytes, SITE).unwrap();
         let second = read(&first.metainfo.0, SITE).unwrap();
         prop_assert_eq!(second, Checked { info: Info::Kept, ..first.clone() });
-        let own = personal(&first.metainfo, "http://t/announce", "", "us").unwrap();
+        let own = personal(&first.metainfo, &["http://t/announce".to_owned()], "", "us").unwrap();
         prop_assert_eq!(read(&own, SITE).unwrap().metainfo, first.metainfo);
     }
 

@@ -6,11 +6,20 @@ use domain::id::MemberId;
 use projections::swarm::Count;
 use rand::RngExt as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::Chosen;
-use crate::session::Side;
+use crate::announce::Families;
+
+/// Seeders stand apart from leechers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Side {
+    Seeders,
+    Leechers,
+}
 
 /// A peer's addresses in compact form; zeros where it has none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Addresses {
     v4: [u8; 6],
     v6: Option<[u8; 18]>,
@@ -99,8 +108,32 @@ impl Peers {
         number(column.v4.len() - 1)
     }
 
-    /// Notes one more address of a peer, or a changed one.
+    /// Gives a peer's addresses.
+    pub(super) fn get(&self, side: Side, slot: u32) -> Addresses {
+        let column = self.side(side);
+        let v6 = column.v6.get(place(slot));
+        Addresses {
+            v4: column.v4.get(place(slot)).copied().unwrap_or_default(),
+            v6: v6.and_then(Option::as_deref).copied(),
+        }
+    }
+
+    /// Notes all addresses of a peer.
+    pub(super) fn put(&mut self, side: Side, slot: u32, addresses: Addresses) {
+        let column = self.side_mut(side);
+        if let (Some(v4), Some(v6)) = (
+            column.v4.get_mut(place(slot)),
+            column.v6.get_mut(place(slot)),
+        ) {
+            (*v4, *v6) = (addresses.v4, addresses.v6.map(Box::new));
+        }
+    }
+
+    /// Notes one more address of a peer, or a changed one; without a port nobody can reach it.
     pub(super) fn set(&mut self, side: Side, slot: u32, address: SocketAddr) {
+        if address.port() == 0 {
+            return;
+        }
         let column = self.side_mut(side);
         match plain(address.ip()) {
             IpAddr::V4(v4) => {
@@ -208,7 +241,7 @@ impl Peers {
         side: Side,
         member: MemberId,
         from: IpAddr,
-        wanted: usize,
+        (wanted, families): (usize, Families),
         mut seen: impl FnMut(&mut Chosen, usize),
     ) -> Chosen {
         let seeders = if side == Side::Seeders {
@@ -218,7 +251,7 @@ impl Peers {
         };
         let ring = seeders + self.leechers.v4.len();
         let mut chosen = Chosen::default();
-        if ring == 0 || wanted == 0 {
+        if ring == 0 || wanted == 0 || families == Families::None {
             return chosen;
         }
         let outside = !is_private(plain(from));
@@ -235,7 +268,7 @@ impl Peers {
                 (&self.leechers, at - seeders)
             };
             if column.member.get(slot) != Some(&member) {
-                column.hand_out(slot, outside, &mut chosen, &mut seen);
+                column.hand_out(slot, (outside, families), &mut chosen, &mut seen);
             }
         }
         chosen
@@ -246,7 +279,7 @@ impl Column {
     fn hand_out(
         &self,
         slot: usize,
-        outside: bool,
+        (outside, families): (bool, Families),
         chosen: &mut Chosen,
         seen: &mut impl FnMut(&mut Chosen, usize),
     ) {
@@ -254,13 +287,14 @@ impl Column {
         if let Some(v4) = self
             .v4
             .get(slot)
-            .filter(|v4| v4.iter().any(|byte| *byte != 0))
+            .filter(|v4| families != Families::V6 && v4.iter().any(|byte| *byte != 0))
             && !(outside && is_private(ip_v4(*v4)))
         {
             chosen.v4.extend(v4);
             seen(chosen, session);
         }
         if let Some(v6) = self.v6.get(slot).and_then(Option::as_deref)
+            && families != Families::V4
             && !(outside && is_private(ip_v6(v6)))
         {
             chosen.v6.extend(v6);

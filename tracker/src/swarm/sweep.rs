@@ -1,26 +1,39 @@
-//! Peers that fell silent leave, a shard at a time.
+//! Peers that fell silent leave, a slice of a shard at a time.
 
-use domain::id::TorrentId;
+use super::{Shard, Side, Swarm, Swarms};
 
-use super::{Shard, Swarm, Swarms};
-use crate::session::Side;
+/// Sessions and swarms that are looked at while a shard is held.
+const SLICE: usize = 2_000;
 
 impl Swarms {
-    /// Sweeps one shard: peers that are silent for longer than `silence` leave, sessions of which
-    /// nothing is to be expected are forgotten.
-    pub(crate) fn sweep(&self, place: usize, now: u32, silence: u32) {
-        let mut left = vec![];
-        {
-            let Shard { swarms, .. } = &mut *self.shard_at(place);
-            for swarm in swarms.values_mut() {
+    /// Sweeps the next slice of a shard: peers that are silent for longer than `silence` leave, sessions
+    /// of which nothing is to be expected are forgotten. Tells whether there is more of the shard.
+    pub(crate) fn sweep(&self, place: usize, now: u32, silence: u32) -> bool {
+        let (mut left, mut seen) = (vec![], 0);
+        let more = {
+            let Shard { swarms, swept, .. } = &mut *self.shard_at(place);
+            if *swept == 0 || *swept > swarms.len() {
+                *swept = swarms.len();
+            }
+            while *swept > 0 && seen < SLICE {
+                *swept -= 1;
+                let Some((_, swarm)) = swarms.get_index_mut(*swept) else {
+                    break;
+                };
+                seen += 1 + swarm.sessions.len();
                 swarm.drop_silent(now, silence, &mut left);
                 swarm.forget_over(now);
+                if swarm.sessions.is_empty() && swarm.completed == 0 {
+                    // The last one, which moves here, was swept before.
+                    swarms.swap_remove_index(*swept);
+                }
             }
-            swarms.retain(|_: &TorrentId, swarm| !swarm.sessions.is_empty() || swarm.completed > 0);
-        }
+            *swept > 0
+        };
         for (member, side) in left {
             self.count_move(member, Some(side), None);
         }
+        more
     }
 }
 
@@ -36,7 +49,8 @@ impl Swarm {
             .sessions()
             .filter(|at| {
                 let session = self.sessions.get_index(*at);
-                session.is_some_and(|(_, session)| now.saturating_sub(session.last) > silence)
+                session
+                    .is_some_and(|(_, session)| now.saturating_sub(session.totals.last) > silence)
             })
             .collect();
         for at in silent {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::announce::Families;
 
 const TORRENT: TorrentId = TorrentId(Uuid::from_u128(9));
 
@@ -20,9 +21,9 @@ fn announce(left: u64, event: Event, port: u16) -> Announce {
         left,
         event,
         numwant: None,
-        key: 0,
         compact: true,
         no_peer_id: false,
+        families: Families::Both,
     }
 }
 
@@ -64,7 +65,6 @@ impl World {
         let peer = PeerKey {
             member: member(who),
             id: [client; 20],
-            key: 0,
         };
         let now = self.now;
         let joined = Joined {

@@ -158,7 +158,13 @@ fn padding_is_left_out_and_layers_are_kept() {
     assert_eq!(checked.size.0, 40_005);
     let tail = [text("piece layers"), layers(&[40_000]), b"e".to_vec()].concat();
     assert!(checked.metainfo.0.ends_with(&tail));
-    let own = personal(&checked.metainfo, "http://t/announce", "", "us").unwrap();
+    let own = personal(
+        &checked.metainfo,
+        &["http://t/announce".to_owned()],
+        "",
+        "us",
+    )
+    .unwrap();
     assert!(own.ends_with(&tail));
     assert_eq!(read(&own, SITE).unwrap().metainfo, checked.metainfo);
 }

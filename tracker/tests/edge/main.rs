@@ -10,3 +10,9 @@ mod connection;
 mod scrape;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod share;
+#[cfg(test)]
+mod udp;
+#[cfg(test)]
+mod websocket;

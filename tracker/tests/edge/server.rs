@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use projections::access::{Changes, MemberAccess, TorrentAccess};
 use sha2::Sha256;
 use tokio::sync::watch;
-use tracker::{Settings, Tracker, http};
+use tracker::{Settings, Tracker, http, udp};
 use uuid::Uuid;
 
 /// The torrents by their info hashes: one byte twenty times.
@@ -36,6 +36,7 @@ impl Keyed for TestKeys {
 pub(crate) struct Server {
     pub(crate) tracker: Tracker,
     pub(crate) address: SocketAddr,
+    pub(crate) packets: SocketAddr,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -55,10 +56,14 @@ impl Server {
         let bound = http::bind(address.parse().unwrap(), 2).unwrap();
         let (stop, stopped) = watch::channel(false);
         let address = bound.address();
-        let threads = http::serve(&tracker, bound, &stopped).unwrap();
+        let packets = udp::bind(SocketAddr::new(address.ip(), 0), 2).unwrap();
+        let mut threads = http::serve(&tracker, bound, &stopped).unwrap();
+        let packets_address = packets.address();
+        threads.extend(udp::serve(&tracker, packets, &stopped).unwrap());
         let server = Self {
             tracker,
             address,
+            packets: packets_address,
             stop,
             threads,
         };

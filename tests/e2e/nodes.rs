@@ -1,0 +1,172 @@
+//! Two nodes of a site over one PostgreSQL and one Redis.
+
+use std::time::{Duration, Instant};
+
+use domain::metainfo;
+use infra::embedded::Embedded;
+use tempfile::TempDir;
+use tests::{Client, Options, Redis, Site, make, until};
+
+const PASSWORD: &str = "correct horse battery";
+const SOURCE: Option<&str> = Some("OpenTracker");
+
+/// Two nodes and a torrent.
+struct Pair {
+    one: Site,
+    other: Site,
+    admin: Client,
+    /// The announce's query but for what changes, with the passkey.
+    query: String,
+    redis: Redis,
+    _database: Embedded,
+    _folder: TempDir,
+}
+
+impl Pair {
+    async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let database = Embedded::start(&folder.path().join("data")).unwrap();
+        let redis = Redis::start();
+        let extra = [
+            ("DATABASE_URL", database.url().to_owned()),
+            ("REDIS_URL", redis.url()),
+        ];
+        let options = Options {
+            extra: extra.map(|(key, value)| (key.to_owned(), value)).to_vec(),
+            ..Options::default()
+        };
+        let one = Site::start(options).await;
+        let admin = one.client();
+        admin.set_up("admin", PASSWORD).await;
+        let file = make::torrent("file", &make::payload(1, 50_000), SOURCE);
+        let hash = make::encode(&metainfo::read(&file, "OpenTracker").unwrap().info_hash.0);
+        admin.uploaded(file, "other", "").await;
+        let url = admin.announce_url().await;
+        let (_, passkey) = url.split_once('?').unwrap();
+        let other = one.beside().await;
+        Self {
+            query: format!("{passkey}&info_hash={hash}"),
+            one,
+            other,
+            admin,
+            redis,
+            _database: database,
+            _folder: folder,
+        }
+    }
+
+    /// Announces a client of the member at a node.
+    async fn announce(&self, node: &Site, client: u8, rest: &str) -> String {
+        let url = format!(
+            "http://{}/announce?{}&peer_id=-TR3000-{client:012}&port={}{rest}",
+            node.announces,
+            self.query,
+            7_000 + u16::from(client)
+        );
+        let answer = reqwest::get(url).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned()
+    }
+
+    async fn admitted(&self, node: &Site, client: u8, rest: &str) -> String {
+        until("admission", Duration::from_secs(5), || async {
+            Some(self.announce(node, client, rest).await).filter(|it| !it.contains("unknown"))
+        })
+        .await
+    }
+}
+
+const SEEDS: &str = "&uploaded=0&downloaded=0&left=0";
+
+#[tokio::test]
+async fn a_session_a_peer_and_its_totals_are_known_on_both_nodes_and_a_restarted_one_has_everybody()
+{
+    let mut pair = Pair::start().await;
+    // Who signed in at one node is signed in at the other.
+    let there = pair.admin.at(&pair.other);
+    assert_eq!(there.get("/torrents").await.status(), 200);
+    pair.admitted(&pair.one, 1, SEEDS).await;
+    let began = Instant::now();
+    until("the other node", Duration::from_secs(5), || async {
+        let answer = pair.announce(&pair.other, 1, SEEDS).await;
+        answer.contains("8:completei1e").then_some(())
+    })
+    .await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+
+    // A client that goes from node to node is credited once.
+    for (place, uploaded) in [400_u32, 700, 1_000, 1_000].into_iter().enumerate() {
+        let node = if place % 2 == 0 {
+            &pair.one
+        } else {
+            &pair.other
+        };
+        let rest = format!("&uploaded={uploaded}&downloaded=0&left=0");
+        pair.announce(node, 1, &rest).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    until("the credit", Duration::from_secs(10), || async {
+        let page = pair.admin.page("/members/admin").await;
+        page.contains("1000 B").then_some(())
+    })
+    .await;
+
+    pair.other.kill();
+    pair.other.launch().await;
+    let answer = pair.announce(&pair.other, 2, SEEDS).await;
+    assert!(answer.contains("8:completei2e"), "{answer}");
+    let ready = pair.other.client().json("/health/ready").await;
+    assert_eq!(ready["warnings"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn without_redis_announces_go_on_and_it_is_filled_again_when_it_is_back() {
+    let mut pair = Pair::start().await;
+    pair.admitted(&pair.one, 1, SEEDS).await;
+    pair.redis.kill();
+    let answer = pair.announce(&pair.one, 2, SEEDS).await;
+    assert!(answer.contains("8:completei2e"), "{answer}");
+    let warned = until("the warning", Duration::from_secs(20), || async {
+        let ready = pair.one.client().json("/health/ready").await;
+        ready["warnings"][0].as_str().map(str::to_owned)
+    })
+    .await;
+    assert_eq!(warned, "Redis doesn't answer; this node goes on by itself");
+    let sign_in = pair.one.client().get("/torrents").await.status().as_u16();
+    assert!([303, 503].contains(&sign_in), "{sign_in}");
+    let metrics = format!("http://{}/metrics", pair.one.metrics);
+    until("the gauge", Duration::from_secs(20), || async {
+        let text = reqwest::get(&metrics).await.ok()?.text().await.ok()?;
+        text.contains("opentracker_tracker_alone 1").then_some(())
+    })
+    .await;
+    pair.redis.launch();
+    until("the other node", Duration::from_secs(20), || async {
+        let answer = pair.announce(&pair.other, 3, SEEDS).await;
+        answer.contains("8:completei3e").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_panic_leaves_nothing_of_the_swarms_and_ends_every_session() {
+    let pair = Pair::start().await;
+    pair.admitted(&pair.one, 1, SEEDS).await;
+    let set = super::panic::say(&pair.one, &["password"], &[super::panic::PANIC]);
+    assert!(set.status.success());
+    assert!(pair.redis.ask(&["keys", "*"]).contains("{swarms}"));
+    super::panic::activate(&pair.one);
+    until("an empty Redis", Duration::from_secs(10), || async {
+        let keys = pair.redis.ask(&["keys", "*"]);
+        (!keys.contains("{swarms}") && !keys.contains("{talk}")).then_some(())
+    })
+    .await;
+    super::panic::restore(&pair.one);
+    until("the site", Duration::from_mins(1), || async {
+        let status = pair.admin.get("/torrents").await.status();
+        // Signed out: sent to the sign-in.
+        (status == 303).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,156 @@
+//! What the trackers of a site tell each other, so that any of them answers with every peer and goes
+//! on with every client's totals.
+//!
+//! Each tells what changed in batches, off the path of an announce, through a [`Relay`] that keeps them
+//! as long as a silent peer stays: who starts reads that first and then answers with everybody. While
+//! the relay is away, a session that changes again is told once, so what waits doesn't grow beyond
+//! the sessions.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use commands::ports::{Channel, Relay, Unavailable};
+use domain::id::{MemberId, TorrentId};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::Tracker;
+use crate::session::Totals;
+use crate::swarm::{Addresses, Side};
+
+/// How long changes wait for others.
+const TOGETHER: Duration = Duration::from_millis(100);
+/// Changes in a message.
+const MESSAGE: usize = 500;
+/// Changes that are taken at once.
+const MOST: usize = 50 * MESSAGE;
+/// How long who tells or hears waits when the relay is away.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long a hearing waits for something to be told.
+const LISTEN: Duration = Duration::from_secs(1);
+
+/// How a client stands on one torrent after an announce.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) torrent: TorrentId,
+    pub(crate) member: MemberId,
+    pub(crate) peer: [u8; 20],
+    pub(crate) totals: Totals,
+    /// Where it stands in the swarm, and where it listens; nothing once it has left.
+    pub(crate) place: Option<(Side, Addresses)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Message {
+    /// Who tells, so that nobody hears himself.
+    node: u64,
+    changes: Vec<Change>,
+}
+
+impl Tracker {
+    /// Takes over what others told of the peers that may still be there; gives the mark from which
+    /// [`Self::hear`] goes on.
+    pub async fn catch_up(&self, relay: &dyn Relay) -> Result<String, Unavailable> {
+        let mut mark = "0".to_owned();
+        loop {
+            let heard = relay.hear(Channel::Swarms, &mark, Duration::ZERO).await?;
+            let Some((last, _)) = heard.last() else {
+                return Ok(mark);
+            };
+            mark.clone_from(last);
+            for (_, message) in &heard {
+                self.learn(message);
+            }
+            // Others run on this thread.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes over what others tell after a mark, until `stop` turns true.
+    pub async fn hear(&self, relay: &dyn Relay, mut mark: String, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let heard = tokio::select! {
+                heard = relay.hear(Channel::Swarms, &mark, LISTEN) => heard,
+                _ = stop.changed() => return,
+            };
+            match heard {
+                Ok(heard) => {
+                    for (at, message) in heard {
+                        self.learn(&message);
+                        mark = at;
+                    }
+                }
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    fn learn(&self, message: &[u8]) {
+        // What another version told and this one can't read is told again by the next announce.
+        let Ok(message) = postcard::from_bytes::<Message>(message) else {
+            return;
+        };
+        if message.node == self.0.id {
+            return;
+        }
+        let silent = self.now().saturating_sub(self.interval().saturating_mul(2));
+        for mut change in message.changes {
+            if change.totals.last < silent {
+                change.place = None;
+            }
+            self.0.swarms.learn(&change);
+        }
+    }
+
+    /// Tells what changes here until `stop` turns true; then once more, unless the tracker is closed.
+    pub async fn tell(&self, relay: &dyn Relay, mut stop: watch::Receiver<bool>) {
+        self.0.swarms.tell.store(true, Ordering::Relaxed);
+        while !*stop.borrow() {
+            tokio::select! {
+                () = tokio::time::sleep(TOGETHER) => {}
+                _ = stop.changed() => {}
+            }
+            if !self.is_closed() && !self.tell_all(relay).await {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// Tells all that changed; tells whether the relay took it.
+    async fn tell_all(&self, relay: &dyn Relay) -> bool {
+        // Nobody stays longer than two intervals without an announce.
+        let keep = Duration::from_secs(u64::from(self.interval()) * 2 + 60);
+        loop {
+            let changes = self.0.swarms.take_untold(MOST);
+            if changes.is_empty() {
+                return true;
+            }
+            let told = relay
+                .tell(Channel::Swarms, &self.messages(&changes), keep)
+                .await;
+            let away = told.is_err();
+            if let Err(error) = told {
+                if !self.0.alone.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "other trackers hear nothing of this one");
+                }
+                self.0.swarms.untold(&changes);
+                return false;
+            }
+            if self.0.alone.swap(away, Ordering::Relaxed) {
+                tracing::info!("other trackers hear this one again");
+            }
+        }
+    }
+
+    fn messages(&self, changes: &[Change]) -> Vec<Vec<u8>> {
+        let message = |changes: &[Change]| {
+            let message = Message {
+                node: self.0.id,
+                changes: changes.to_vec(),
+            };
+            // Nothing in it can't be written.
+            postcard::to_allocvec(&message).unwrap_or_default()
+        };
+        changes.chunks(MESSAGE).map(message).collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! What other trackers are told of the swarms, and what is learned from them.
+
+use std::sync::PoisonError;
+
+use super::{PeerKey, SHARDS, Shard, Swarms};
+use crate::session::Session;
+use crate::share::Change;
+
+impl Swarms {
+    /// Takes what changed since the last time, about `most` sessions.
+    pub(crate) fn take_untold(&self, most: usize) -> Vec<Change> {
+        let mut changes = vec![];
+        for place in 0..SHARDS {
+            let Shard { swarms, untold, .. } = &mut *self.shard_at(place);
+            let room = most.saturating_sub(changes.len()).min(untold.len());
+            for (torrent, peer) in untold.drain(untold.len() - room..) {
+                let Some(swarm) = swarms.get_mut(&torrent) else {
+                    continue;
+                };
+                let Some(session) = swarm.sessions.get_mut(&peer) else {
+                    continue;
+                };
+                session.untold = false;
+                changes.push(Change {
+                    torrent,
+                    member: peer.member,
+                    peer: peer.id,
+                    totals: session.totals,
+                    place: session
+                        .place
+                        .map(|(side, slot)| (side, swarm.peers.get(side, slot))),
+                });
+            }
+        }
+        changes
+    }
+
+    /// Gives back what couldn't be told.
+    pub(crate) fn untold(&self, changes: &[Change]) {
+        for change in changes {
+            let Shard { swarms, untold, .. } = &mut *self.shard(change.torrent);
+            let peer = change.peer();
+            let session = swarms
+                .get_mut(&change.torrent)
+                .and_then(|swarm| swarm.sessions.get_mut(&peer));
+            if let Some(session) = session.filter(|session| !session.untold) {
+                session.untold = true;
+                untold.push((change.torrent, peer));
+            }
+        }
+    }
+
+    /// Takes over what another tracker told.
+    pub(crate) fn learn(&self, change: &Change) {
+        let mut shard = self.shard(change.torrent);
+        // Asked behind the lock, as by who joins.
+        if self.is_closed() {
+            return;
+        }
+        let swarm = shard.swarms.entry(change.torrent).or_default();
+        let peer = change.peer();
+        let at = swarm.sessions.get_index_of(&peer).unwrap_or_else(|| {
+            let client = change.totals.client;
+            let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+            let run = stored.remove(&(change.torrent, change.member, client));
+            swarm
+                .sessions
+                .insert_full(peer, Session::resumed(client, run, 0))
+                .0
+        });
+        let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
+            return;
+        };
+        let learned = session.learn(&change.totals);
+        swarm.completed += u32::from(learned.completed);
+        if learned.newer {
+            let before = swarm.place(at).map(|(side, _)| side);
+            let after = change.place.map(|(side, _)| side);
+            if let (Some((side, slot)), Some((_, addresses))) =
+                (swarm.settle(at, after), change.place)
+            {
+                swarm.peers.put(side, slot, addresses);
+            }
+            self.count_move(change.member, before, after);
+        }
+    }
+}
+
+impl Change {
+    fn peer(&self) -> PeerKey {
+        PeerKey {
+            member: self.member,
+            id: self.peer,
+        }
+    }
+}
