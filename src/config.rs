@@ -205,6 +205,13 @@ impl Default for Log {
     }
 }
 
+impl Config {
+    /// Gives where the master key's file is.
+    pub(crate) fn key_path(&self) -> PathBuf {
+        self.data_dir.join("keys/master.key")
+    }
+}
+
 /// Reads the configuration, and says which key is wrong and why.
 pub(crate) fn load(cli: &Cli) -> anyhow::Result<Config> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use api::vault::{SHORTEST, Secret};
+use api::vault::{PHRASE, SHORTEST, Secret};
 use domain::Actor;
 use domain::vault::State;
 use infra::panic::restore::{self, Proved};
@@ -23,9 +23,6 @@ use crate::store::Store;
 pub(crate) mod password;
 
 pub(crate) use password::PasswordError;
-
-/// What has to be said for a panic.
-pub(crate) const PHRASE: &str = "ENCRYPT_ALL_DATA";
 
 /// How often the progress of others is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -126,7 +123,7 @@ async fn activate(store: &Store, config: &Config, json: bool) -> anyhow::Result<
         step::reached("committed");
         store.vault.forget();
         let row = state::read(&store.pools.log).await?.unwrap_or_default();
-        vault::destroy_key(&store.key_path(config), &row)?;
+        vault::destroy_key(&config.key_path(), &row)?;
         step::reached("key destroyed");
         seal::cut_off(&store.pools.log).await?;
         step::reached("cut off");
@@ -177,7 +174,7 @@ async fn watched<T>(store: &Store, work: impl Future<Output = T>) -> T {
 }
 
 async fn restore(store: &Store, config: &Config, shares: bool, json: bool) -> anyhow::Result<()> {
-    let (pool, path) = (&store.pools.log, store.key_path(config));
+    let (pool, path) = (&store.pools.log, config.key_path());
     let slot = restore::slot(pool, &path).await?;
     let proved: Proved = if shares {
         let given = lines()?;
@@ -270,7 +267,7 @@ async fn rehearsal(store: &Store, json: bool) -> anyhow::Result<()> {
 
 async fn rotate(store: &Store, config: &Config, json: bool) -> anyhow::Result<()> {
     password::slot(&store.commands, &store.vault).await?;
-    let path = store.key_path(config);
+    let path = config.key_path();
     let rotated = store.vault.rotate(&path).await?;
     let position = store
         .commands

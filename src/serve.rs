@@ -44,6 +44,9 @@ mod switch;
 use desk::Desk;
 use sockets::Sockets;
 
+/// What is told while the read tables are filled from the log.
+pub(crate) const REPLAYING: &str = "replaying the projections";
+
 /// How long open requests may finish at shutdown.
 const FINISH: Duration = Duration::from_secs(5);
 

@@ -1,6 +1,6 @@
 //! The event store with everything that hangs on it, opened the same way by every command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ impl Store {
     /// directory, or an embedded one.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let store = Self::open_closed(config).await?;
-        match store.vault.unlock(&store.key_path(config)).await {
+        match store.vault.unlock(&config.key_path()).await {
             Ok(()) => Ok(store),
             Err(error) => store.refuse(error).await,
         }
@@ -91,7 +91,7 @@ impl Store {
     }
 
     async fn unlocked(self, config: &Config) -> anyhow::Result<Self> {
-        match self.vault.unlock(&self.key_path(config)).await {
+        match self.vault.unlock(&config.key_path()).await {
             Ok(()) | Err(VaultError::Sealed) => Ok(self),
             Err(error) => self.refuse(error).await,
         }
@@ -105,12 +105,6 @@ impl Store {
     /// Forgets every state and event that the write side and the feed keep in memory.
     pub(crate) fn renew(&mut self) {
         (self.commands, self.feed) = roles(&self.pools, &self.vault);
-    }
-
-    /// Gives where the master key's file is.
-    #[expect(clippy::unused_self, reason = "whoever has the store asks it")]
-    pub(crate) fn key_path(&self, config: &Config) -> PathBuf {
-        config.data_dir.join("keys/master.key")
     }
 
     /// Brings the database of our own up again, if it died.

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::problem::{Problem, sentence};
 use crate::session::SignedIn;
 use crate::sign_in::{self, Answer, Body, scram};
-use crate::vault::{NotDone, Standing};
+use crate::vault::{NotDone, PHRASE, Standing};
 
 pub(crate) mod strength;
 
@@ -23,8 +23,6 @@ pub(crate) mod strength;
 pub(crate) const PRESS: &str = "/api/admin/panic/encrypt";
 /// Where the way back is asked for.
 pub(crate) const RESTORE: &str = "/api/admin/panic/restore";
-/// What must be typed for the panic.
-pub(crate) const PHRASE: &str = "ENCRYPT_ALL_DATA";
 
 /// Gives the routes of the living site.
 pub(crate) fn routes() -> Router<App> {

@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 /// A password that is wiped when it is dropped.
 pub type Secret = Zeroizing<String>;
 
+/// What has to be said for a panic.
+pub const PHRASE: &str = "ENCRYPT_ALL_DATA";
 /// The fewest characters of a Panic Password.
 pub const SHORTEST: usize = 12;
 /// The most characters of a Panic Password.

@@ -59,7 +59,7 @@ impl Desk {
             pool: store.pools.log.clone(),
             vault: Arc::clone(&store.vault),
             data: config.data_dir.clone(),
-            key: store.key_path(config),
+            key: config.key_path(),
             work: config.vault.work,
             tracker,
             // Who has the embedded database's folder has the one program that serves from it.

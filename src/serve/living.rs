@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use infra::panic::WorkError;
 use projections::{rebuild, runner, sealed};
 
 use super::{Ended, Program, Running, checkpoint, greet, reserve, watch_over};
@@ -101,11 +100,14 @@ async fn fill(program: &Program, store: &Store) -> anyhow::Result<()> {
     }
     let desk = Arc::clone(&program.desk);
     let seen = |at: domain::Position, of: domain::Position| {
-        desk.doing("replaying the projections", at.0, of.0);
+        desk.doing(super::REPLAYING, at.0, of.0);
     };
     match rebuild::rebuild(reads, &store.feed, &all, seen).await {
         // Another node does it.
-        Ok(_) | Err(projections::NotApplied::Busy) => Ok(()),
-        Err(error) => Err(WorkError::Refused(error.to_string()).into()),
+        Ok(_) | Err(projections::NotApplied::Busy) => {
+            program.desk.doing("filling the search index", 0, 0);
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
 }

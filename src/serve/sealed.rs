@@ -33,7 +33,7 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
         vault: Arc::clone(&store.vault),
         projections: projections::all(&store.keys()),
         desk: Arc::clone(&program.desk),
-        key: store.key_path(&program.config),
+        key: program.config.key_path(),
         waiting: &mut program.waiting,
         destroyed: false,
         hidden: false,

@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use api::vault::NotDone;
+use api::vault::{NotDone, PHRASE};
 use domain::Actor;
 use tokio::sync::watch;
 
 use super::desk::Desk;
 use crate::config;
-use crate::panic::PHRASE;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_millis(500);

@@ -1,9 +1,9 @@
 //! Who may announce what, in memory, kept current from its projection.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use ahash::{AHashMap, RandomState};
 use domain::Position;
 use domain::id::{MemberId, TorrentId};
 use domain::info_hash::InfoHash;
@@ -12,22 +12,39 @@ use projections::{Reads, Unavailable};
 use tokio::sync::watch;
 
 use crate::announce::Failure;
+use crate::member::{Member, Members};
 
 /// How long the list waits at most before it looks for changes itself.
 const POLL: Duration = Duration::from_millis(500);
 
 /// Who may announce what.
-#[derive(Default)]
 pub struct AccessList {
     tables: RwLock<Tables>,
+    members: Arc<Members>,
+    seen: Seen,
 }
 
 #[derive(Default)]
 struct Tables {
-    members: HashMap<[u8; 32], MemberId>,
-    passkeys: HashMap<MemberId, [u8; 32]>,
-    torrents: HashMap<InfoHash, (TorrentId, bool)>,
+    members: AHashMap<[u8; 32], Member>,
+    passkeys: AHashMap<MemberId, [u8; 32]>,
+    torrents: AHashMap<InfoHash, (TorrentId, bool)>,
     position: Position,
+}
+
+/// Passkeys that were seen, by a short hash under a key that nobody else knows: the keyed hash of the
+/// list costs ten times as much.
+#[derive(Default)]
+struct Seen {
+    key: RandomState,
+    other: RandomState,
+    members: RwLock<AHashMap<(u64, u64), Member>>,
+}
+
+impl Seen {
+    fn hash(&self, passkey: &[u8; 32]) -> (u64, u64) {
+        (self.key.hash_one(passkey), self.other.hash_one(passkey))
+    }
 }
 
 impl std::fmt::Debug for AccessList {
@@ -37,14 +54,38 @@ impl std::fmt::Debug for AccessList {
 }
 
 impl AccessList {
-    /// Gives the member of a passkey's hash.
-    pub(crate) fn member(&self, passkey: &[u8; 32]) -> Option<MemberId> {
-        self.tables
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .members
-            .get(passkey)
-            .copied()
+    /// Makes a list of nobody and nothing.
+    pub(crate) fn new(members: Arc<Members>) -> Self {
+        Self {
+            tables: RwLock::default(),
+            members,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Gives the member of a passkey; `mac` is how the list's hashes are made.
+    pub(crate) fn member(
+        &self,
+        passkey: &[u8; 32],
+        mac: impl FnOnce() -> [u8; 32],
+    ) -> Option<Member> {
+        let short = self.seen.hash(passkey);
+        let seen = self.seen.members.read();
+        if let Some(member) = seen.unwrap_or_else(PoisonError::into_inner).get(&short) {
+            return Some(*member);
+        }
+        // Held until it is noted: who changes the list forgets what was seen afterwards.
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let member = *tables.members.get(&mac())?;
+        let seen = self.seen.members.write();
+        seen.unwrap_or_else(PoisonError::into_inner)
+            .insert(short, member);
+        Some(member)
+    }
+
+    fn forget_seen(&self) {
+        let seen = self.seen.members.write();
+        seen.unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Gives the torrent that is offered under a hash.
@@ -65,11 +106,15 @@ impl AccessList {
     /// Takes changes over.
     pub fn apply(&self, changes: Changes) {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        if !changes.members.is_empty() {
+            self.forget_seen();
+        }
         for changed in changes.members {
             if let Some(old) = tables.passkeys.insert(changed.member, changed.passkey) {
                 tables.members.remove(&old);
             }
-            tables.members.insert(changed.passkey, changed.member);
+            let member = self.members.number(changed.member);
+            tables.members.insert(changed.passkey, member);
             tables.position = tables.position.max(changed.position);
         }
         for changed in changes.torrents {
@@ -89,7 +134,9 @@ impl AccessList {
 
     /// Forgets everybody and everything.
     pub(crate) fn clear(&self) {
-        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Tables::default();
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        self.forget_seen();
+        *tables = Tables::default();
     }
 
     fn position(&self) -> Position {

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use domain::Purpose;
-use domain::id::MemberId;
 use domain::info_hash::InfoHash;
 use rand::RngExt as _;
 
 use crate::Tracker;
+use crate::member::Member;
 use crate::swarm::{Chosen, Joined, PeerKey};
 
 /// What a client says of itself (BEP 3).
@@ -148,7 +148,7 @@ impl Tracker {
     /// Takes an announce of a member.
     pub(crate) fn announce_as(
         &self,
-        member: MemberId,
+        member: Member,
         announce: &Announce,
         from: IpAddr,
     ) -> Result<Reply, Failure> {
@@ -159,12 +159,13 @@ impl Tracker {
             .unwrap_or(settings.numwant)
             .min(settings.most_peers);
         let peer = PeerKey {
-            member,
+            member: member.number,
             id: announce.peer_id,
         };
         let interval = self.interval();
         let joined = Joined {
             torrent,
+            member: member.id,
             peer,
             announce,
             from,
@@ -175,7 +176,7 @@ impl Tracker {
         let outcome = self
             .0
             .swarms
-            .join(&joined, settings, |peer| self.client_hash(member, peer))?;
+            .join(&joined, settings, |peer| self.client_hash(member.id, peer))?;
         if outcome.urgent {
             self.0.handover.hurry();
         }
@@ -191,9 +192,9 @@ impl Tracker {
     }
 
     /// Says whose passkey it is.
-    pub(crate) fn admit(&self, passkey: &[u8; 32]) -> Result<MemberId, Failure> {
-        let hash = self.0.keys.mac(Purpose::Passkey, passkey);
-        let member = self.0.access.member(&hash);
+    pub(crate) fn admit(&self, passkey: &[u8; 32]) -> Result<Member, Failure> {
+        let mac = || self.0.keys.mac(Purpose::Passkey, passkey);
+        let member = self.0.access.member(passkey, mac);
         // A tracker that closes has forgotten everybody.
         if self.is_closed() {
             return Err(Failure::Closed);

@@ -115,8 +115,12 @@ pub fn announce(load: Load, relay: Option<Connect>) -> io::Result<Report> {
     tracker.access().apply(requests::access(load));
     let (begun, requests) = requests::requests(load);
     let before = resident();
-    for request in &begun {
-        request.direct(&tracker);
+    for some in begun.chunks(10_000) {
+        for request in some {
+            request.direct(&tracker);
+        }
+        // As the hand-over does.
+        drop(tracker.0.swarms.take_dirty());
     }
     let bytes_per_peer = float(resident().saturating_sub(before)) / float(load.peers.max(1));
     let typical = typical(&tracker, &requests);

@@ -27,6 +27,7 @@ pub mod websocket;
 
 mod client;
 mod live;
+mod member;
 mod query;
 mod scrape;
 mod session;
@@ -114,11 +115,12 @@ struct Inner {
 impl Tracker {
     /// Makes a tracker without members, torrents or peers.
     pub fn new(settings: Settings, keys: Arc<dyn Keyed>) -> Self {
+        let members = Arc::<member::Members>::default();
         Self(Arc::new(Inner {
             settings,
             keys,
-            access: access::AccessList::default(),
-            swarms: swarm::Swarms::default(),
+            access: access::AccessList::new(Arc::clone(&members)),
+            swarms: swarm::Swarms::new(members),
             handover: credit::Handover::default(),
             connections: OnceLock::new(),
             meeting: websocket::Meeting::default(),
@@ -151,6 +153,7 @@ impl Tracker {
     pub fn clear(&self) {
         self.0.swarms.clear();
         self.0.access.clear();
+        self.0.swarms.members.clear();
     }
 
     /// Opens a closed tracker. Its batches are numbered anew.

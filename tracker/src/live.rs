@@ -37,7 +37,7 @@ impl Swarms for Tracker {
             .filter_map(|at| swarm.sessions.get_index(at));
         sessions
             .map(|(peer, session)| Peer {
-                member: peer.member,
+                member: self.0.swarms.members.id(peer.member),
                 client: client::name(&peer.id),
                 left: session.totals.left,
                 uploaded: session.totals.uploaded,

@@ -33,12 +33,30 @@ pub(crate) fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     }
 }
 
-/// Gives the pairs of a query, undecoded.
+/// Gives the pairs of a query, undecoded, in one walk over its bytes.
 fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    let mut rest = query;
+    std::iter::from_fn(move || {
+        let (mut equals, mut end) = (None, rest.len());
+        for (at, byte) in rest.bytes().enumerate() {
+            match byte {
+                b'&' => {
+                    end = at;
+                    break;
+                }
+                b'=' if equals.is_none() => equals = Some(at),
+                _ => {}
+            }
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        let (pair, after) = rest.split_at_checked(end)?;
+        rest = after.get(1..).unwrap_or_default();
+        let split = equals.and_then(|at| Some((pair.get(..at)?, pair.get(at + 1..)?)));
+        Some(split.unwrap_or((pair, "")))
+    })
+    .filter(|(name, value)| !(name.is_empty() && value.is_empty()))
 }
 
 /// Finds the passkey's text in a query, under the names that trackers use.

@@ -28,8 +28,8 @@ pub(crate) struct Totals {
     pub(crate) uploaded: u64,
     pub(crate) downloaded: u64,
     pub(crate) left: u64,
-    seeded: u64,
-    leeched: u64,
+    seeded: u32,
+    leeched: u32,
     completed: bool,
     stopped: bool,
     /// When it announced last, in seconds since 1970.
@@ -48,8 +48,33 @@ pub(crate) struct Session {
     pub(crate) dirty: bool,
     /// Whether it changed since other trackers were told.
     pub(crate) untold: bool,
-    /// Its place among the seeders or the leechers, while it is a peer.
-    pub(crate) place: Option<(Side, u32)>,
+    place: Place,
+}
+
+/// A side and a slot of it, or none, in four bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place(u32);
+
+impl Place {
+    const SEEDER: u32 = 1 << 31;
+
+    fn of(place: Option<(Side, u32)>) -> Self {
+        Self(match place {
+            None => 0,
+            Some((Side::Seeders, slot)) => (slot + 1) | Self::SEEDER,
+            Some((Side::Leechers, slot)) => slot + 1,
+        })
+    }
+
+    fn get(self) -> Option<(Side, u32)> {
+        let slot = (self.0 & !Self::SEEDER).checked_sub(1)?;
+        let side = if self.0 & Self::SEEDER == 0 {
+            Side::Leechers
+        } else {
+            Side::Seeders
+        };
+        Some((side, slot))
+    }
 }
 
 /// What was new in what another tracker told.
@@ -72,6 +97,16 @@ pub(crate) struct Reported {
 }
 
 impl Session {
+    /// Gives its place among the seeders or the leechers, while it is a peer.
+    pub(crate) fn place(&self) -> Option<(Side, u32)> {
+        self.place.get()
+    }
+
+    /// Notes its place.
+    pub(crate) fn set_place(&mut self, place: Option<(Side, u32)>) {
+        self.place = Place::of(place);
+    }
+
     /// Begins where the ledger says that the client stood.
     pub(crate) fn resumed(client: u64, stored: Option<Entry>, now: u32) -> Self {
         let totals = Totals {
@@ -91,8 +126,8 @@ impl Session {
                 uploaded: stored.uploaded.0,
                 downloaded: stored.downloaded.0,
                 left: stored.left.0,
-                seeded: stored.seeded.0,
-                leeched: stored.leeched.0,
+                seeded: u32::try_from(stored.seeded.0).unwrap_or(u32::MAX),
+                leeched: u32::try_from(stored.leeched.0).unwrap_or(u32::MAX),
                 completed: stored.completed,
                 ..totals
             },
@@ -155,10 +190,10 @@ impl Session {
     /// Adds the time since the last announce to the side on which the client was.
     fn pass_time(&mut self, now: u32, longest: u32) {
         let totals = &mut self.totals;
-        let passed = u64::from(now.saturating_sub(totals.last).min(longest));
-        match self.place {
-            Some((Side::Seeders, _)) => totals.seeded += passed,
-            Some((Side::Leechers, _)) => totals.leeched += passed,
+        let passed = now.saturating_sub(totals.last).min(longest);
+        match self.place.get() {
+            Some((Side::Seeders, _)) => totals.seeded = totals.seeded.saturating_add(passed),
+            Some((Side::Leechers, _)) => totals.leeched = totals.leeched.saturating_add(passed),
             None => {}
         }
         totals.last = now;
@@ -168,7 +203,7 @@ impl Session {
     pub(crate) fn is_over(&self, now: u32) -> bool {
         const DAY: u32 = 86_400;
         let remembered = if self.totals.stopped { DAY } else { 14 * DAY };
-        let settled = !self.dirty && !self.untold && self.place.is_none();
+        let settled = !self.dirty && !self.untold && self.place().is_none();
         settled && now.saturating_sub(self.totals.last) > remembered
     }
 }
@@ -199,8 +234,8 @@ impl Totals {
             uploaded: Bytes(self.uploaded),
             downloaded: Bytes(self.downloaded),
             left: Bytes(self.left),
-            seeded: Seconds(self.seeded),
-            leeched: Seconds(self.leeched),
+            seeded: Seconds(self.seeded.into()),
+            leeched: Seconds(self.leeched.into()),
             completed: self.completed,
         }
     }
@@ -320,7 +355,7 @@ mod tests {
     #[test]
     fn time_is_added_to_the_side_and_capped() {
         let mut session = Session {
-            place: Some((Side::Seeders, 0)),
+            place: Place::of(Some((Side::Seeders, 0))),
             ..Session::default()
         };
         session.report(&report(Event::Update, 0, 0), 40, 100);

@@ -5,11 +5,11 @@
 //! seeders and leechers. An answer is a window of the ring of both that begins at random; each
 //! announce swaps its own place with a random one, so windows don't repeat.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ahash::{AHashMap, RandomState};
 use domain::id::{MemberId, TorrentId};
 use domain::traffic::Entry;
 use indexmap::IndexMap;
@@ -17,6 +17,7 @@ use projections::swarm::Count;
 use rand::RngExt as _;
 
 use crate::announce::{Announce, Event, Failure};
+use crate::member::Members;
 use crate::session::Session;
 use crate::{Runs, Settings};
 
@@ -32,7 +33,8 @@ pub(crate) const SHARDS: usize = 256;
 /// Who a peer is: the same client over another address, family or transport is the same peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PeerKey {
-    pub(crate) member: MemberId,
+    /// The member's number.
+    pub(crate) member: u32,
     pub(crate) id: [u8; 20],
 }
 
@@ -52,6 +54,7 @@ pub struct Chosen {
 /// An admitted announce and what goes with it.
 pub(crate) struct Joined<'a> {
     pub(crate) torrent: TorrentId,
+    pub(crate) member: MemberId,
     pub(crate) peer: PeerKey,
     pub(crate) announce: &'a Announce,
     pub(crate) from: IpAddr,
@@ -72,8 +75,9 @@ pub(crate) struct Outcome {
 /// All swarms.
 pub(crate) struct Swarms {
     shards: Vec<Mutex<Shard>>,
+    pub(crate) members: Arc<Members>,
     stored: Mutex<Runs>,
-    of_member: Mutex<HashMap<MemberId, Count>>,
+    of_member: Mutex<AHashMap<u32, Count>>,
     peers: AtomicUsize,
     closed: AtomicBool,
     /// Whether other trackers are told of changes.
@@ -88,7 +92,7 @@ impl std::fmt::Debug for Swarms {
 
 #[derive(Default)]
 pub(crate) struct Shard {
-    pub(crate) swarms: IndexMap<TorrentId, Swarm>,
+    pub(crate) swarms: IndexMap<TorrentId, Swarm, RandomState>,
     /// Swarms from here on were swept in this round.
     swept: usize,
     /// Sessions that changed since the last hand-over.
@@ -100,15 +104,17 @@ pub(crate) struct Shard {
 /// One torrent's sessions and peers.
 #[derive(Default)]
 pub(crate) struct Swarm {
-    pub(crate) sessions: IndexMap<PeerKey, Session>,
+    pub(crate) sessions: IndexMap<PeerKey, Session, RandomState>,
     pub(crate) peers: Peers,
     pub(crate) completed: u32,
 }
 
-impl Default for Swarms {
-    fn default() -> Self {
+impl Swarms {
+    /// Makes swarms without a peer.
+    pub(crate) fn new(members: Arc<Members>) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            members,
             stored: Mutex::default(),
             of_member: Mutex::default(),
             peers: AtomicUsize::new(0),
@@ -116,9 +122,7 @@ impl Default for Swarms {
             tell: AtomicBool::new(false),
         }
     }
-}
 
-impl Swarms {
     /// Remembers where clients' totals stood and how often torrents were completed.
     pub(crate) fn remember(&self, runs: Vec<Entry>, snatches: Vec<(TorrentId, i64)>) {
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
@@ -215,11 +219,8 @@ impl Swarms {
         } else {
             let client = client(&joined.peer);
             let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-            let run = stored.remove(&(joined.torrent, joined.peer.member, client));
-            swarm
-                .sessions
-                .insert_full(joined.peer, Session::resumed(client, run, joined.now))
-                .0
+            let run = stored.remove(&(joined.torrent, joined.member, client));
+            swarm.add(joined.peer, Session::resumed(client, run, joined.now))
         };
         if let Some((_, session)) = swarm.sessions.get_index_mut(at) {
             if !session.dirty {
@@ -238,10 +239,10 @@ impl Swarms {
         let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
             return Outcome::nothing();
         };
-        let before = session.place.map(|(side, _)| side);
+        let before = session.place().map(|(side, _)| side);
         let reported = session.report(joined.announce, joined.now, longest);
         if reported.shrunk {
-            tracing::warn!(torrent = %joined.torrent, member = %joined.peer.member, "reported totals shrank");
+            tracing::warn!(torrent = %joined.torrent, member = %joined.member, "reported totals shrank");
         }
         swarm.completed += u32::from(reported.completed);
         let stopped = joined.announce.event == Event::Stopped;
@@ -271,7 +272,7 @@ impl Swarms {
     }
 
     /// Keeps the counts of a member's own peers and of all peers.
-    fn count_move(&self, member: MemberId, before: Option<Side>, after: Option<Side>) {
+    fn count_move(&self, member: u32, before: Option<Side>, after: Option<Side>) {
         if before == after {
             return;
         }
@@ -306,7 +307,9 @@ impl Swarms {
             .of_member
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        members.get(&member).copied().unwrap_or_default()
+        let number = self.members.find(member);
+        let count = number.and_then(|number| members.get(&number));
+        count.copied().unwrap_or_default()
     }
 
     /// Takes what changed since the last time, as entries of the ledger.
@@ -315,13 +318,14 @@ impl Swarms {
         for place in 0..SHARDS {
             let mut shard = self.shard_at(place);
             let Shard { swarms, dirty, .. } = &mut *shard;
-            for (torrent, peer) in dirty.drain(..) {
+            for (torrent, peer) in std::mem::take(dirty) {
                 let session = swarms
                     .get_mut(&torrent)
                     .and_then(|swarm| swarm.sessions.get_mut(&peer));
                 if let Some(session) = session {
                     session.dirty = false;
-                    entries.push(session.totals.entry(peer.member, torrent));
+                    let member = self.members.id(peer.member);
+                    entries.push(session.totals.entry(member, torrent));
                 }
             }
         }
@@ -352,17 +356,25 @@ impl Outcome {
 }
 
 impl Swarm {
+    /// Adds a session and gives its place among the sessions; room grows by an eighth.
+    fn add(&mut self, peer: PeerKey, session: Session) -> usize {
+        if self.sessions.len() == self.sessions.capacity() {
+            self.sessions.reserve_exact(self.sessions.len() / 8 + 2);
+        }
+        self.sessions.insert_full(peer, session).0
+    }
+
     fn place(&self, at: usize) -> Option<(Side, u32)> {
         self.sessions
             .get_index(at)
-            .and_then(|(_, session)| session.place)
+            .and_then(|(_, session)| session.place())
     }
 
     /// Puts a session among the seeders or the leechers, with the addresses that it has, or takes it
     /// out; gives its place.
     fn settle(&mut self, at: usize, after: Option<Side>) -> Option<(Side, u32)> {
         let (peer, session) = self.sessions.get_index(at)?;
-        let (member, place) = (peer.member, session.place);
+        let (member, place) = (peer.member, session.place());
         if place.map(|(side, _)| side) == after {
             return place;
         }
@@ -372,7 +384,7 @@ impl Swarm {
             (side, self.peers.push(side, at, member, addresses))
         });
         if let Some((_, session)) = self.sessions.get_index_mut(at) {
-            session.place = place;
+            session.set_place(place);
         }
         place
     }
@@ -381,7 +393,7 @@ impl Swarm {
     fn take_out(&mut self, side: Side, slot: u32) -> Addresses {
         let (addresses, moved) = self.peers.remove(side, slot);
         if let Some((_, session)) = moved.and_then(|at| self.sessions.get_index_mut(at)) {
-            session.place = Some((side, slot));
+            session.set_place(Some((side, slot)));
         }
         addresses
     }
@@ -396,7 +408,7 @@ impl Swarm {
         if let Some(moved) = self.peers.swap(side, slot, other) {
             for (at, slot) in [(moved.0, slot), (moved.1, other)] {
                 if let Some((_, session)) = self.sessions.get_index_mut(at) {
-                    session.place = Some((side, slot));
+                    session.set_place(Some((side, slot)));
                 }
             }
         }

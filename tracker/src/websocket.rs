@@ -9,7 +9,6 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use domain::id::MemberId;
 use domain::info_hash::InfoHash;
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,6 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::Tracker;
 use crate::announce::{Announce, Event, Failure};
+use crate::member::Member;
 
 mod json;
 mod meeting;
@@ -45,7 +45,7 @@ const MOST_TORRENTS: usize = 1_000;
 
 /// Who is behind a socket.
 pub(crate) struct Caller {
-    pub(crate) member: MemberId,
+    pub(crate) member: Member,
     pub(crate) passkey: [u8; 32],
     pub(crate) from: IpAddr,
 }
@@ -60,7 +60,7 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     let Some(_place) = tracker
         .0
         .meeting
-        .enter(caller.member, tracker.0.settings.most_sockets)
+        .enter(caller.member.id, tracker.0.settings.most_sockets)
     else {
         return Ok(());
     };
@@ -181,12 +181,18 @@ impl Talk<'_> {
         meeting.join(
             torrent,
             announce.peer_id,
-            self.caller.member,
+            self.caller.member.id,
             seeds,
             self.to.clone(),
         );
         let wanted = offers.len().min(announce.numwant.unwrap_or(usize::MAX));
-        let others = meeting.others(torrent, announce.peer_id, self.caller.member, seeds, wanted);
+        let others = meeting.others(
+            torrent,
+            announce.peer_id,
+            self.caller.member.id,
+            seeds,
+            wanted,
+        );
         for (other, offer) in others.into_iter().zip(offers) {
             meeting.say(torrent, other, json::offered(&announce, offer));
         }

@@ -15,10 +15,11 @@ use super::form::{Field, field, kept_here, progress, strength, submit, token};
 use super::layout::{Page, Theme, document};
 use crate::app::{App, Site};
 use crate::csrf::CheckedForm;
-use crate::panic::{PHRASE, not_done, strength};
+use crate::panic::{not_done, strength};
+
 use crate::problem::{Problem, sentence};
 use crate::session::SignedIn;
-use crate::vault::{NotDone, Sheet};
+use crate::vault::{NotDone, PHRASE, Sheet};
 
 /// Gives the routes.
 pub(crate) fn routes() -> Router<App> {

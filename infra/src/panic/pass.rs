@@ -74,9 +74,7 @@ impl Pass {
         state::progress(pool, self.doing, copied, total).await?;
         let moved = self.copy(pool, layer, copied, total).await?;
         self.reached("copied");
-        let mut transaction = pool.begin().await?;
-        state::progress(&mut *transaction, self.doing, total, total).await?;
-        transaction.commit().await?;
+        state::progress(pool, self.doing, total, total).await?;
         self.index(pool).await?;
         self.reached("indexed");
         self.swap(pool).await?;
@@ -114,7 +112,7 @@ impl Pass {
         let reading = read(pool, layer, after, to);
         let writing = async {
             let mut moved = Moved::default();
-            // Connections are made before: a transaction is one batch.
+            // The same for every batch: making one takes longer than a small batch.
             let mut connection = pool.acquire().await?;
             while let Some(first) = chunks.recv().await {
                 let done = self

@@ -6,10 +6,13 @@ use std::time::Duration;
 use domain::Position;
 use tokio::sync::watch;
 
-use super::{BATCH, RETRY, Runner, Step};
+use super::{RETRY, Runner, Step};
 use crate::Unavailable;
 use crate::feed::NotRead;
 use crate::torrent::search::{Mark, Search};
+
+/// Positions that one commit covers at most: each costs a segment.
+const BATCH: i64 = 50_000;
 
 impl Runner {
     /// Follows the feed with the search index until `stop` turns true; where an event can't be read, it

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use domain::id::MemberId;
 use projections::swarm::Count;
 use rand::RngExt as _;
 
@@ -29,8 +28,10 @@ pub(crate) struct Addresses {
 #[derive(Default)]
 struct Column {
     v4: Vec<[u8; 6]>,
+    /// Empty where no peer has one.
     v6: Vec<Option<Box<[u8; 18]>>>,
-    member: Vec<MemberId>,
+    /// Each peer's member, by number.
+    member: Vec<u32>,
     /// The place of each peer's session.
     session: Vec<u32>,
 }
@@ -97,35 +98,35 @@ impl Peers {
         &mut self,
         side: Side,
         session: usize,
-        member: MemberId,
+        member: u32,
         addresses: Addresses,
     ) -> u32 {
         let column = self.side_mut(side);
-        column.v4.push(addresses.v4);
-        column.v6.push(addresses.v6.map(Box::new));
-        column.member.push(member);
-        column.session.push(number(session));
-        number(column.v4.len() - 1)
+        push(&mut column.v4, addresses.v4);
+        push(&mut column.member, member);
+        push(&mut column.session, number(session));
+        let slot = column.v4.len() - 1;
+        if !column.v6.is_empty() || addresses.v6.is_some() {
+            column.set_v6(slot, addresses.v6);
+        }
+        number(slot)
     }
 
     /// Gives a peer's addresses.
     pub(super) fn get(&self, side: Side, slot: u32) -> Addresses {
         let column = self.side(side);
-        let v6 = column.v6.get(place(slot));
         Addresses {
             v4: column.v4.get(place(slot)).copied().unwrap_or_default(),
-            v6: v6.and_then(Option::as_deref).copied(),
+            v6: column.v6(place(slot)).copied(),
         }
     }
 
     /// Notes all addresses of a peer.
     pub(super) fn put(&mut self, side: Side, slot: u32, addresses: Addresses) {
         let column = self.side_mut(side);
-        if let (Some(v4), Some(v6)) = (
-            column.v4.get_mut(place(slot)),
-            column.v6.get_mut(place(slot)),
-        ) {
-            (*v4, *v6) = (addresses.v4, addresses.v6.map(Box::new));
+        if let Some(v4) = column.v4.get_mut(place(slot)) {
+            *v4 = addresses.v4;
+            column.set_v6(place(slot), addresses.v6);
         }
     }
 
@@ -142,15 +143,13 @@ impl Peers {
                 }
             }
             IpAddr::V6(v6) => {
-                if let Some(kept) = column.v6.get_mut(place(slot)) {
-                    let mut bytes = [0; 18];
-                    let parts = v6.octets().into_iter().chain(address.port().to_be_bytes());
-                    bytes
-                        .iter_mut()
-                        .zip(parts)
-                        .for_each(|(to, from)| *to = from);
-                    *kept = Some(Box::new(bytes));
-                }
+                let mut bytes = [0; 18];
+                let parts = v6.octets().into_iter().chain(address.port().to_be_bytes());
+                bytes
+                    .iter_mut()
+                    .zip(parts)
+                    .for_each(|(to, from)| *to = from);
+                column.set_v6(place(slot), Some(bytes));
             }
         }
     }
@@ -163,7 +162,11 @@ impl Peers {
             return (Addresses::default(), None);
         }
         let v4 = column.v4.swap_remove(slot);
-        let v6 = column.v6.swap_remove(slot).map(|boxed| *boxed);
+        let v6 = if column.v6.is_empty() {
+            None
+        } else {
+            column.v6.swap_remove(slot).map(|boxed| *boxed)
+        };
         column.member.swap_remove(slot);
         column.session.swap_remove(slot);
         (
@@ -180,7 +183,9 @@ impl Peers {
             return None;
         }
         column.v4.swap(one, other);
-        column.v6.swap(one, other);
+        if !column.v6.is_empty() {
+            column.v6.swap(one, other);
+        }
         column.member.swap(one, other);
         column.session.swap(one, other);
         Some((
@@ -208,7 +213,7 @@ impl Peers {
     /// Tells whether one more address would be too many for a member.
     ///
     /// It looks at every peer, but only where a client joins that isn't a peer yet.
-    pub(super) fn addresses(&self, member: MemberId, from: IpAddr, most: usize) -> bool {
+    pub(super) fn addresses(&self, member: u32, from: IpAddr, most: usize) -> bool {
         let from = plain(from);
         let mut others: Vec<IpAddr> = vec![];
         for column in [&self.seeders, &self.leechers] {
@@ -221,9 +226,9 @@ impl Peers {
                 let v4 = column
                     .v4
                     .get(slot)
-                    .filter(|v4| v4.iter().any(|byte| *byte != 0))
+                    .filter(|v4| **v4 != [0; 6])
                     .map(|v4| ip_v4(*v4));
-                let v6 = column.v6.get(slot).and_then(Option::as_deref).map(ip_v6);
+                let v6 = column.v6(slot).map(ip_v6);
                 // A peer with both families is one place.
                 let known = v4
                     .or(v6)
@@ -239,7 +244,7 @@ impl Peers {
     pub(super) fn window(
         &self,
         side: Side,
-        member: MemberId,
+        member: u32,
         from: IpAddr,
         (wanted, families): (usize, Families),
         mut seen: impl FnMut(&mut Chosen, usize),
@@ -254,52 +259,85 @@ impl Peers {
         if ring == 0 || wanted == 0 || families == Families::None {
             return chosen;
         }
+        if families != Families::V6 {
+            chosen.v4.reserve_exact(6 * wanted.min(ring));
+        }
         let outside = !is_private(plain(from));
         let start = rand::rng().random_range(0..ring);
+        let mut found = 0;
         // A member's own peers are few; the bound keeps a window of them from walking a whole swarm.
-        for step in 0..ring.min(wanted.saturating_mul(4).max(64)) {
-            if chosen.addresses() >= wanted {
+        for at in (start..ring)
+            .chain(0..start)
+            .take(wanted.saturating_mul(4).max(64))
+        {
+            if found >= wanted {
                 break;
             }
-            let at = (start + step) % ring;
             let (column, slot) = if at < seeders {
                 (&self.seeders, at)
             } else {
                 (&self.leechers, at - seeders)
             };
             if column.member.get(slot) != Some(&member) {
-                column.hand_out(slot, (outside, families), &mut chosen, &mut seen);
+                found += column.hand_out(slot, (outside, families), &mut chosen, &mut seen);
             }
         }
         chosen
     }
 }
 
+/// Adds a value; room grows by an eighth.
+fn push<T>(to: &mut Vec<T>, value: T) {
+    if to.len() == to.capacity() {
+        to.reserve_exact(to.len() / 8 + 2);
+    }
+    to.push(value);
+}
+
 impl Column {
+    fn v6(&self, slot: usize) -> Option<&[u8; 18]> {
+        self.v6.get(slot).and_then(Option::as_deref)
+    }
+
+    /// Notes a peer's IPv6 address; where no other peer has one and it has none, there is no column.
+    fn set_v6(&mut self, slot: usize, address: Option<[u8; 18]>) {
+        if self.v6.len() < self.v4.len() && (address.is_some() || !self.v6.is_empty()) {
+            self.v6.resize_with(self.v4.len(), || None);
+        }
+        if let Some(kept) = self.v6.get_mut(slot) {
+            *kept = address.map(Box::new);
+        }
+    }
+
+    /// Hands out a peer's addresses that the asker can use; gives how many there were.
     fn hand_out(
         &self,
         slot: usize,
         (outside, families): (bool, Families),
         chosen: &mut Chosen,
         seen: &mut impl FnMut(&mut Chosen, usize),
-    ) {
+    ) -> usize {
+        let mut given = 0;
         let session = self.session.get(slot).map_or(0, |session| place(*session));
         if let Some(v4) = self
             .v4
             .get(slot)
-            .filter(|v4| families != Families::V6 && v4.iter().any(|byte| *byte != 0))
+            .filter(|v4| families != Families::V6 && **v4 != [0; 6])
             && !(outside && is_private(ip_v4(*v4)))
         {
-            chosen.v4.extend(v4);
+            chosen.v4.extend_from_slice(v4);
+            given += 1;
             seen(chosen, session);
         }
-        if let Some(v6) = self.v6.get(slot).and_then(Option::as_deref)
+        if let Some(v6) = self.v6(slot)
             && families != Families::V4
             && !(outside && is_private(ip_v6(v6)))
         {
-            chosen.v6.extend(v6);
+            chosen.v6.extend_from_slice(v6);
+            given += 1;
             seen(chosen, session);
         }
+        given
     }
 }
 
@@ -312,11 +350,6 @@ impl Chosen {
         if self.ids6.len() < self.v6.len() / 18 {
             self.ids6.push(id);
         }
-    }
-
-    /// Counts the addresses of both families.
-    pub(crate) fn addresses(&self) -> usize {
-        self.v4.len() / 6 + self.v6.len() / 18
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Shard, Side, Swarm, Swarms};
 
 /// Sessions and swarms that are looked at while a shard is held.
-const SLICE: usize = 2_000;
+const SLICE: usize = 1_000;
 
 impl Swarms {
     /// Sweeps the next slice of a shard: peers that are silent for longer than `silence` leave, sessions
@@ -38,27 +38,20 @@ impl Swarms {
 }
 
 impl Swarm {
-    fn drop_silent(
-        &mut self,
-        now: u32,
-        silence: u32,
-        left: &mut Vec<(domain::id::MemberId, Side)>,
-    ) {
-        let silent: Vec<usize> = self
-            .peers
-            .sessions()
-            .filter(|at| {
-                let session = self.sessions.get_index(*at);
-                session
-                    .is_some_and(|(_, session)| now.saturating_sub(session.totals.last) > silence)
-            })
-            .collect();
+    fn drop_silent(&mut self, now: u32, silence: u32, left: &mut Vec<(u32, Side)>) {
+        let is_silent = |at: &usize| {
+            let session = self.sessions.get_index(*at);
+            session.is_some_and(|(_, it)| now.saturating_sub(it.totals.last) > silence)
+        };
+        let room = SLICE.saturating_sub(left.len());
+        let silent: Vec<usize> = self.peers.sessions().filter(is_silent).take(room).collect();
         for at in silent {
             let Some((peer, session)) = self.sessions.get_index_mut(at) else {
                 continue;
             };
             let member = peer.member;
-            if let Some((side, slot)) = session.place.take() {
+            if let Some((side, slot)) = session.place() {
+                session.set_place(None);
                 self.take_out(side, slot);
                 left.push((member, side));
             }
@@ -79,7 +72,7 @@ impl Swarm {
                 let moved = self
                     .sessions
                     .get_index(at)
-                    .and_then(|(_, session)| session.place);
+                    .and_then(|(_, session)| session.place());
                 if let Some((side, slot)) = moved {
                     self.peers.renumber(side, slot, at);
                 }

@@ -23,11 +23,11 @@ impl Swarms {
                 session.untold = false;
                 changes.push(Change {
                     torrent,
-                    member: peer.member,
+                    member: self.members.id(peer.member),
                     peer: peer.id,
                     totals: session.totals,
                     place: session
-                        .place
+                        .place()
                         .map(|(side, slot)| (side, swarm.peers.get(side, slot))),
                 });
             }
@@ -39,7 +39,7 @@ impl Swarms {
     pub(crate) fn untold(&self, changes: &[Change]) {
         for change in changes {
             let Shard { swarms, untold, .. } = &mut *self.shard(change.torrent);
-            let peer = change.peer();
+            let peer = self.peer(change);
             let session = swarms
                 .get_mut(&change.torrent)
                 .and_then(|swarm| swarm.sessions.get_mut(&peer));
@@ -58,15 +58,12 @@ impl Swarms {
             return;
         }
         let swarm = shard.swarms.entry(change.torrent).or_default();
-        let peer = change.peer();
+        let peer = self.peer(change);
         let at = swarm.sessions.get_index_of(&peer).unwrap_or_else(|| {
             let client = change.totals.client;
             let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
             let run = stored.remove(&(change.torrent, change.member, client));
-            swarm
-                .sessions
-                .insert_full(peer, Session::resumed(client, run, 0))
-                .0
+            swarm.add(peer, Session::resumed(client, run, 0))
         });
         let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
             return;
@@ -81,16 +78,14 @@ impl Swarms {
             {
                 swarm.peers.put(side, slot, addresses);
             }
-            self.count_move(change.member, before, after);
+            self.count_move(peer.member, before, after);
         }
     }
-}
 
-impl Change {
-    fn peer(&self) -> PeerKey {
+    fn peer(&self, change: &Change) -> PeerKey {
         PeerKey {
-            member: self.member,
-            id: self.peer,
+            member: self.members.number(change.member).number,
+            id: change.peer,
         }
     }
 }
