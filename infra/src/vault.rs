@@ -135,9 +135,24 @@ impl Vault {
 
     /// Takes up the keys with the master key at `path`; makes them when the store is new.
     pub async fn unlock(&self, path: &Path) -> Result<(), VaultError> {
-        let Some(row) = state::read(&self.pool).await? else {
-            return self.found(path).await;
-        };
+        loop {
+            let Some(row) = state::read(&self.pool).await? else {
+                return self.found(path).await;
+            };
+            let epoch = row.epoch;
+            let done = self.unlock_as(path, row).await;
+            // What doesn't fit together may belong to a vault that was sealed or changed meanwhile.
+            let now = match done {
+                Err(VaultError::Database(_)) | Ok(()) => return done,
+                Err(_) => state::read(&self.pool).await?,
+            };
+            if now.is_none_or(|now| now.epoch == epoch) {
+                return done;
+            }
+        }
+    }
+
+    async fn unlock_as(&self, path: &Path, row: Row) -> Result<(), VaultError> {
         if row.state != State::Open {
             return Err(VaultError::Sealed);
         }

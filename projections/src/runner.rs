@@ -72,17 +72,27 @@ pub async fn prepare(
     pool: &PgPool,
     projections: &[Arc<dyn Projection>],
 ) -> Result<(), Unavailable> {
-    sqlx::raw_sql(include_str!("../../migrations/read/checkpoint.sql"))
-        .execute(pool)
+    let mut transaction = pool.begin().await?;
+    alone(&mut transaction).await?;
+    transaction
+        .execute(include_str!("../../migrations/read/checkpoint.sql"))
         .await?;
+    transaction.commit().await?;
     for projection in projections {
         prepare_one(pool, projection.as_ref()).await?;
     }
     Ok(())
 }
 
+/// Waits until no other node makes tables: of several that find them empty, one does.
+async fn alone(to: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let lock = "select pg_advisory_xact_lock(hashtextextended('opentracker read tables', 0))";
+    to.execute(lock).await.map(|_| ())
+}
+
 async fn prepare_one(pool: &PgPool, projection: &dyn Projection) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
+    alone(&mut transaction).await?;
     let version: Option<i32> =
         sqlx::query_scalar("select version from read.checkpoint where name = $1")
             .bind(projection.name())

@@ -21,4 +21,5 @@ mod press;
 mod rebuild;
 mod sign_in;
 mod torrent;
+mod truth;
 mod write;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use commands::ports::{AppendError, EventLog as _};
 use infra::event_store::EventStore;
 use projections::feed::Feed as _;
+use projections::runner;
 use tests::{Database, until};
 use uuid::Uuid;
 
@@ -105,4 +106,25 @@ async fn two_nodes_that_append_at_once_lose_nothing_and_double_nothing() {
     let audit = infra::audit::Audit::new(database.pools.log.clone(), Arc::clone(&database.vault));
     let verified = audit.verify(None, |_, _| {}).await.unwrap();
     assert_eq!(verified.events, i64::try_from(written.len()).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_all_find_the_read_tables_empty_make_them_one_after_the_other() {
+    let database = Database::start().await;
+    for _ in 0..5 {
+        sqlx::raw_sql("drop schema if exists read cascade")
+            .execute(&database.pools.read)
+            .await
+            .unwrap();
+        let nodes = (0..6).map(|_| {
+            let (pool, all) = (
+                database.pools.read.clone(),
+                projections::all(&database.keys()),
+            );
+            tokio::spawn(async move { runner::prepare(&pool, &all).await })
+        });
+        for node in nodes.collect::<Vec<_>>() {
+            node.await.unwrap().unwrap();
+        }
+    }
 }

@@ -23,6 +23,7 @@ use crate::query::{self, Endpoint};
 use crate::websocket::{self, Caller};
 
 mod answer;
+mod proxy;
 mod upgrade;
 
 /// The most bytes of a request's head.
@@ -145,7 +146,7 @@ async fn accept(
 }
 
 /// Answers a connection's requests until it ends.
-async fn converse(tracker: &Tracker, mut stream: TcpStream, peer: IpAddr) -> io::Result<()> {
+async fn converse(tracker: &Tracker, mut stream: TcpStream, mut peer: IpAddr) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let settings = &tracker.0.settings;
     let (head, idle) = (
@@ -154,14 +155,24 @@ async fn converse(tracker: &Tracker, mut stream: TcpStream, peer: IpAddr) -> io:
     );
     let mut asked = Vec::with_capacity(1_024);
     let mut answer = Vec::with_capacity(2_048);
+    if settings.proxy_protocol
+        && settings
+            .trusted_proxies
+            .contains(&crate::swarm::plain(peer))
+    {
+        let client = proxy::client(&mut stream, &mut asked, peer);
+        peer = tokio::time::timeout(head, client).await??;
+    }
     let mut deadline = Instant::now() + idle;
+    // What came with the PROXY header is there already.
+    let mut ready = !asked.is_empty();
     loop {
         let waiting = asked.is_empty();
-        let Ok(read) = tokio::time::timeout_at(deadline, stream.read_buf(&mut asked)).await else {
-            return Ok(());
-        };
-        if read? == 0 {
-            return Ok(());
+        if !std::mem::take(&mut ready) {
+            let reading = tokio::time::timeout_at(deadline, stream.read_buf(&mut asked));
+            if !matches!(reading.await, Ok(Ok(1..))) {
+                return Ok(());
+            }
         }
         answer.clear();
         let mut done = 0;

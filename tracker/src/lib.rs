@@ -67,6 +67,8 @@ pub struct Settings {
     pub threads: usize,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whether those proxies begin each connection with a PROXY header of version 2.
+    pub proxy_protocol: bool,
 }
 
 impl Default for Settings {
@@ -86,6 +88,7 @@ impl Default for Settings {
             idle_timeout: 60,
             threads: 0,
             trusted_proxies: vec![],
+            proxy_protocol: false,
         }
     }
 }

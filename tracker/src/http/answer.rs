@@ -18,13 +18,11 @@ fn framed(answer: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     answer.extend(b"\r\n\r\n");
     let body_at = answer.len();
     body(answer);
-    let length = answer.len() - body_at;
-    let digits = format!("{length:07}");
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(answer.len() - body_at).bytes();
     if let Some(place) = answer.get_mut(length_at..length_at + BLANK.len()) {
-        place
-            .iter_mut()
-            .zip(digits.bytes())
-            .for_each(|(to, digit)| *to = digit);
+        let last_first = place.iter_mut().rev().zip(digits.rev());
+        last_first.for_each(|(to, digit)| *to = digit);
     }
 }
 
@@ -61,26 +59,18 @@ pub(super) fn failure(answer: &mut Vec<u8>, failure: Failure) {
 /// Writes the answer to an announce.
 pub(super) fn announce(answer: &mut Vec<u8>, reply: &Reply, compact: bool, no_peer_id: bool) {
     framed(answer, |body| {
-        write(
-            body,
-            format_args!(
-                "d8:completei{}e10:downloadedi{}e",
-                reply.seeders, reply.completed
-            ),
-        );
+        body.push(b'd');
+        integer(body, b"8:complete", reply.seeders);
+        integer(body, b"10:downloaded", reply.completed);
         body.extend(b"11:external ip");
         match reply.from {
             IpAddr::V4(ip) => bytes(body, &ip.octets()),
             IpAddr::V6(ip) => bytes(body, &ip.octets()),
         }
         let (interval, least) = (reply.interval, reply.min_interval.min(reply.interval));
-        write(
-            body,
-            format_args!(
-                "10:incompletei{}e8:intervali{interval}e12:min intervali{least}e",
-                reply.leechers
-            ),
-        );
+        integer(body, b"10:incomplete", reply.leechers);
+        integer(body, b"8:interval", interval);
+        integer(body, b"12:min interval", least);
         body.extend(b"5:peers");
         if compact {
             bytes(body, &reply.peers.v4);
@@ -141,8 +131,17 @@ pub(super) fn scrape(answer: &mut Vec<u8>, scraped: &[Scraped], least: u32) {
     });
 }
 
+/// Writes a bencoded key and its integer.
+fn integer(body: &mut Vec<u8>, key: &[u8], value: u32) {
+    body.extend(key);
+    body.push(b'i');
+    body.extend(itoa::Buffer::new().format(value).bytes());
+    body.push(b'e');
+}
+
 fn bytes(body: &mut Vec<u8>, bytes: &[u8]) {
-    write(body, format_args!("{}:", bytes.len()));
+    body.extend(itoa::Buffer::new().format(bytes.len()).bytes());
+    body.push(b':');
     body.extend(bytes);
 }
 
