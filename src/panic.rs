@@ -24,6 +24,8 @@ pub(crate) mod password;
 
 pub(crate) use password::PasswordError;
 
+/// How often a look at the state is tried.
+const LOOKS: u32 = 3;
 /// How often the progress of others is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -35,10 +37,15 @@ pub(crate) async fn command(
 ) -> anyhow::Result<()> {
     match command {
         cli::Panic::Status => {
-            let store = Store::open_any(config).await?;
-            let told = status(&store, json).await;
-            store.close().await?;
-            told
+            // A panic at this moment ends every connection, also of who only looks.
+            let mut looks = 1;
+            loop {
+                match look(config, json).await {
+                    Err(_) if looks < LOOKS => looks += 1,
+                    told => return told,
+                }
+                tokio::time::sleep(LOOK).await;
+            }
         }
         cli::Panic::Restore { shares } => {
             let store = Store::open_closed(config).await?;
@@ -81,6 +88,13 @@ async fn with_keys(
         cli::Panic::Split { shares, needed } => split(store, *shares, *needed, json).await,
         _ => set(store, config, json).await,
     }
+}
+
+async fn look(config: &Config, json: bool) -> anyhow::Result<()> {
+    let store = Store::open_any(config).await?;
+    let told = status(&store, json).await;
+    store.close().await?;
+    told
 }
 
 async fn status(store: &Store, json: bool) -> anyhow::Result<()> {
