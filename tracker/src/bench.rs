@@ -2,6 +2,7 @@
 //! run, on one processor, with the load on another.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use nix::unistd::Pid;
 use serde::Serialize;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::{Settings, Tracker};
@@ -160,6 +162,9 @@ struct Run {
     tell_us: f64,
     told: f64,
 }
+
+/// Where everything that is measured listens, on a port of the system's choice.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What the load saw: each answer's nanoseconds.
 type Latencies = Vec<u32>;
@@ -400,6 +405,32 @@ where
             latencies.extend(one.await.map_err(io::Error::other)??);
         }
         Ok(latencies)
+    })
+}
+
+/// Accepts connections until `stop` turns true, each with a task of its own.
+fn accept_all<F>(
+    listener: std::net::TcpListener,
+    mut stop: watch::Receiver<bool>,
+    one: impl Fn(TcpStream) -> F,
+) -> io::Result<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = tokio::select! {
+                accepted = listener.accept() => accepted?,
+                _ = stop.changed() => return Ok(()),
+            };
+            stream.set_nodelay(true)?;
+            tokio::spawn(one(stream));
+        }
     })
 }
 

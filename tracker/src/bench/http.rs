@@ -6,14 +6,10 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
 use super::requests::Request;
-use super::{Clock, Latencies, Load, Run, closed_loops, measure, since};
+use super::{Clock, LOOPBACK, Latencies, Load, Run, accept_all, closed_loops, measure, since};
 use crate::{Tracker, http};
-
-const LOOPBACK: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// Measures the tracker.
 pub(super) fn run(
@@ -41,7 +37,6 @@ pub(super) fn floor(
 ) -> io::Result<Run> {
     let listener = std::net::TcpListener::bind(LOOPBACK)?;
     let address = listener.local_addr()?;
-    listener.set_nonblocking(true)?;
     // What an answer holds besides the peers takes 150 bytes.
     let body = 150 + typical;
     let head =
@@ -49,40 +44,23 @@ pub(super) fn floor(
     let answer: Arc<[u8]> = [head.into_bytes(), vec![b'x'; body]].concat().into();
     measure(
         load,
-        move |stop| respond(listener, &answer, stop, keep),
+        move |stop| {
+            accept_all(listener, stop, move |stream| {
+                respond(stream, Arc::clone(&answer), keep)
+            })
+        },
         || generate(address, requests, load, None, keep),
     )
 }
 
-fn respond(
-    listener: std::net::TcpListener,
-    answer: &Arc<[u8]>,
-    mut stop: watch::Receiver<bool>,
-    keep: bool,
-) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async move {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        loop {
-            let (mut stream, _) = tokio::select! {
-                accepted = listener.accept() => accepted?,
-                _ = stop.changed() => return Ok(()),
-            };
-            stream.set_nodelay(true)?;
-            let answer = Arc::clone(answer);
-            tokio::spawn(async move {
-                let mut asked = vec![0; 4_096];
-                while let Ok(1..) = stream.read(&mut asked).await {
-                    if stream.write_all(&answer).await.is_err() || !keep {
-                        let _gone = stream.shutdown().await;
-                        return;
-                    }
-                }
-            });
+async fn respond(mut stream: TcpStream, answer: Arc<[u8]>, keep: bool) {
+    let mut asked = vec![0; 4_096];
+    while let Ok(1..) = stream.read(&mut asked).await {
+        if stream.write_all(&answer).await.is_err() || !keep {
+            let _gone = stream.shutdown().await;
+            return;
         }
-    })
+    }
 }
 
 fn generate(

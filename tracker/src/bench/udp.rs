@@ -1,14 +1,13 @@
 //! Announces over UDP, a window at a time.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use super::requests::Request;
-use super::{Clock, Latencies, Load, Run, measure, since};
+use super::{Clock, LOOPBACK, Latencies, Load, Run, measure, since};
 use crate::{Tracker, udp};
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How long an answer may take before the packet counts as lost.
 const LOST: Duration = Duration::from_millis(200);
 

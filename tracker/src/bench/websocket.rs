@@ -1,20 +1,20 @@
 //! Announces over WebSocket, without offers.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::requests::{Request, passkey};
-use super::{Clock, Latencies, Load, Run, closed_loops, measure, since};
+use super::{Clock, LOOPBACK, Latencies, Load, Run, accept_all, closed_loops, measure, since};
 use crate::{Tracker, http};
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// Peers that one socket announces.
 const PEERS: usize = 900;
+/// An answer as the tracker gives it.
+const ANSWER: &str = r#"{"action":"announce","info_hash":"00000000hhhhhhhhhhhh","interval":120,"complete":7,"incomplete":3}"#;
 
 /// Measures the tracker.
 pub(super) fn run(
@@ -36,39 +36,22 @@ pub(super) fn run(
 pub(super) fn floor(requests: &[Request], load: Load) -> io::Result<Run> {
     let listener = std::net::TcpListener::bind(LOOPBACK)?;
     let address = listener.local_addr()?;
-    listener.set_nonblocking(true)?;
     measure(
         load,
-        move |stop| respond(listener, stop),
+        move |stop| accept_all(listener, stop, respond),
         || generate(address, requests, load, None),
     )
 }
 
-fn respond(listener: std::net::TcpListener, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-    let answer = r#"{"action":"announce","info_hash":"00000000hhhhhhhhhhhh","interval":120,"complete":7,"incomplete":3}"#;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async move {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        loop {
-            let (stream, _) = tokio::select! {
-                accepted = listener.accept() => accepted?,
-                _ = stop.changed() => return Ok(()),
-            };
-            stream.set_nodelay(true)?;
-            tokio::spawn(async move {
-                let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else {
-                    return;
-                };
-                while let Some(Ok(Message::Text(_))) = socket.next().await {
-                    if socket.send(Message::text(answer)).await.is_err() {
-                        return;
-                    }
-                }
-            });
+async fn respond(stream: TcpStream) {
+    let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else {
+        return;
+    };
+    while let Some(Ok(Message::Text(_))) = socket.next().await {
+        if socket.send(Message::text(ANSWER)).await.is_err() {
+            return;
         }
-    })
+    }
 }
 
 fn generate(

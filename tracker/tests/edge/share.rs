@@ -1,10 +1,12 @@
 //! Two trackers of one site.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use commands::ports::{Channel, Relay, Unavailable};
+use infra::relay::InProcess;
 use projections::swarm::{Count, Swarms as _};
 use tokio::sync::watch;
 use tracker::Tracker;
@@ -14,18 +16,16 @@ use crate::server::{Client, OFFERED, Server, number, ports};
 /// Messages in memory; away while somebody says so.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
-    told: std::sync::Mutex<Vec<(Channel, Vec<u8>)>>,
-    pub(crate) away: std::sync::atomic::AtomicBool,
-    commands: std::sync::atomic::AtomicUsize,
+    kept: InProcess,
+    away: AtomicBool,
 }
 
 impl Room {
-    fn there(&self) -> Result<(), Unavailable> {
-        let away = self.away.load(std::sync::atomic::Ordering::SeqCst);
-        if away {
+    fn there(&self) -> Result<&InProcess, Unavailable> {
+        if self.away.load(Ordering::SeqCst) {
             return Err(Unavailable::new("the room", "it is locked"));
         }
-        Ok(())
+        Ok(&self.kept)
     }
 }
 
@@ -35,14 +35,9 @@ impl Relay for Room {
         &self,
         channel: Channel,
         messages: &[Vec<u8>],
-        _keep: Duration,
+        keep: Duration,
     ) -> Result<(), Unavailable> {
-        self.there()?;
-        self.commands
-            .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let mut told = self.told.lock().unwrap();
-        told.extend(messages.iter().map(|message| (channel, message.clone())));
-        Ok(())
+        self.there()?.tell(channel, messages, keep).await
     }
 
     async fn hear(
@@ -51,33 +46,15 @@ impl Relay for Room {
         after: &str,
         wait: Duration,
     ) -> Result<Vec<(String, Vec<u8>)>, Unavailable> {
-        self.there()?;
-        let after: usize = after.parse().unwrap();
-        let until = Instant::now() + wait;
-        loop {
-            let heard: Vec<_> = {
-                let told = self.told.lock().unwrap();
-                let numbered = told.iter().enumerate().skip(after);
-                numbered
-                    .filter(|(_, (of, _))| *of == channel)
-                    .map(|(at, (_, message))| ((at + 1).to_string(), message.clone()))
-                    .collect()
-            };
-            if !heard.is_empty() || Instant::now() >= until {
-                return Ok(heard);
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.there()?.hear(channel, after, wait).await
     }
 
-    async fn last(&self, _channel: Channel) -> Result<String, Unavailable> {
-        self.there()?;
-        Ok(self.told.lock().unwrap().len().to_string())
+    async fn last(&self, channel: Channel) -> Result<String, Unavailable> {
+        self.there()?.last(channel).await
     }
 
     async fn forget(&self) -> Result<(), Unavailable> {
-        self.told.lock().unwrap().clear();
-        Ok(())
+        self.there()?.forget().await
     }
 }
 
@@ -177,7 +154,7 @@ async fn while_the_relay_is_away_announces_go_on_and_what_was_missed_is_told_lat
         join(&one.tracker, &room).await,
         join(&other.tracker, &room).await,
     );
-    room.away.store(true, std::sync::atomic::Ordering::SeqCst);
+    room.away.store(true, Ordering::SeqCst);
     for _ in 0..3 {
         for member in 1..30 {
             one.announce(&Client::new(member, 0));
@@ -186,7 +163,7 @@ async fn while_the_relay_is_away_announces_go_on_and_what_was_missed_is_told_lat
     }
     assert!(one.tracker.is_alone());
     assert_eq!(other.tracker.count(OFFERED), Count::default());
-    room.away.store(false, std::sync::atomic::Ordering::SeqCst);
+    room.away.store(false, Ordering::SeqCst);
     count(&other.tracker, 29, 0).await;
     assert!(!one.tracker.is_alone());
 }
