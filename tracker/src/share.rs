@@ -40,16 +40,20 @@ pub(crate) struct Change {
     pub(crate) place: Option<(Side, Addresses)>,
 }
 
+/// The shape of a message.
+const SHAPE: u8 = 1;
+
 #[derive(Serialize, Deserialize)]
 struct Message {
+    shape: u8,
     /// Who tells, so that nobody hears himself.
     node: u64,
     changes: Vec<Change>,
 }
 
 impl Tracker {
-    /// Takes over what others told of the peers that may still be there; gives the mark from which
-    /// [`Self::hear`] goes on.
+    /// Takes over what was told of the peers that may still be there, also by this tracker before it
+    /// forgot them; gives the mark from which [`Self::hear`] goes on.
     pub async fn catch_up(&self, relay: &dyn Relay) -> Result<String, Unavailable> {
         let mut mark = "0".to_owned();
         loop {
@@ -59,7 +63,7 @@ impl Tracker {
             };
             mark.clone_from(last);
             for (_, message) in &heard {
-                self.learn(message);
+                self.learn(message, true);
             }
             // Others run on this thread.
             tokio::task::yield_now().await;
@@ -76,7 +80,7 @@ impl Tracker {
             match heard {
                 Ok(heard) => {
                     for (at, message) in heard {
-                        self.learn(&message);
+                        self.learn(&message, false);
                         mark = at;
                     }
                 }
@@ -85,12 +89,15 @@ impl Tracker {
         }
     }
 
-    fn learn(&self, message: &[u8]) {
-        // What another version told and this one can't read is told again by the next announce.
+    fn learn(&self, message: &[u8], own: bool) {
+        // What another version told in a shape of its own is told again by the next announce.
+        let Some((&SHAPE, _)) = message.split_first() else {
+            return;
+        };
         let Ok(message) = postcard::from_bytes::<Message>(message) else {
             return;
         };
-        if message.node == self.0.id {
+        if message.node == self.0.id && !own {
             return;
         }
         let silent = self.now().saturating_sub(self.interval().saturating_mul(2));
@@ -128,15 +135,15 @@ impl Tracker {
             let told = relay
                 .tell(Channel::Swarms, &self.messages(&changes), keep)
                 .await;
-            let away = told.is_err();
+            let was_alone = self.0.alone.swap(told.is_err(), Ordering::Relaxed);
             if let Err(error) = told {
-                if !self.0.alone.swap(true, Ordering::Relaxed) {
+                if !was_alone {
                     tracing::warn!(%error, "other trackers hear nothing of this one");
                 }
                 self.0.swarms.untold(&changes);
                 return false;
             }
-            if self.0.alone.swap(away, Ordering::Relaxed) {
+            if was_alone {
                 tracing::info!("other trackers hear this one again");
             }
         }
@@ -145,6 +152,7 @@ impl Tracker {
     fn messages(&self, changes: &[Change]) -> Vec<Vec<u8>> {
         let message = |changes: &[Change]| {
             let message = Message {
+                shape: SHAPE,
                 node: self.0.id,
                 changes: changes.to_vec(),
             };

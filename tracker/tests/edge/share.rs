@@ -129,6 +129,31 @@ async fn a_tracker_that_starts_answers_its_first_announce_with_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tracker_that_went_dark_and_comes_back_knows_its_own_peers() {
+    let room = Arc::<Room>::default();
+    let one = Server::start();
+    let told = join(&one.tracker, &room).await;
+    one.announce(&Client::new(1, 0));
+    let until = Instant::now() + Duration::from_secs(20);
+    while room
+        .hear(Channel::Swarms, "0", Duration::ZERO)
+        .await
+        .unwrap()
+        .is_empty()
+    {
+        assert!(Instant::now() < until);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    told.send_replace(true);
+    one.tracker.close();
+    one.tracker.clear();
+    one.tracker.open();
+    one.knows();
+    one.tracker.catch_up(room.as_ref()).await.unwrap();
+    assert_eq!(ports(&one.announce(&Client::new(2, 5))), [7_001]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn completing_counts_once_on_every_tracker() {
     let (one, other) = (Server::start(), Server::start());
     let room = Arc::default();
