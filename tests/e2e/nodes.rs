@@ -170,3 +170,29 @@ async fn a_panic_leaves_nothing_of_the_swarms_and_ends_every_session() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_panic_needs_no_redis_and_what_stays_there_is_of_no_use_afterwards() {
+    let mut pair = Pair::start().await;
+    pair.admitted(&pair.one, 1, SEEDS).await;
+    let set = super::panic::say(&pair.one, &["password"], &[super::panic::PANIC]);
+    assert!(set.status.success());
+    // Cut off from it, the nodes can't remove what it holds.
+    pair.redis.pause();
+    super::panic::activate(&pair.one);
+    for node in [&pair.one, &pair.other] {
+        until("the dark", Duration::from_secs(10), || async {
+            let status = node.client().get("/sign-in").await.status();
+            (status == 503).then_some(())
+        })
+        .await;
+    }
+    pair.redis.go_on();
+    assert!(pair.redis.ask(&["keys", "*"]).contains("{session:"));
+    super::panic::restore(&pair.one);
+    until("the site", Duration::from_mins(1), || async {
+        let status = pair.admin.get("/torrents").await.status();
+        (status == 303).then_some(())
+    })
+    .await;
+}

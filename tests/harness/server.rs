@@ -71,6 +71,22 @@ impl Redis {
         }
     }
 
+    /// Lets it answer nobody, as when the way to it is cut.
+    pub fn pause(&mut self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it answer again.
+    pub fn go_on(&mut self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Asks the server by its own client; gives what it printed.
     pub fn ask(&self, arguments: &[&str]) -> String {
         let output = Command::new("redis-cli")
