@@ -3,7 +3,7 @@
 //! Everything is encrypted under a key of the vault, and stands under names that change with the vault's
 //! epoch: whoever reads Redis, or a copy of its memory on a disk, learns no address, and what was left
 //! from before a panic is of no use after it. Names that belong together carry a hash tag, so Redis
-//! Cluster spreads the others. Streams need Redis 6.2 or later.
+//! Cluster spreads the others. It needs Redis 7.0 or later.
 
 use std::time::Duration;
 
