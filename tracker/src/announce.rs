@@ -89,6 +89,9 @@ pub enum Failure {
     /// The member announces this torrent from too many addresses.
     #[error("too many addresses")]
     TooManyAddresses,
+    /// The member has too many sockets open.
+    #[error("too many sockets")]
+    TooManySockets,
 }
 
 /// Minutes after which a client may try a closed tracker again.
@@ -105,7 +108,7 @@ impl Failure {
         match self {
             // A new torrent may be a second away from the list.
             Self::TorrentUnknown => Some(5),
-            Self::TooManyAddresses => Some(30),
+            Self::TooManyAddresses | Self::TooManySockets => Some(30),
             Self::Closed => Some(CLOSED_MINUTES),
             Self::Invalid(_)
             | Self::PasskeyMissing

@@ -43,8 +43,13 @@ pub(super) fn admit(tracker: &Tracker, target: &str, from: IpAddr) -> Result<Cal
         return Err(Failure::Invalid("path"));
     };
     let passkey = query::key(passkey.or_else(|| query::passkey(asked)))?;
+    let member = tracker.admit(&passkey)?;
+    let most = tracker.0.settings.most_sockets;
+    if tracker.0.meeting.sockets(member.id) >= most {
+        return Err(Failure::TooManySockets);
+    }
     Ok(Caller {
-        member: tracker.admit(&passkey)?,
+        member,
         passkey,
         from,
     })
@@ -55,6 +60,7 @@ pub(super) fn status(failure: Failure) -> &'static str {
     match failure {
         Failure::Closed => "503 Service Unavailable",
         Failure::Invalid(_) => "400 Bad Request",
+        Failure::TooManySockets => "429 Too Many Requests",
         Failure::PasskeyMissing
         | Failure::PasskeyUnknown
         | Failure::TorrentUnknown

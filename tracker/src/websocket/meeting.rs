@@ -90,6 +90,11 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Meeting {
+    /// Counts a member's sockets.
+    pub(crate) fn sockets(&self, member: MemberId) -> usize {
+        lock(&self.sockets).get(&member).copied().unwrap_or(0)
+    }
+
     /// Takes a place for one more socket of a member, if there is one.
     pub(crate) fn enter(&self, member: MemberId, most: usize) -> Option<Place<'_>> {
         let mut sockets = lock(&self.sockets);

@@ -197,9 +197,12 @@ async fn a_member_has_a_limited_number_of_sockets() {
         browser.announce(5, "started", 0).await;
         browser.next().await;
     }
-    let mut third = Browser::of(&server, 1).await;
-    let ended = tokio::time::timeout(Duration::from_secs(20), third.socket.next()).await;
-    assert!(!matches!(ended.unwrap(), Some(Ok(Message::Text(_)))));
+    let path = format!("/announce/{}", passkey(1));
+    let Err(tungstenite::Error::Http(answer)) = Browser::open(&server, &path).await else {
+        panic!("a third was let in");
+    };
+    assert_eq!(answer.status().as_u16(), 429);
+    assert_eq!(answer.body().as_deref(), Some(&b"too many sockets\n"[..]));
     let mut fourth = Browser::of(&server, 2).await;
     fourth.announce(5, "started", 0).await;
     assert!(fourth.next().await["failure reason"].is_null());
