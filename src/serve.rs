@@ -215,16 +215,17 @@ impl Running {
     }
 
     /// Hands the last traffic over, then ends the projections; gives the traffic that the log didn't
-    /// take. What nodes share goes too where the vault was sealed.
-    async fn stop(mut self, ended: Ended) -> Vec<(Batch, i64)> {
+    /// take. What nodes share goes too where the vault was sealed; a node that is merely cut off leaves
+    /// it to the others.
+    async fn stop(mut self, desk: &Desk) -> Vec<(Batch, i64)> {
         let _told = self.stop.send(true);
         let left = self.handover.await.unwrap_or_default();
         let over = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH, over).await.is_err() {
             self.tasks.abort_all();
         }
-        if let (Some(redis), Ended::Turned) = (&self.redis, ended) {
-            share::forget(redis).await;
+        if let Some(redis) = self.redis.filter(|_| desk.is_sealed()) {
+            share::forget(&redis).await;
         }
         left
     }

@@ -89,6 +89,11 @@ impl Desk {
         self.dark.subscribe()
     }
 
+    /// Tells whether the vault is sealed, or on its way there or back.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.standing.borrow().state != State::Open
+    }
+
     /// Tells on pages why this node doesn't serve, or what it does before it serves.
     pub(super) fn say(&self, trouble: Option<String>) {
         self.standing

@@ -59,7 +59,7 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
         program.sockets.close().await;
     }
     stop.send_replace(true);
-    program.waiting.extend(running.stop(ended).await);
+    program.waiting.extend(running.stop(&program.desk).await);
     program.tracker.clear();
     let _ended = checkpoints.await;
     if ended == Ended::Stopped {

@@ -34,6 +34,8 @@ const LARGEST: usize = 2_048;
 const MOST_PEERS_V6: usize = 66;
 /// How soon a thread that nobody asks sees that it shall stop.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long a thread waits after an error that may come again at once.
+const PAUSE: Duration = Duration::from_millis(10);
 /// Bytes that a socket keeps of what waits, where the system lets it.
 const WAITING: usize = 4 << 20;
 
@@ -121,6 +123,7 @@ pub(crate) fn exchange(
             // Such as an ICMP error of an earlier answer: it concerns no packet that comes.
             Err(error) => {
                 tracing::debug!(%error, "a socket gave an error");
+                std::thread::sleep(PAUSE);
                 continue;
             }
         };
