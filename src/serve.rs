@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::app::{App, Site};
+use api::app::{App, Live, Site};
 use api::front::{Closed, Front};
 use domain::traffic::Batch;
 use infra::ephemera::InProcess;
@@ -197,6 +197,12 @@ impl Running {
         let handover = tokio::spawn(async move { crediting.hand_over(&ledger, ledger_stop).await });
         let vault = Arc::<Desk>::clone(&program.desk);
         let mut app = app(config, store, program.listening, reads, tracker, all, vault);
+        let (live, reads, settings_stop) =
+            (app.site.live.clone(), app.reads.clone(), stopped.clone());
+        live.set(projections::site::settings(&reads).await?);
+        tasks.spawn(async move {
+            projections::site::follow(&reads, settings_stop, |settings| live.set(settings)).await;
+        });
         if let Some(redis) = &redis {
             app.ephemera = Arc::new(redis.clone());
             app.health = Arc::new(health::Parts {
@@ -348,6 +354,7 @@ fn site(config: &Config, listening: Listening) -> Site {
         work_bits: config.site.work_bits,
         iterations: config.site.iterations,
         as_of: None,
+        live: Live::default(),
     }
 }
 

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
 use commands::Commands;
 use commands::ports::{Ephemera, Random};
 use domain::passkey::Passkey;
+use domain::setting::Key;
 use domain::{Keyed, Position};
 use projections::Reads;
 use projections::feed::Feed;
 use projections::history::History;
 use projections::proof::Proofs;
 use projections::rebuild::Rebuilds;
+use projections::site::Settings;
 use projections::swarm::Swarms;
 
 use crate::vault::Vault;
@@ -52,7 +55,7 @@ pub struct App {
 /// The site's facts, from its configuration.
 #[derive(Debug, Clone)]
 pub struct Site {
-    /// What members call it.
+    /// What members call it, where nothing was set.
     pub name: String,
     /// What stands as `source` in every info dictionary.
     pub source: String,
@@ -69,9 +72,35 @@ pub struct Site {
     pub iterations: u32,
     /// The position at which the site is shown, to be read only, where that isn't today.
     pub as_of: Option<Position>,
+    /// What the site itself says, kept current.
+    pub live: Live,
+}
+
+/// The site's settings as they stand, for who can't wait for the database; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Live(Arc<ArcSwap<Settings>>);
+
+impl Live {
+    /// Takes over what was set.
+    pub fn set(&self, settings: Settings) {
+        self.0.store(Arc::new(settings));
+    }
+
+    /// Gives the settings.
+    pub(crate) fn get(&self) -> Arc<Settings> {
+        self.0.load_full()
+    }
 }
 
 impl Site {
+    /// Gives the site's name: the one that was set, or the configuration's.
+    pub(crate) fn name(&self) -> String {
+        match self.live.get().values.text(Key::SiteName) {
+            "" => self.name.clone(),
+            set => set.to_owned(),
+        }
+    }
+
     /// Gives the origin that is written into links.
     pub fn origin(&self) -> &str {
         self.origins.first().map_or("", String::as_str)

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use domain::Permission;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -60,7 +61,7 @@ async fn press(
     signed_in: SignedIn,
     Body(press): Body<Press>,
 ) -> Result<Response, Problem> {
-    signed_in.administrator()?;
+    signed_in.require(Permission::Administer)?;
     if press.confirm != PHRASE {
         return Err(Problem::invalid(&format!(
             "Type {PHRASE} exactly as it stands here. Nothing was changed."

@@ -11,9 +11,8 @@ use axum::http::header::{ACCEPT, COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::Purpose;
 use domain::id::MemberId;
-use domain::user::Role;
+use domain::{Permission, Purpose};
 use projections::user::Profile;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -285,22 +284,27 @@ impl FromRequestParts<App> for SignedIn {
 }
 
 impl SignedIn {
-    /// Refuses everybody but administrators.
-    pub(crate) fn administrator(&self) -> Result<(), Problem> {
-        match self.profile.role {
-            Role::Administrator => Ok(()),
-            Role::Auditor | Role::Member => {
-                Err(Problem::forbidden("This page is for administrators."))
-            }
-        }
+    /// Tells whether the member may do something.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.profile.permissions().has(permission)
     }
 
-    /// Refuses everybody but auditors and administrators.
-    pub(crate) fn auditor(&self) -> Result<(), Problem> {
-        if self.profile.role.may_audit() {
+    /// Refuses who may not.
+    pub(crate) fn require(&self, permission: Permission) -> Result<(), Problem> {
+        if self.may(permission) {
             Ok(())
         } else {
-            Err(Problem::forbidden("This page is for auditors."))
+            let who = match permission {
+                Permission::Administer => "administrators",
+                Permission::Audit => "auditors",
+                Permission::UploadAtOnce
+                | Permission::Torrents
+                | Permission::Forum
+                | Permission::Reports
+                | Permission::Members
+                | Permission::Traffic => "the staff",
+            };
+            Err(Problem::forbidden(&format!("This page is for {who}.")))
         }
     }
 }

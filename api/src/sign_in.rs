@@ -326,7 +326,8 @@ async fn set_up(
     // What is wrong with it is told before anything is made.
     let password = registration.panic_password.take().map(Secret::new);
     if let Some(password) = &password {
-        let known = [app.site.name.as_str(), registration.username.as_str()];
+        let name = app.site.name();
+        let known = [name.as_str(), registration.username.as_str()];
         strength::check(password, &known).map_err(|wrong| Problem::invalid(&wrong))?;
     }
     let join = registration.redeemed(&app).await?;

@@ -5,7 +5,7 @@
 use domain::category::{self, Category};
 use domain::id::{MemberId, SITE};
 use domain::site::{Command, Rejection, Site};
-use domain::{Actor, Position};
+use domain::{Actor, Permission, Position};
 
 use crate::ports::Unavailable;
 use crate::{Commands, Done, Refusal};
@@ -17,9 +17,7 @@ impl Commands {
         by: MemberId,
         command: Command,
     ) -> Result<Done<()>, Refusal<Rejection>> {
-        if !self.is_administrator(by).await? {
-            return Err(Refusal::Forbidden);
-        }
+        self.require(by, Permission::Administer).await?;
         let position = self
             .execute::<Site>(SITE, command, self.frame(Actor::Member(by)))
             .await?;

@@ -7,7 +7,7 @@ use domain::id::{CategoryId, MemberId, TorrentId};
 use domain::info_hash::{InfoHash, InfoHashV2};
 use domain::torrent::version::versions;
 use domain::torrent::{Command, Edit, Event, Rejection, Torrent, Upload};
-use domain::{Actor, Decider as _, Fact, Position, Recorded};
+use domain::{Actor, Decider as _, Fact, Permission, Position, Recorded};
 
 use crate::ports::{Claim, Reach, Unavailable};
 use crate::{Commands, Done, Refusal};
@@ -136,7 +136,7 @@ impl Commands {
             Torrent::Unknown => return Err(Refusal::NotFound),
             Torrent::Offered(upload) | Torrent::Withdrawn { upload, .. } => upload,
         };
-        let staff = self.is_administrator(by).await?;
+        let staff = self.permissions(by).await?.has(Permission::Torrents);
         if upload.uploader != by && !staff {
             return Err(Refusal::Forbidden);
         }
@@ -173,15 +173,7 @@ impl Commands {
 
 /// Tells where a torrent was withdrawn last: what a restoration undoes.
 fn last_withdrawal(stream: &[Recorded]) -> Option<Position> {
-    let is_withdrawal = |event: &&Recorded| match &event.fact {
-        Fact::Torrent(happened) => matches!(**happened, Event::TorrentWithdrawn { .. }),
-        Fact::User(_)
-        | Fact::Category(_)
-        | Fact::Site(_)
-        | Fact::Traffic(_)
-        | Fact::Audit(_)
-        | Fact::Vault(_) => false,
-    };
+    let is_withdrawal = |event: &&Recorded| matches!(&event.fact, Fact::Torrent(happened) if matches!(**happened, Event::TorrentWithdrawn { .. }));
     stream
         .iter()
         .rfind(is_withdrawal)

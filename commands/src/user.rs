@@ -5,7 +5,7 @@
 use domain::passkey::Passkey;
 use domain::site::{Registration, Site};
 use domain::user::{Command, Credentials, Name, Rejection, Role, User};
-use domain::{Actor, id::MemberId};
+use domain::{Actor, Permission, Permissions, id::MemberId};
 
 use crate::ports::{Claim, Unavailable};
 use crate::{Commands, Done, Refusal};
@@ -72,7 +72,7 @@ impl Commands {
     /// Lets a stranger join as a member, where the site lets strangers register.
     pub async fn register(&self, join: Join) -> Result<Done<MemberId>, Refusal<Rejection>> {
         let site: Site = self.load(domain::id::SITE).await?;
-        if site.registration == Registration::Closed {
+        if site.registration != Registration::Open {
             return Err(Refusal::Forbidden);
         }
         let member = MemberId(self.new_id());
@@ -172,7 +172,9 @@ impl Commands {
         role: Role,
     ) -> Result<Done<MemberId>, Refusal<Rejection>> {
         let may = match by {
-            Actor::Member(by) => by != member && self.is_administrator(by).await?,
+            Actor::Member(by) => {
+                by != member && self.permissions(by).await?.has(Permission::Administer)
+            }
             Actor::Operator | Actor::System => true,
         };
         if !may {
@@ -188,12 +190,23 @@ impl Commands {
         })
     }
 
-    /// Tells whether a member is an administrator, by the aggregate.
-    pub(crate) async fn is_administrator(&self, member: MemberId) -> Result<bool, Unavailable> {
-        Ok(self
-            .member(member)
-            .await?
-            .is_some_and(|member| member.role == Role::Administrator))
+    /// Tells what a member may do, by the aggregate.
+    pub async fn permissions(&self, member: MemberId) -> Result<Permissions, Unavailable> {
+        let member = self.member(member).await?;
+        Ok(member.map_or_else(Permissions::default, |member| member.role.permissions()))
+    }
+
+    /// Refuses who may not.
+    pub(crate) async fn require<R: std::error::Error>(
+        &self,
+        by: MemberId,
+        permission: Permission,
+    ) -> Result<(), Refusal<R>> {
+        if self.permissions(by).await?.has(permission) {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden)
+        }
     }
 
     async fn join(

@@ -5,23 +5,87 @@ use serde_json::Value;
 use crate::decider::{Decider, Event};
 use crate::{audit, category, site, torrent, traffic, user, vault};
 
-/// Something that happened, in any stream.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fact {
+/// Makes the sum of all events of one line for each stream: its variant, what that holds, its decider.
+macro_rules! facts {
+    ($($(#[$doc:meta])* $name:ident($event:ty) of $decider:ty;)*) => {
+        /// Something that happened, in any stream.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Fact {
+            $($(#[$doc])* $name($event),)*
+        }
+
+        /// Every stream type, in the catalogue's order.
+        pub const STREAMS: &[&str] = &[$(<$decider>::STREAM),*];
+
+        impl Fact {
+            /// Reads a stored event; `payload` is what its aggregate serialised.
+            pub fn read(
+                stream: &str,
+                name: &str,
+                version: i32,
+                payload: Value,
+            ) -> Result<Self, Unreadable> {
+                match stream {
+                    $(<$decider>::STREAM => {
+                        event::<<$decider as Decider>::Event>(name, version, payload)
+                            .map(|event| Self::$name(event.into()))
+                    })*
+                    other => Err(Unreadable::Stream(other.to_owned())),
+                }
+            }
+
+            /// Tells the name under which the event is stored.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name(event) => event.name(),)* }
+            }
+
+            /// Tells the version of the event's shape, after upcasting.
+            pub fn version(&self) -> i32 {
+                match self { $(Self::$name(event) => event.version(),)* }
+            }
+
+            /// Gives the payload as it is stored.
+            pub fn payload(&self) -> Result<Value, serde_json::Error> {
+                match self { $(Self::$name(event) => serde_json::to_value(event),)* }
+            }
+        }
+
+        /// Folds a stream's facts into its state; nothing where it has none but its events.
+        pub(crate) fn state<'a>(
+            stream: &str,
+            facts: impl Iterator<Item = &'a Fact>,
+        ) -> Option<Result<Value, serde_json::Error>> {
+            match stream {
+                $(<$decider>::STREAM if <$decider>::REMEMBERS => {
+                    let mut state = <$decider>::default();
+                    for fact in facts {
+                        if let Fact::$name(event) = fact {
+                            state.evolve(event);
+                        }
+                    }
+                    Some(serde_json::to_value(&state))
+                })*
+                _ => None,
+            }
+        }
+    };
+}
+
+facts! {
     /// In a member's stream.
-    User(user::Event),
+    User(user::Event) of user::User;
     /// In a torrent's stream.
-    Torrent(Box<torrent::Event>),
+    Torrent(Box<torrent::Event>) of torrent::Torrent;
     /// In a category's stream.
-    Category(category::Event),
+    Category(category::Event) of category::Category;
     /// In the site's stream.
-    Site(site::Event),
+    Site(site::Event) of site::Site;
     /// In a tracker node's stream of a day.
-    Traffic(traffic::Event),
+    Traffic(traffic::Event) of traffic::Traffic;
     /// In a stream of the audit.
-    Audit(audit::Event),
+    Audit(audit::Event) of audit::Audit;
     /// In the vault's stream.
-    Vault(vault::Event),
+    Vault(vault::Event) of vault::Vault;
 }
 
 /// Why a stored event can't be read.
@@ -48,68 +112,6 @@ pub enum Unreadable {
         /// What was wrong.
         source: serde_json::Error,
     },
-}
-
-impl Fact {
-    /// Reads a stored event; `payload` is what its aggregate serialised.
-    pub fn read(
-        stream: &str,
-        name: &str,
-        version: i32,
-        payload: Value,
-    ) -> Result<Self, Unreadable> {
-        match stream {
-            user::User::STREAM => event(name, version, payload).map(Self::User),
-            torrent::Torrent::STREAM => event(name, version, payload)
-                .map(Box::new)
-                .map(Self::Torrent),
-            category::Category::STREAM => event(name, version, payload).map(Self::Category),
-            site::Site::STREAM => event(name, version, payload).map(Self::Site),
-            traffic::Traffic::STREAM => event(name, version, payload).map(Self::Traffic),
-            audit::Audit::STREAM => event(name, version, payload).map(Self::Audit),
-            vault::Vault::STREAM => event(name, version, payload).map(Self::Vault),
-            other => Err(Unreadable::Stream(other.to_owned())),
-        }
-    }
-
-    /// Tells the name under which the event is stored.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::User(event) => event.name(),
-            Self::Torrent(event) => event.name(),
-            Self::Category(event) => event.name(),
-            Self::Site(event) => event.name(),
-            Self::Traffic(event) => event.name(),
-            Self::Audit(event) => event.name(),
-            Self::Vault(event) => event.name(),
-        }
-    }
-
-    /// Tells the version of the event's shape, after upcasting.
-    pub fn version(&self) -> i32 {
-        match self {
-            Self::User(event) => event.version(),
-            Self::Torrent(event) => event.version(),
-            Self::Category(event) => event.version(),
-            Self::Site(event) => event.version(),
-            Self::Traffic(event) => event.version(),
-            Self::Audit(event) => event.version(),
-            Self::Vault(event) => event.version(),
-        }
-    }
-
-    /// Gives the payload as it is stored.
-    pub fn payload(&self) -> Result<Value, serde_json::Error> {
-        match self {
-            Self::User(event) => serde_json::to_value(event),
-            Self::Torrent(event) => serde_json::to_value(event),
-            Self::Category(event) => serde_json::to_value(event),
-            Self::Site(event) => serde_json::to_value(event),
-            Self::Traffic(event) => serde_json::to_value(event),
-            Self::Audit(event) => serde_json::to_value(event),
-            Self::Vault(event) => serde_json::to_value(event),
-        }
-    }
 }
 
 fn event<E: Event>(name: &str, version: i32, payload: Value) -> Result<E, Unreadable> {

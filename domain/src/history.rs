@@ -2,87 +2,25 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::decider::Decider;
-use crate::fact::Fact;
-use crate::{audit, category, site, torrent, traffic, user, vault};
+use crate::fact::{self, Fact};
+
+pub use crate::fact::STREAMS;
 
 /// The fields that nobody but the program may read, wherever they stand.
 const SECRETS: [&str; 4] = ["passkey", "salt", "verifier", "server_key"];
 /// What stands in place of a secret.
 const WITHHELD: &str = "[withheld]";
 
-/// Every stream type, in the catalogue's order.
-pub const STREAMS: [&str; 7] = [
-    user::User::STREAM,
-    torrent::Torrent::STREAM,
-    category::Category::STREAM,
-    site::Site::STREAM,
-    traffic::Traffic::STREAM,
-    audit::Audit::STREAM,
-    vault::Vault::STREAM,
-];
-
 /// Folds a stream's facts into its state, as it is shown: [`shown`] was applied.
 pub fn state<'a>(
     stream: &str,
-    facts: impl Iterator<Item = &'a Fact>,
+    facts: impl Iterator<Item = &'a Fact> + Clone,
 ) -> Result<Value, serde_json::Error> {
-    match stream {
-        user::User::STREAM => fold::<user::User>(facts, |fact| {
-            if let Fact::User(event) = fact {
-                Some(event)
-            } else {
-                None
-            }
-        }),
-        torrent::Torrent::STREAM => fold::<torrent::Torrent>(facts, |fact| {
-            if let Fact::Torrent(event) = fact {
-                Some(event)
-            } else {
-                None
-            }
-        }),
-        category::Category::STREAM => fold::<category::Category>(facts, |fact| {
-            if let Fact::Category(event) = fact {
-                Some(event)
-            } else {
-                None
-            }
-        }),
-        site::Site::STREAM => fold::<site::Site>(facts, |fact| {
-            if let Fact::Site(event) = fact {
-                Some(event)
-            } else {
-                None
-            }
-        }),
-        vault::Vault::STREAM => fold::<vault::Vault>(facts, |fact| {
-            if let Fact::Vault(event) = fact {
-                Some(event)
-            } else {
-                None
-            }
-        }),
-        _ => {
-            // Traffic and the audit have no state but their events.
-            let payloads = facts.map(|fact| fact.payload().map(shown));
-            payloads.collect::<Result<_, _>>().map(Value::Array)
-        }
+    if let Some(state) = fact::state(stream, facts.clone()) {
+        return state.map(shown).map(situated);
     }
-}
-
-fn fold<'a, D: Decider>(
-    facts: impl Iterator<Item = &'a Fact>,
-    own: fn(&Fact) -> Option<&D::Event>,
-) -> Result<Value, serde_json::Error>
-where
-    D::Event: 'a,
-{
-    let mut state = D::default();
-    for event in facts.filter_map(own) {
-        state.evolve(event);
-    }
-    serde_json::to_value(&state).map(shown).map(situated)
+    let payloads = facts.map(|fact| fact.payload().map(shown));
+    payloads.collect::<Result<_, _>>().map(Value::Array)
 }
 
 /// Puts a state's situation beside its fields: `Offered {name}` as `{situation: Offered, name}`.

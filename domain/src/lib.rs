@@ -7,7 +7,7 @@
 //! the log gives it, and [`history`], what auditors see.
 //!
 //! To add an event: a variant in its aggregate's `Event`, an arm in `evolve`, a golden file in
-//! `domain/golden`, and an arm wherever the compiler asks.
+//! `domain/golden`, and an arm wherever the compiler asks. A new stream is a line in [`fact`].
 
 pub mod decider;
 pub mod id;
@@ -26,15 +26,19 @@ pub mod history;
 
 pub mod amount;
 pub mod bencode;
+pub mod client;
 pub mod info_hash;
 pub mod keyed;
 pub mod metainfo;
 pub mod passkey;
 pub mod peer_id;
+pub mod permission;
+pub mod setting;
 
 pub use decider::{Decider, Event};
 pub use fact::Fact;
 pub use keyed::{Keyed, Purpose};
+pub use permission::{Permission, Permissions};
 pub use recorded::{Actor, Meta, Position, Recorded};
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
-//! The site itself: whether strangers may register, and what every member is told.
+//! The site itself: who may join, its settings, freeleech, and what every member is told.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::decider::Decider;
+use crate::setting::{self, Key, NotRead, Settings, Value};
 
 /// What happened to the site.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +14,20 @@ pub enum Event {
     RegistrationOpened {},
     /// Strangers may not register.
     RegistrationClosed {},
+    /// Strangers may register with an invite.
+    RegistrationLimited {},
+    /// Settings have other values; nothing stands for the default.
+    SettingsChanged {
+        /// Each that changed, with its new value.
+        changes: Changes,
+    },
+    /// No download is charged.
+    FreeleechBegun {
+        /// The end, in seconds since 1970, where one is set.
+        until: Option<i64>,
+    },
+    /// Downloads are charged again.
+    FreeleechEnded {},
     /// Every member is told something on the home page; nothing when the text is empty.
     AnnouncementSet {
         /// The announcement in markdown, as written.
@@ -23,19 +40,61 @@ impl crate::Event for Event {
         match self {
             Self::RegistrationOpened {} => "RegistrationOpened",
             Self::RegistrationClosed {} => "RegistrationClosed",
+            Self::RegistrationLimited {} => "RegistrationLimited",
+            Self::SettingsChanged { .. } => "SettingsChanged",
+            Self::FreeleechBegun { .. } => "FreeleechBegun",
+            Self::FreeleechEnded {} => "FreeleechEnded",
             Self::AnnouncementSet { .. } => "AnnouncementSet",
         }
     }
 }
+
+/// Settings with their new values; nothing stands for the default.
+pub type Changes = BTreeMap<Key, Option<Value>>;
 
 /// Whether strangers may register.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Registration {
     /// They may.
     Open,
+    /// They may with an invite.
+    ByInvite,
     /// They may not; a site starts so.
     #[default]
     Closed,
+}
+
+impl Registration {
+    /// Every one, the most open first.
+    pub const ALL: [Self; 3] = [Self::Open, Self::ByInvite, Self::Closed];
+
+    /// Gives its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::ByInvite => "invite",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Reads a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// A time in which downloads aren't charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeleech {
+    /// The end, in seconds since 1970, where one is set.
+    pub until: Option<i64>,
+}
+
+impl Freeleech {
+    /// Tells whether it holds at a moment, in seconds since 1970.
+    pub fn holds(self, now: i64) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// The site's settings.
@@ -45,6 +104,10 @@ pub struct Site {
     pub registration: Registration,
     /// What every member is told, in markdown.
     pub announcement: String,
+    /// What was set.
+    pub settings: Settings,
+    /// While downloads aren't charged anywhere.
+    pub freeleech: Option<Freeleech>,
 }
 
 /// What may be asked of the site.
@@ -52,13 +115,35 @@ pub struct Site {
 pub enum Command {
     /// Let strangers register, or let them no longer.
     SetRegistration(Registration),
+    /// Change settings.
+    Change(Changes),
+    /// Charge no download, till an end that lies ahead of now; both in seconds since 1970.
+    BeginFreeleech {
+        /// The end, where one is set.
+        until: Option<i64>,
+        /// When it is asked.
+        now: i64,
+    },
+    /// Charge downloads again.
+    EndFreeleech,
     /// Tell every member something.
     Announce(String),
 }
 
 /// Why a site's command is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
+    /// A setting can't have that value.
+    #[error("{}: {reason}", key.label())]
+    Setting {
+        /// Which one.
+        key: Key,
+        /// Why.
+        reason: NotRead,
+    },
+    /// The end lies behind.
+    #[error("freeleech ends at a moment that lies ahead")]
+    EndsBehind,
     /// The announcement is too long.
     #[error("an announcement has at most 5,000 characters")]
     AnnouncementTooLong,
@@ -67,7 +152,7 @@ pub enum Rejection {
 impl Decider for Site {
     const STREAM: &'static str = "site";
     const KEPT: bool = true;
-    const SHAPE: Option<i32> = Some(1);
+    const SHAPE: Option<i32> = Some(2);
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;
@@ -78,6 +163,23 @@ impl Decider for Site {
             Command::SetRegistration(Registration::Open) => Ok(vec![Event::RegistrationOpened {}]),
             Command::SetRegistration(Registration::Closed) => {
                 Ok(vec![Event::RegistrationClosed {}])
+            }
+            Command::SetRegistration(Registration::ByInvite) => {
+                Ok(vec![Event::RegistrationLimited {}])
+            }
+            Command::Change(changes) => self.change(changes),
+            Command::BeginFreeleech { until, now } => {
+                let wanted = Freeleech { until };
+                if !wanted.holds(now) {
+                    return Err(Rejection::EndsBehind);
+                }
+                let begun =
+                    (self.freeleech != Some(wanted)).then_some(Event::FreeleechBegun { until });
+                Ok(begun.into_iter().collect())
+            }
+            Command::EndFreeleech => {
+                let ended = self.freeleech.map(|_| Event::FreeleechEnded {});
+                Ok(ended.into_iter().collect())
             }
             Command::Announce(text) if text.chars().count() > 5_000 => {
                 Err(Rejection::AnnouncementTooLong)
@@ -91,8 +193,30 @@ impl Decider for Site {
         match event {
             Event::RegistrationOpened {} => self.registration = Registration::Open,
             Event::RegistrationClosed {} => self.registration = Registration::Closed,
+            Event::RegistrationLimited {} => self.registration = Registration::ByInvite,
+            Event::SettingsChanged { changes } => {
+                for (key, value) in changes {
+                    self.settings.set(*key, value.clone());
+                }
+            }
+            Event::FreeleechBegun { until } => self.freeleech = Some(Freeleech { until: *until }),
+            Event::FreeleechEnded {} => self.freeleech = None,
             Event::AnnouncementSet { text } => self.announcement.clone_from(text),
         }
+    }
+}
+
+impl Site {
+    fn change(&self, mut changes: Changes) -> Result<Vec<Event>, Rejection> {
+        for (key, value) in &changes {
+            if let Some(value) = value {
+                setting::check(*key, value)
+                    .map_err(|reason| Rejection::Setting { key: *key, reason })?;
+            }
+        }
+        changes.retain(|key, value| self.settings.get(*key) != value.as_ref());
+        let changed = (!changes.is_empty()).then_some(Event::SettingsChanged { changes });
+        Ok(changed.into_iter().collect())
     }
 }
 
@@ -111,6 +235,50 @@ mod tests {
         given::<Site>(&[Event::RegistrationOpened {}])
             .when(set(Registration::Closed))
             .then(&[Event::RegistrationClosed {}]);
+    }
+
+    #[test]
+    fn only_what_changes_is_written_and_only_within_its_limits() {
+        let change = |key, value| Command::Change(Changes::from([(key, value)]));
+        let two = Some(Value::Count(2));
+        let changed = Event::SettingsChanged {
+            changes: Changes::from([(Key::DefaultInvites, two.clone())]),
+        };
+        given::<Site>(&[])
+            .when(change(Key::DefaultInvites, None))
+            .then(&[]);
+        given::<Site>(&[])
+            .when(change(Key::DefaultInvites, two.clone()))
+            .then(std::slice::from_ref(&changed));
+        given::<Site>(&[changed])
+            .when(change(Key::DefaultInvites, two))
+            .then(&[]);
+        let decided =
+            Site::default().decide(change(Key::DefaultInvites, Some(Value::Count(1_001))));
+        assert_eq!(
+            decided.unwrap_err().to_string(),
+            "Invites of a new member: this lies between 0 and 1000"
+        );
+        let wrong_kind = Site::default().decide(change(Key::SiteName, Some(Value::Count(1))));
+        assert!(wrong_kind.is_err());
+    }
+
+    #[test]
+    fn freeleech_ends_ahead_or_never() {
+        let begin = |until| Command::BeginFreeleech { until, now: 100 };
+        let begun = |until| Event::FreeleechBegun { until };
+        given::<Site>(&[])
+            .when(begin(Some(100)))
+            .rejected(&Rejection::EndsBehind);
+        given::<Site>(&[])
+            .when(begin(Some(101)))
+            .then(&[begun(Some(101))]);
+        given::<Site>(&[begun(None)]).when(begin(None)).then(&[]);
+        given::<Site>(&[begun(None)])
+            .when(Command::EndFreeleech)
+            .then(&[Event::FreeleechEnded {}]);
+        given::<Site>(&[]).when(Command::EndFreeleech).then(&[]);
+        assert!(Freeleech { until: None }.holds(0));
     }
 
     #[test]

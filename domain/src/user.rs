@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::decider::Decider;
 use crate::passkey::Passkey;
+use crate::permission::{Permission, Permissions};
 
 /// What happened to a member.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +58,8 @@ impl crate::Event for Event {
 pub enum Role {
     /// Everything.
     Administrator,
+    /// What members do, and keep order among torrents, posts and members.
+    Moderator,
     /// What members do, and read the whole history.
     Auditor,
     /// Upload, download, read.
@@ -65,12 +68,18 @@ pub enum Role {
 
 impl Role {
     /// Every role, the mightiest first.
-    pub const ALL: [Self; 3] = [Self::Administrator, Self::Auditor, Self::Member];
+    pub const ALL: [Self; 4] = [
+        Self::Administrator,
+        Self::Moderator,
+        Self::Auditor,
+        Self::Member,
+    ];
 
     /// Gives the role's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Administrator => "administrator",
+            Self::Moderator => "moderator",
             Self::Auditor => "auditor",
             Self::Member => "member",
         }
@@ -81,11 +90,22 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// Tells whether the role may read the history.
-    pub fn may_audit(self) -> bool {
+    /// Tells what the role lets its members do.
+    pub fn permissions(self) -> Permissions {
         match self {
-            Self::Administrator | Self::Auditor => true,
-            Self::Member => false,
+            Self::Administrator => Permissions::everything(),
+            Self::Moderator => [
+                Permission::UploadAtOnce,
+                Permission::Torrents,
+                Permission::Forum,
+                Permission::Reports,
+                Permission::Members,
+                Permission::Traffic,
+            ]
+            .into_iter()
+            .collect(),
+            Self::Auditor => [Permission::Audit].into_iter().collect(),
+            Self::Member => Permissions::default(),
         }
     }
 }

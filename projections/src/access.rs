@@ -200,15 +200,13 @@ impl Said {
 #[async_trait]
 impl Fold for Said {
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
-        match &event.fact {
-            Fact::User(happened) => self.user(event, happened),
-            Fact::Torrent(happened) => self.torrent(event, happened),
-            Fact::Category(_)
-            | Fact::Site(_)
-            | Fact::Traffic(_)
-            | Fact::Audit(_)
-            | Fact::Vault(_) => Ok(()),
+        if let Fact::User(happened) = &event.fact {
+            self.user(event, happened)?;
         }
+        if let Fact::Torrent(happened) = &event.fact {
+            self.torrent(event, happened)?;
+        }
+        Ok(())
     }
 
     fn held(&self) -> Held {

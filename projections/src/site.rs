@@ -1,9 +1,16 @@
-//! The site's settings, as pages show them.
+//! The site's settings, as pages show them and trackers follow them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::site::{self, Registration};
-use domain::{Fact, Recorded};
-use sqlx::PgConnection;
+use domain::id::MemberId;
+use domain::setting::{self, Key};
+use domain::site::{self, Freeleech, Registration};
+use domain::{Actor, Fact, Position, Recorded};
+use sqlx::{PgConnection, Row as _};
+use time::OffsetDateTime;
+use tokio::sync::watch;
 
 use crate::fold::Held;
 use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
@@ -15,23 +22,119 @@ pub struct Settings {
     pub registration: Registration,
     /// What every member is told, in markdown.
     pub announcement: String,
+    /// While downloads aren't charged anywhere.
+    pub freeleech: Option<Freeleech>,
+    /// What was set.
+    pub values: setting::Settings,
+    /// Where they last changed.
+    pub position: Position,
+}
+
+/// A change of a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Which setting.
+    pub key: Key,
+    /// What it was set to, as people write it; nothing for the default.
+    pub value: Option<String>,
+    /// When.
+    pub at: OffsetDateTime,
+    /// Who did, where a member did.
+    pub member: Option<MemberId>,
+}
+
+/// Tells where the site's settings last changed.
+pub async fn changed(reads: &Reads) -> Result<Position, Unavailable> {
+    let position = sqlx::query_scalar("select position from site")
+        .fetch_optional(&reads.pool)
+        .await?;
+    Ok(Position(position.unwrap_or(0)))
 }
 
 /// Gives the site's settings.
 pub async fn settings(reads: &Reads) -> Result<Settings, Unavailable> {
-    let row: Option<(bool, String)> = sqlx::query_as("select open, announcement from site")
-        .fetch_optional(&reads.pool)
+    let one = "select registration, announcement, freeleech, freeleech_until, position from site";
+    let mut settings = match sqlx::query(one).fetch_optional(&reads.pool).await? {
+        None => Settings::default(),
+        Some(row) => Settings {
+            registration: Registration::named(row.try_get("registration")?).unwrap_or_default(),
+            announcement: row.try_get("announcement")?,
+            freeleech: row
+                .try_get::<bool, _>("freeleech")?
+                .then(|| {
+                    row.try_get("freeleech_until")
+                        .map(|until| Freeleech { until })
+                })
+                .transpose()?,
+            values: setting::Settings::default(),
+            position: Position(row.try_get("position")?),
+        },
+    };
+    let set: Vec<(String, String)> = sqlx::query_as("select key, value from setting")
+        .fetch_all(&reads.pool)
         .await?;
-    Ok(
-        row.map_or_else(Settings::default, |(open, announcement)| Settings {
-            registration: if open {
-                Registration::Open
-            } else {
-                Registration::Closed
-            },
-            announcement,
-        }),
+    for (key, value) in set {
+        if let Some(key) = Key::named(&key) {
+            settings
+                .values
+                .set(key, setting::read(key, &value).ok().flatten());
+        }
+    }
+    Ok(settings)
+}
+
+/// How long who follows the settings waits at most before it looks for changes itself.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Tells the settings, and again whenever they change, until `stop` turns true.
+pub async fn follow(
+    reads: &Reads,
+    mut stop: watch::Receiver<bool>,
+    told: impl Fn(Settings) + Send + Sync,
+) {
+    let mut progress = reads.progress();
+    let mut known = None;
+    while !*stop.borrow() {
+        // Away, they stay as they are.
+        if let Ok(position) = changed(reads).await
+            && known != Some(position)
+            && let Ok(settings) = settings(reads).await
+        {
+            known = Some(settings.position);
+            told(settings);
+        }
+        tokio::select! {
+            moved = progress.changed() => if moved.is_err() { return },
+            () = tokio::time::sleep(POLL) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Gives the latest changes of settings, the last first.
+pub async fn changes(reads: &Reads, limit: i64) -> Result<Vec<Change>, Unavailable> {
+    let rows = sqlx::query(
+        "select key, value, at, member from setting_change order by position desc, key limit $1",
     )
+    .bind(limit)
+    .fetch_all(&reads.pool)
+    .await?;
+    let mut changes = vec![];
+    for row in rows {
+        let key: String = row.try_get("key")?;
+        let Some(key) = Key::named(&key) else {
+            continue;
+        };
+        changes.push(Change {
+            key,
+            value: row.try_get("value")?,
+            at: row.try_get("at")?,
+            member: row
+                .try_get::<Option<uuid::Uuid>, _>("member")?
+                .map(MemberId),
+        });
+    }
+    Ok(changes)
 }
 
 /// The projection behind the site's settings.
@@ -44,7 +147,7 @@ impl Projection for Sites {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -56,7 +159,7 @@ impl Projection for Sites {
     }
 
     fn table_names(&self) -> &'static [&'static str] {
-        &["site"]
+        &["site", "setting", "setting_change"]
     }
 
     fn streams(&self) -> &'static [&'static str] {
@@ -68,28 +171,92 @@ impl Projection for Sites {
     }
 }
 
-/// The last word on each setting.
+/// The last word on each setting, and every change of one.
 #[derive(Default)]
 struct Said {
-    open: Option<bool>,
+    registration: Option<Registration>,
     announcement: Option<String>,
+    /// Whether it holds, and until when.
+    freeleech: Option<(bool, Option<i64>)>,
+    set: BTreeMap<Key, Option<String>>,
+    changes: Vec<(i64, Change)>,
+    position: Option<i64>,
+}
+
+impl Said {
+    fn set(&mut self, at: &Recorded, changes: &site::Changes) {
+        let member = match at.meta.actor {
+            Actor::Member(member) => Some(member),
+            Actor::Operator | Actor::System => None,
+        };
+        for (key, value) in changes {
+            let value = value.as_ref().map(|value| setting::write(*key, value));
+            let (key, moment) = (*key, at.at);
+            self.set.insert(key, value.clone());
+            let change = Change {
+                key,
+                value,
+                at: moment,
+                member,
+            };
+            self.changes.push((at.position.0, change));
+        }
+    }
+
+    async fn write_values(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        for (key, value) in std::mem::take(&mut self.set) {
+            let query = match &value {
+                Some(value) => sqlx::query(
+                    "insert into setting (key, value) values ($1, $2) on conflict (key) do update set value = $2",
+                )
+                .bind(key.name())
+                .bind(value),
+                None => sqlx::query("delete from setting where key = $1").bind(key.name()),
+            };
+            query.execute(&mut *to).await?;
+        }
+        for (position, change) in std::mem::take(&mut self.changes) {
+            sqlx::query(
+                "insert into setting_change (position, key, value, at, member) values ($1, $2, $3, $4, $5)",
+            )
+            .bind(position)
+            .bind(change.key.name())
+            .bind(change.value)
+            .bind(change.at)
+            .bind(change.member.map(|member| member.0))
+            .execute(&mut *to)
+            .await?;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Fold for Said {
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
-        if let Fact::Site(event) = &event.fact {
-            match event {
-                site::Event::RegistrationOpened {} => self.open = Some(true),
-                site::Event::RegistrationClosed {} => self.open = Some(false),
-                site::Event::AnnouncementSet { text } => self.announcement = Some(text.clone()),
+        let Fact::Site(happened) = &event.fact else {
+            return Ok(());
+        };
+        self.position = Some(event.position.0);
+        match happened {
+            site::Event::RegistrationOpened {} => self.registration = Some(Registration::Open),
+            site::Event::RegistrationLimited {} => self.registration = Some(Registration::ByInvite),
+            site::Event::RegistrationClosed {} => self.registration = Some(Registration::Closed),
+            site::Event::AnnouncementSet { text } => self.announcement = Some(text.clone()),
+            site::Event::SettingsChanged { changes } => self.set(event, changes),
+            site::Event::FreeleechBegun { until } => {
+                self.freeleech = Some((true, *until));
             }
+            site::Event::FreeleechEnded {} => self.freeleech = Some((false, None)),
         }
         Ok(())
     }
 
     fn held(&self) -> Held {
-        Held::default()
+        Held {
+            bytes: 0,
+            changes: self.changes.len(),
+        }
     }
 
     async fn insert(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -97,19 +264,25 @@ impl Fold for Said {
     }
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let Self { open, announcement } = std::mem::take(self);
-        if open.is_none() && announcement.is_none() {
+        let Some(position) = self.position.take() else {
             return Ok(());
-        }
+        };
+        let freeleech = self.freeleech.take();
+        sqlx::query("insert into site (one) values (true) on conflict (one) do nothing")
+            .execute(&mut *to)
+            .await?;
         sqlx::query(
-            "insert into site (one, open, announcement) values (true, coalesce($1, false), coalesce($2, ''))
-             on conflict (one) do update
-             set open = coalesce($1, site.open), announcement = coalesce($2, site.announcement)",
+            "update site set registration = coalesce($1, registration), announcement = coalesce($2, announcement),
+                 freeleech = coalesce($3, freeleech),
+                 freeleech_until = case when $3 is null then freeleech_until else $4 end, position = $5",
         )
-        .bind(open)
-        .bind(announcement)
-        .execute(to)
-        .await
-        .map(|_| ())
+        .bind(self.registration.take().map(Registration::name))
+        .bind(self.announcement.take())
+        .bind(freeleech.map(|(holds, _)| holds))
+        .bind(freeleech.and_then(|(_, until)| until))
+        .bind(position)
+        .execute(&mut *to)
+        .await?;
+        self.write_values(to).await
     }
 }

@@ -1,11 +1,11 @@
 //! A member as others see them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use domain::id::MemberId;
 use domain::user::{self, Role};
-use domain::{Fact, Recorded};
+use domain::{Fact, Permissions, Recorded};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
@@ -27,6 +27,13 @@ pub struct Profile {
     pub joined: OffsetDateTime,
 }
 
+impl Profile {
+    /// Tells what the member may do.
+    pub fn permissions(&self) -> Permissions {
+        self.role.permissions()
+    }
+}
+
 /// Gives a member's profile.
 pub async fn profile(reads: &Reads, id: MemberId) -> Result<Option<Profile>, Unavailable> {
     let query = sqlx::query("select id, name, role, joined from member where id = $1").bind(id.0);
@@ -40,6 +47,31 @@ pub async fn named(reads: &Reads, name: &user::Name) -> Result<Option<Profile>, 
         .bind(name.folded());
     let row = query.fetch_optional(&reads.pool).await?;
     Ok(row.as_ref().map(profile_row).transpose()?)
+}
+
+/// The names of members.
+pub type Names = HashMap<MemberId, String>;
+
+/// Gives the names of members.
+pub async fn names(
+    reads: &Reads,
+    members: impl Iterator<Item = MemberId>,
+) -> Result<Names, Unavailable> {
+    let mut wanted: Vec<Uuid> = members.map(|member| member.0).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return Ok(Names::new());
+    }
+    let found: Vec<(Uuid, String)> =
+        sqlx::query_as("select id, name from member where id = any($1)")
+            .bind(wanted)
+            .fetch_all(&reads.pool)
+            .await?;
+    Ok(found
+        .into_iter()
+        .map(|(id, name)| (MemberId(id), name))
+        .collect())
 }
 
 /// Counts the members.

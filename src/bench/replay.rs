@@ -44,7 +44,7 @@ pub(super) async fn run(config: &Config, events: usize) -> anyhow::Result<()> {
 async fn measure(store: &Store, events: usize) -> anyhow::Result<Value> {
     store.commands.seed_categories().await?;
     fill(store, events).await?;
-    let read = read(store, &history::STREAMS).await?;
+    let read = read(store, history::STREAMS).await?;
     let tables = tables(store).await?;
     let (rows, copy) = copy(store).await?;
     let torrents = search(store).await?;

@@ -96,6 +96,7 @@ fn closed_with(vault: Arc<dyn Vault>) -> Closed {
         announce_also: vec![],
         work_bits: 20,
         as_of: None,
+        live: crate::app::Live::default(),
         iterations: 600_000,
     };
     Closed {

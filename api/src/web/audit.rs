@@ -1,13 +1,10 @@
 //! The history of everything, for auditors: what happened, when, by whom. Each look is noted.
 
-use std::collections::BTreeMap;
-
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use domain::id::MemberId;
 use domain::user::Name;
-use domain::{Actor, Fact, Position, Recorded, history};
+use domain::{Actor, Fact, Permission, Position, Recorded, history};
 use maud::{Markup, html};
 use projections::history::{Events, Filter};
 use serde::Deserialize;
@@ -46,7 +43,7 @@ pub(crate) struct Asked {
 }
 
 /// The members who acted, by id.
-pub(crate) type Names = BTreeMap<MemberId, String>;
+pub(crate) use projections::user::Names;
 
 async fn timeline(
     State(app): State<App>,
@@ -54,7 +51,7 @@ async fn timeline(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    signed_in.auditor()?;
+    signed_in.require(Permission::Audit)?;
     let viewer = signed_in.viewer(&app).await?;
     let filter = filter(&app, &asked).await?;
     let found = app.history.events(&filter, ROWS).await?;
@@ -128,19 +125,11 @@ fn read_time(text: &str) -> Option<OffsetDateTime> {
 
 /// Gives the names of those who acted.
 pub(super) async fn names(app: &App, events: &[Recorded]) -> Result<Names, Problem> {
-    let mut names = Names::new();
-    for event in events {
-        if let Actor::Member(member) = event.meta.actor
-            && !names.contains_key(&member)
-        {
-            let profile = projections::user::profile(&app.reads, member).await?;
-            names.insert(
-                member,
-                profile.map(|profile| profile.name).unwrap_or_default(),
-            );
-        }
-    }
-    Ok(names)
+    let acted = events.iter().filter_map(|event| match event.meta.actor {
+        Actor::Member(member) => Some(member),
+        Actor::Operator | Actor::System => None,
+    });
+    Ok(projections::user::names(&app.reads, acted).await?)
 }
 
 pub(crate) fn body(asked: &Asked, found: &Events, names: &Names) -> Markup {
@@ -155,7 +144,7 @@ pub(crate) fn body(asked: &Asked, found: &Events, names: &Names) -> Markup {
                 label for="of" { "Streams" }
                 select id="of" name="of" {
                     option value="" { "all" }
-                    @for of in history::STREAMS { option value=(of) selected[of == asked.of] { (of) } }
+                    @for of in history::STREAMS.iter().copied() { option value=(of) selected[of == asked.of] { (of) } }
                 }
             }
             div.field { label for="event" { "Event" } input id="event" name="event" type="text" value=(asked.event) placeholder="TorrentUploaded"; }
@@ -251,6 +240,10 @@ pub(super) fn actor(actor: Actor, names: &Names) -> Markup {
 }
 
 /// Says in a few words what an event was about, where its name doesn't.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the rest is said by its name"
+)]
 fn about(fact: &Fact) -> Option<String> {
     use domain::{audit, category, torrent, user};
     match fact {
@@ -273,7 +266,7 @@ fn about(fact: &Fact) -> Option<String> {
             Some(format!("up to {}", checkpoint.upto))
         }
         Fact::Audit(audit::Event::HistoryRead { what }) => Some(what.clone()),
-        Fact::User(_) | Fact::Site(_) | Fact::Vault(_) => None,
+        _ => None,
     }
 }
 

@@ -42,6 +42,20 @@ pub(crate) fn age(at: OffsetDateTime) -> Markup {
     html! { time datetime=(machine) title=(exact) { (ago(seconds)) } }
 }
 
+/// A moment that may lie ahead, given in seconds since 1970.
+pub(crate) fn instant(at: i64) -> Markup {
+    let at = OffsetDateTime::from_unix_timestamp(at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let shown = at
+        .format(format_description!(
+            "[year]-[month]-[day] [hour]:[minute] UTC"
+        ))
+        .unwrap_or_default();
+    let machine = at
+        .format(&time::format_description::well_known::Rfc3339)
+        .unwrap_or_default();
+    html! { time datetime=(machine) { (shown) } }
+}
+
 fn ago(seconds: i64) -> String {
     match seconds {
         0..60 => "just now".to_owned(),

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use domain::user::Role;
+use domain::Permission;
 use maud::{DOCTYPE, Markup, html};
 use projections::swarm::Count;
 use projections::traffic::Totals;
@@ -96,7 +96,7 @@ pub(crate) fn document(page: &Page<'_>, body: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="dark light";
                 meta name="robots" content="noindex";
-                title { (page.title) " · " (page.site.name) }
+                title { (page.title) " · " (page.site.name()) }
                 link rel="stylesheet" href=(asset::url("site.css"));
                 link rel="icon" type="image/svg+xml" href=(asset::url("mark.svg"));
                 @if page.viewer.is_some() {
@@ -121,13 +121,13 @@ fn masthead(page: &Page<'_>) -> Markup {
     html! {
         header {
           div.masthead {
-            a.brand href="/" { (icon("mark")) span { (page.site.name) } }
+            a.brand href="/" { (icon("mark")) span { (page.site.name()) } }
             @if let Some(viewer) = page.viewer {
                 nav aria-label="Sections" {
                     (section(page, "/torrents", "Torrents"))
                     (section(page, "/upload", "Upload"))
-                    @if viewer.profile.role.may_audit() { (section(page, "/audit", "Audit")) }
-                    @if viewer.profile.role == Role::Administrator { (section(page, "/staff", "Staff")) }
+                    @if viewer.profile.permissions().has(Permission::Audit) { (section(page, "/audit", "Audit")) }
+                    @if viewer.profile.permissions().has(Permission::Administer) { (section(page, "/staff", "Staff")) }
                 }
                 form.search role="search" action="/torrents" method="get" {
                     label.visually-hidden for="masthead-search" { "Search torrents" }

@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+use domain::Permission;
 use maud::{Markup, html};
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -53,7 +54,7 @@ async fn panic(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    signed_in.administrator()?;
+    signed_in.require(Permission::Administer)?;
     let saved = asked.saved.is_some();
     page(&app, theme, &signed_in, StatusCode::OK, saved, None).await
 }
@@ -217,10 +218,11 @@ async fn set_password(
     theme: Theme,
     mut form: CheckedForm,
 ) -> Result<Response, Problem> {
-    form.signed_in.administrator()?;
+    form.signed_in.require(Permission::Administer)?;
     let (old, new, again) = (form.secret("old"), form.secret("new"), form.secret("again"));
     let signed_in = &form.signed_in;
-    let known = [app.site.name.as_str(), signed_in.profile.name.as_str()];
+    let name = app.site.name();
+    let known = [name.as_str(), signed_in.profile.name.as_str()];
     let checked = if *new == *again {
         strength::check(&new, &known)
     } else {
@@ -249,7 +251,7 @@ async fn sheet(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Response, Problem> {
-    signed_in.administrator()?;
+    signed_in.require(Permission::Administer)?;
     let Some(sheet) = app.vault.sheet().await.map_err(not_done)? else {
         return Ok(Redirect::to("/staff/panic").into_response());
     };
@@ -271,7 +273,7 @@ pub(super) fn sheet_body(site: &Site, sheet: &Sheet, at: OffsetDateTime) -> Mark
         .unwrap_or_default();
     html! {
         article.sheet {
-            h1 { "Recovery sheet of " (site.name) }
+            h1 { "Recovery sheet of " (site.name()) }
             p.not-printed {
                 "Print this, write the Panic Password on it by hand, and keep it where no one machine and no one person "
                 "can lose it. Print it anew when the Panic Password was changed."
@@ -281,7 +283,7 @@ pub(super) fn sheet_body(site: &Site, sheet: &Sheet, at: OffsetDateTime) -> Mark
                 " " a.button href="/staff/panic" { "Back" }
             }
             dl.facts.even {
-                div { dt { "Site" } dd { (site.name) } }
+                div { dt { "Site" } dd { (site.name()) } }
                 div { dt { "Date" } dd { time datetime=(date) { (date) } } }
                 div.wide { dt { "Address" } dd { (site.origin()) } }
                 div.wide { dt { "Fingerprint of the Panic Password" } dd { code { (sheet.key) } } }

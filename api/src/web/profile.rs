@@ -4,8 +4,8 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use domain::Actor;
 use domain::user::{Name, Role};
+use domain::{Actor, Permission};
 use maud::{Markup, html};
 use projections::page::{Cursor, Page as Rows};
 use projections::swarm::Count;
@@ -74,8 +74,8 @@ async fn profile(
             .await?
             .rows,
         own: profile.id == signed_in.profile.id,
-        staff: signed_in.profile.role.may_audit().then(|| Staff {
-            may_assign: signed_in.administrator().is_ok() && profile.id != signed_in.profile.id,
+        staff: signed_in.may(Permission::Audit).then(|| Staff {
+            may_assign: signed_in.may(Permission::Administer) && profile.id != signed_in.profile.id,
             token: viewer.token.clone(),
         }),
         profile,

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use domain::amount::{Bytes, Seconds};
 use domain::id::{CategoryId, CommandId, MemberId, TorrentId};
-use domain::site::Registration;
+use domain::setting::Key;
+use domain::site::{Freeleech, Registration};
 use domain::torrent::version::Version;
 use domain::torrent::{Edit, File};
 use domain::user::Role;
@@ -46,6 +47,7 @@ fn site() -> Site {
         announce_also: vec![],
         work_bits: 20,
         as_of: None,
+        live: crate::app::Live::default(),
         iterations: 600_000,
     }
 }
@@ -186,6 +188,22 @@ fn versions() -> torrent::version::Shown {
     }
 }
 
+fn site_settings() -> staff::settings::Shown {
+    let change = projections::site::Change {
+        key: Key::LeastRatio,
+        value: Some("0.50".into()),
+        at: AT,
+        member: Some(viewer().profile.id),
+    };
+    staff::settings::Shown {
+        changes: vec![change],
+        names: names(),
+        token: "00".into(),
+        typed: vec![(Key::LeastRatio, "<b>".into(), Some("Not so.".into()))],
+        ..staff::settings::Shown::default()
+    }
+}
+
 fn lines() -> Rows<Line> {
     let line = Line {
         torrent: row().id,
@@ -248,6 +266,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
     let open = Settings {
         registration: Registration::Open,
         announcement: "*hello*".into(),
+        ..Settings::default()
     };
     let own = viewer().profile;
     vec![
@@ -318,6 +337,14 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         ),
         ("passkey", settings::confirmation("00")),
         ("staff", staff::body(&open, &[projected], "00")),
+        (
+            "settings of the site",
+            staff::settings::body(&site_settings()),
+        ),
+        (
+            "freeleech",
+            staff::freeleech::body(Some(Freeleech { until: None }), "00"),
+        ),
         (
             "audit",
             audit::body(&audit::Asked::default(), &history(), &names()),
@@ -432,7 +459,8 @@ fn check(name: &str, html: &str) {
             );
         }
     }
-    for described in values(html, "aria-describedby") {
+    let described = values(html, "aria-describedby");
+    for described in described.iter().flat_map(|ids| ids.split(' ')) {
         assert!(
             ids.contains(&described),
             "{name}: {described} describes nothing"

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Redirect;
 use axum::routing::{get, post};
+use domain::Permission;
 use domain::amount::Seconds;
 use domain::site::{Command, Registration};
 use maud::{Markup, html};
@@ -20,6 +21,9 @@ use crate::csrf::CheckedForm;
 use crate::problem::Problem;
 use crate::session::SignedIn;
 
+pub(super) mod freeleech;
+pub(super) mod settings;
+
 /// Gives the routes.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
@@ -28,6 +32,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/staff/announcement", post(announce))
         .route("/staff/projections/retry", post(retry))
         .route("/staff/projections/rebuild", post(start_rebuild))
+        .merge(freeleech::routes())
+        .merge(settings::routes())
 }
 
 async fn staff(
@@ -35,7 +41,7 @@ async fn staff(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    signed_in.administrator()?;
+    signed_in.require(Permission::Administer)?;
     let viewer = signed_in.viewer(&app).await?;
     let settings = projections::site::settings(&app.reads).await?;
     let standing = standing(&app).await?;
@@ -84,19 +90,15 @@ pub(crate) async fn standing(app: &App) -> Result<Vec<Projected>, Problem> {
 }
 
 pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str) -> Markup {
-    let open = settings.registration == Registration::Open;
     html! {
         h1 { "Staff" }
+        (registration(settings.registration, form_token))
         section.card {
-            h2 { "Registration" }
-            p { "Registration is " strong { @if open { "open" } @else { "closed" } } "." }
-            form action="/staff/registration" method="post" {
-                (token(form_token))
-                @if open {
-                    button type="submit" name="registration" value="closed" { "Close registration" }
-                } @else {
-                    button.primary type="submit" name="registration" value="open" { "Open registration" }
-                }
+            h2 { "Settings" }
+            p { "Ratio, hit-and-run, clients, approval, names and texts." }
+            p.actions {
+                a.button href="/staff/settings" { "Settings" }
+                a.button href="/staff/freeleech" { "Freeleech" }
             }
         }
         section.card {
@@ -120,6 +122,27 @@ pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str
             h2 { "Panic" }
             p { "The Panic Password, its recovery sheet, and the panic itself: everything dark at once." }
             p { a.button href="/staff/panic" { "Panic and restore" } }
+        }
+    }
+}
+
+/// Whether strangers may register, and the ways to change it.
+fn registration(now: Registration, form_token: &str) -> Markup {
+    let said = |one: Registration| match one {
+        Registration::Open => ("open to everybody", "Open it to everybody"),
+        Registration::ByInvite => ("by invite", "Let invited people register"),
+        Registration::Closed => ("closed", "Close it"),
+    };
+    html! {
+        section.card {
+            h2 { "Registration" }
+            p { "Registration is " strong { (said(now).0) } "." }
+            form.actions action="/staff/registration" method="post" {
+                (token(form_token))
+                @for one in Registration::ALL.into_iter().filter(|one| *one != now) {
+                    button type="submit" name="registration" value=(one.name()) { (said(one).1) }
+                }
+            }
         }
     }
 }
@@ -174,7 +197,7 @@ fn rebuild(one: &Projected, form_token: &str) -> Markup {
 }
 
 async fn start_rebuild(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
-    form.signed_in.administrator()?;
+    form.signed_in.require(Permission::Administer)?;
     if app.rebuilds.start(form.field("name")) {
         Ok(Redirect::to("/staff"))
     } else {
@@ -183,17 +206,14 @@ async fn start_rebuild(State(app): State<App>, form: CheckedForm) -> Result<Redi
 }
 
 async fn retry(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
-    form.signed_in.administrator()?;
+    form.signed_in.require(Permission::Administer)?;
     app.reads.retry(form.field("name")).await?;
     Ok(Redirect::to("/staff"))
 }
 
 async fn set_registration(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
-    let wanted = match form.field("registration") {
-        "open" => Registration::Open,
-        "closed" => Registration::Closed,
-        _ => return Err(Problem::invalid("Registration is either open or closed.")),
-    };
+    let wanted = Registration::named(form.field("registration"))
+        .ok_or_else(|| Problem::invalid("Registration is open, by invite, or closed."))?;
     change(&app, &form, Command::SetRegistration(wanted)).await
 }
 

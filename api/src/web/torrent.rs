@@ -6,10 +6,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use domain::Permission;
 use domain::id::TorrentId;
 use domain::metainfo;
 use domain::torrent::File;
-use domain::user::Role;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use projections::swarm::Peer;
@@ -76,7 +76,7 @@ async fn visible(app: &App, signed_in: &SignedIn, id: TorrentId) -> Result<Detai
 }
 
 fn may_change(signed_in: &SignedIn, detail: &Detail) -> bool {
-    detail.uploader == signed_in.profile.id || signed_in.profile.role == Role::Administrator
+    detail.uploader == signed_in.profile.id || signed_in.may(Permission::Torrents)
 }
 
 async fn page(
@@ -113,7 +113,7 @@ async fn page(
             peers,
             may_change,
             token: viewer.token.clone(),
-            may_audit: signed_in.profile.role.may_audit(),
+            may_audit: signed_in.may(Permission::Audit),
         }),
     ))
 }
@@ -235,7 +235,7 @@ async fn download(
     let comment = format!("{}/torrents/{id}", app.site.origin());
     let file = metainfo::personal(&upload.metainfo, &announces, &comment, "OpenTracker")
         .ok_or_else(Problem::not_found)?;
-    let name = disposition(&format!("[{}]{}.torrent", app.site.name, upload.name));
+    let name = disposition(&format!("[{}]{}.torrent", app.site.name(), upload.name));
     let kind = HeaderValue::from_static("application/x-bittorrent");
     Ok((
         [

@@ -1,1 +1,1 @@
-insert into site (one, open, announcement) values (true, false, '[ENCRYPTED]');
+insert into site (one, registration, announcement) values (true, 'closed', '[ENCRYPTED]');

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Redirect;
+use domain::Permission;
 use domain::amount::Seconds;
 use maud::{Markup, html};
 use projections::proof::{Standing, Verdict};
@@ -20,7 +21,7 @@ pub(super) async fn page(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    signed_in.auditor()?;
+    signed_in.require(Permission::Audit)?;
     let viewer = signed_in.viewer(&app).await?;
     let page = Page {
         title: "Proof of the log",
@@ -34,7 +35,7 @@ pub(super) async fn page(
 }
 
 pub(super) async fn start(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
-    form.signed_in.auditor()?;
+    form.signed_in.require(Permission::Audit)?;
     note(&app, &form.signed_in, "proof").await?;
     app.proofs.start();
     Ok(Redirect::to("/audit/proof"))

@@ -2,9 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::response::Redirect;
-use domain::Position;
 use domain::id::{CategoryId, TorrentId};
 use domain::torrent::version::{Version, versions};
+use domain::{Permission, Position};
 use maud::{Markup, html};
 use projections::category::{self, Category};
 use projections::torrent::{self, Detail};
@@ -100,7 +100,7 @@ async fn read(app: &App, signed_in: &SignedIn, id: &str) -> Result<Shown, Proble
 async fn reachable(app: &App, signed_in: &SignedIn, id: TorrentId) -> Result<Detail, Problem> {
     let found = torrent::detail(&app.reads, id).await?;
     let detail = found.ok_or_else(Problem::not_found)?;
-    if may_change(signed_in, &detail) || signed_in.profile.role.may_audit() {
+    if may_change(signed_in, &detail) || signed_in.may(Permission::Audit) {
         Ok(detail)
     } else if detail.withdrawn {
         Err(Problem::not_found())
