@@ -34,6 +34,7 @@ mod checkpoint;
 mod desk;
 mod health;
 mod living;
+mod obligation;
 pub(crate) mod past;
 pub(crate) mod reserve;
 mod sealed;
@@ -197,12 +198,17 @@ impl Running {
         let handover = tokio::spawn(async move { crediting.hand_over(&ledger, ledger_stop).await });
         let vault = Arc::<Desk>::clone(&program.desk);
         let mut app = app(config, store, program.listening, reads, tracker, all, vault);
-        let (live, reads, settings_stop) =
-            (app.site.live.clone(), app.reads.clone(), stopped.clone());
-        live.set(projections::site::settings(&reads).await?);
-        tasks.spawn(async move {
-            projections::site::follow(&reads, settings_stop, |settings| live.set(settings)).await;
-        });
+        let (live, ruled) = (app.site.live.clone(), tracker.clone());
+        let told = move |settings| {
+            ruled.rule(&settings);
+            live.set(settings);
+        };
+        let (reads, settings_stop) = (app.reads.clone(), stopped.clone());
+        told(projections::site::settings(&reads).await?);
+        tasks.spawn(async move { projections::site::follow(&reads, settings_stop, told).await });
+        let (commands, reads, owed_stop) =
+            (store.commands.clone(), app.reads.clone(), stopped.clone());
+        tasks.spawn(obligation::follow(commands, reads, owed_stop));
         if let Some(redis) = &redis {
             app.ephemera = Arc::new(redis.clone());
             app.health = Arc::new(health::Parts {

@@ -22,6 +22,7 @@ pub(crate) mod sign_in;
 pub(crate) mod staff;
 pub(crate) mod torrent;
 pub(crate) mod torrents;
+pub(crate) mod transfer;
 pub(crate) mod upload;
 
 #[cfg(test)]
@@ -42,5 +43,6 @@ pub(crate) fn routes() -> Router<App> {
         .merge(staff::routes())
         .merge(torrent::routes())
         .merge(torrents::routes())
+        .merge(transfer::routes())
         .merge(upload::routes())
 }

@@ -1,7 +1,7 @@
 //! What a person or a client may ask for: who asks, what is reserved, load, decide, append.
 //!
 //! [`Commands`] is the one handle that the edges hold. Each feature adds its methods in the file of
-//! its name: [`user`], [`torrent`], [`site`], [`traffic`], [`audit`]. Nothing here knows a database: what
+//! its name: [`user`], [`torrent`], [`site`], [`traffic`], [`transfer`], [`audit`]. Nothing here knows a database: what
 //! deciding needs from outside comes through [`ports`].
 
 pub mod ports;
@@ -13,6 +13,7 @@ pub mod audit;
 pub mod site;
 pub mod torrent;
 pub mod traffic;
+pub mod transfer;
 pub mod user;
 pub mod vault;
 

@@ -6,7 +6,7 @@ use domain::category::Category;
 use domain::id::{CategoryId, MemberId, TorrentId};
 use domain::info_hash::{InfoHash, InfoHashV2};
 use domain::torrent::version::versions;
-use domain::torrent::{Command, Edit, Event, Rejection, Torrent, Upload};
+use domain::torrent::{Command, Edit, Event, Free, Rejection, Torrent, Upload};
 use domain::{Actor, Decider as _, Fact, Permission, Position, Recorded};
 
 use crate::ports::{Claim, Reach, Unavailable};
@@ -118,6 +118,22 @@ impl Commands {
         frame.meta.causation = last_withdrawal(&self.stream(torrent).await?);
         frame.claims = self.hash_claims(upload.info_hash, upload.info_hash_v2);
         let command = Command::Restore { by_staff };
+        let position = self.execute::<Torrent>(torrent.0, command, frame).await?;
+        Ok(Done {
+            of: torrent,
+            position,
+        })
+    }
+
+    /// Charges downloads of a torrent, or doesn't; administrators may say so.
+    pub async fn set_freeleech(
+        &self,
+        by: MemberId,
+        torrent: TorrentId,
+        free: Free,
+    ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        self.require(by, Permission::Administer).await?;
+        let (command, frame) = (Command::SetFreeleech(free), self.frame(Actor::Member(by)));
         let position = self.execute::<Torrent>(torrent.0, command, frame).await?;
         Ok(Done {
             of: torrent,

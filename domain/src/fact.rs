@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::decider::{Decider, Event};
-use crate::{audit, category, site, torrent, traffic, user, vault};
+use crate::{audit, category, site, torrent, traffic, transfer, user, vault};
 
 /// Makes the sum of all events of one line for each stream: its variant, what that holds, its decider.
 macro_rules! facts {
@@ -82,6 +82,8 @@ facts! {
     Site(site::Event) of site::Site;
     /// In a tracker node's stream of a day.
     Traffic(traffic::Event) of traffic::Traffic;
+    /// Between a member and a torrent.
+    Transfer(transfer::Event) of transfer::Transfer;
     /// In a stream of the audit.
     Audit(audit::Event) of audit::Audit;
     /// In the vault's stream.

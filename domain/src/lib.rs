@@ -18,6 +18,7 @@ pub mod category;
 pub mod site;
 pub mod torrent;
 pub mod traffic;
+pub mod transfer;
 pub mod user;
 pub mod vault;
 

@@ -227,7 +227,7 @@ keys! {
     SeedTime "seed_time" in HitAndRun, "Seed time owed", "": span(0, 90 * DAY, DAY);
     /// How long a member has for it.
     GracePeriod "grace_period" in HitAndRun, "Within", "Afterwards it is marked as a hit-and-run.":
-        span(3_600, 365 * DAY, 3 * DAY);
+        span(1, 365 * DAY, 3 * DAY);
     /// With how many marks a member may not download.
     MostHitAndRuns "most_hit_and_runs" in HitAndRun, "Marks that stop new downloads", "0 for never.": count(0, 1_000, 3);
     /// Whether uploads wait for the staff.

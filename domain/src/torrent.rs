@@ -30,6 +30,13 @@ pub enum Event {
     },
     /// It is offered again.
     TorrentRestored {},
+    /// Downloads of it aren't charged.
+    FreeleechSet {
+        /// The end, in seconds since 1970, where one is set.
+        until: Option<i64>,
+    },
+    /// Downloads of it are charged again.
+    FreeleechLifted {},
 }
 
 impl crate::Event for Event {
@@ -39,13 +46,19 @@ impl crate::Event for Event {
             Self::TorrentEdited(_) => "TorrentEdited",
             Self::TorrentWithdrawn { .. } => "TorrentWithdrawn",
             Self::TorrentRestored {} => "TorrentRestored",
+            Self::FreeleechSet { .. } => "FreeleechSet",
+            Self::FreeleechLifted {} => "FreeleechLifted",
         }
     }
 
     fn version(&self) -> i32 {
         match self {
             Self::TorrentWithdrawn { .. } => 2,
-            Self::TorrentUploaded(_) | Self::TorrentEdited(_) | Self::TorrentRestored {} => 1,
+            Self::TorrentUploaded(_)
+            | Self::TorrentEdited(_)
+            | Self::TorrentRestored {}
+            | Self::FreeleechSet { .. }
+            | Self::FreeleechLifted {} => 1,
         }
     }
 
@@ -179,6 +192,22 @@ pub enum Command {
         /// Whether an administrator asks, and not the uploader.
         by_staff: bool,
     },
+    /// Charge downloads of it, or don't.
+    SetFreeleech(Free),
+}
+
+/// Whether downloads of a torrent are charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Free {
+    /// They aren't, till an end that lies ahead of now; both in seconds since 1970.
+    Until {
+        /// The end, where one is set.
+        end: Option<i64>,
+        /// When it is asked.
+        now: i64,
+    },
+    /// They are.
+    Charged,
 }
 
 /// Why a torrent's command is refused.
@@ -199,6 +228,9 @@ pub enum Rejection {
     /// Its uploader wants back what an administrator withdrew.
     #[error("an administrator withdrew this torrent, so only administrators restore it")]
     WithdrawnByStaff,
+    /// The end of a freeleech lies behind.
+    #[error("freeleech ends at a moment that lies ahead")]
+    EndsBehind,
     /// The description is too long.
     #[error("a description has at most 50,000 characters")]
     DescriptionTooLong,
@@ -221,8 +253,18 @@ impl Decider for Torrent {
             }
             (
                 Self::Unknown,
-                Command::Edit(_) | Command::Withdraw { .. } | Command::Restore { .. },
+                Command::Edit(_)
+                | Command::Withdraw { .. }
+                | Command::Restore { .. }
+                | Command::SetFreeleech(_),
             ) => Err(Rejection::Unknown),
+            (_, Command::SetFreeleech(Free::Charged)) => Ok(vec![Event::FreeleechLifted {}]),
+            (_, Command::SetFreeleech(Free::Until { end, now })) => {
+                if end.is_some_and(|end| end <= now) {
+                    return Err(Rejection::EndsBehind);
+                }
+                Ok(vec![Event::FreeleechSet { until: end }])
+            }
             (Self::Offered(upload) | Self::Withdrawn { upload, .. }, Command::Edit(edit)) => {
                 short_enough(&edit.description)?;
                 let is_new = edit != upload.editable();
@@ -263,6 +305,8 @@ impl Decider for Torrent {
                     *self = Self::Withdrawn { upload, by_staff };
                 }
             }
+            // Nothing is decided on it.
+            Event::FreeleechSet { .. } | Event::FreeleechLifted {} => {}
             Event::TorrentRestored {} => {
                 if let Self::Withdrawn { upload, .. } = std::mem::take(self) {
                     *self = Self::Offered(upload);
@@ -312,6 +356,24 @@ mod tests {
         given::<Torrent>(&[Event::TorrentUploaded(upload())])
             .when(again)
             .rejected(&Rejection::AlreadyUploaded);
+    }
+
+    #[test]
+    fn freeleech_ends_ahead_or_never() {
+        let set = |end| Command::SetFreeleech(Free::Until { end, now: 9 });
+        let uploaded = [Event::TorrentUploaded(upload())];
+        given::<Torrent>(&[])
+            .when(set(None))
+            .rejected(&Rejection::Unknown);
+        given::<Torrent>(&uploaded)
+            .when(set(Some(9)))
+            .rejected(&Rejection::EndsBehind);
+        given::<Torrent>(&uploaded)
+            .when(set(Some(10)))
+            .then(&[Event::FreeleechSet { until: Some(10) }]);
+        given::<Torrent>(&uploaded)
+            .when(Command::SetFreeleech(Free::Charged))
+            .then(&[Event::FreeleechLifted {}]);
     }
 
     #[test]

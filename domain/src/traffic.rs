@@ -7,6 +7,7 @@
 //! [`projections::traffic`]: ../../projections/traffic/index.html
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::amount::{Bytes, Seconds};
@@ -24,6 +25,27 @@ impl crate::Event for Event {
     fn name(&self) -> &'static str {
         match self {
             Self::TrafficRecorded(_) => "TrafficRecorded",
+        }
+    }
+
+    fn version(&self) -> i32 {
+        2
+    }
+
+    fn upcast(name: &str, version: i32, mut payload: Value) -> Option<Value> {
+        match version {
+            // Version 1 knew no freeleech: everything was charged.
+            1 => {
+                let entries = payload.get_mut(name)?.get_mut("entries")?.as_array_mut()?;
+                for entry in entries {
+                    let entry = entry.as_object_mut()?;
+                    let downloaded = entry.get("downloaded")?.clone();
+                    entry.insert("charged".to_owned(), downloaded);
+                }
+                Some(payload)
+            }
+            2 => Some(payload),
+            _ => None,
         }
     }
 }
@@ -59,6 +81,8 @@ pub struct Entry {
     pub uploaded: Bytes,
     /// Bytes received from peers.
     pub downloaded: Bytes,
+    /// What of them counts against the member's ratio: all but what came while it was freeleech.
+    pub charged: Bytes,
     /// Bytes that the client still wants.
     pub left: Bytes,
     /// Time as a seeder.
@@ -128,6 +152,7 @@ mod tests {
             run: 0,
             uploaded: Bytes(1),
             downloaded: Bytes(2),
+            charged: Bytes(2),
             left: Bytes(0),
             seeded: Seconds(3),
             leeched: Seconds(4),

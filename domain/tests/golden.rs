@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use domain::{Fact, audit, category, site, torrent, traffic, user, vault};
+use domain::{Fact, audit, category, site, torrent, traffic, transfer, user, vault};
 use serde_json::Value;
 
 /// Every name that is written today, with its version, from a match that misses none.
@@ -25,7 +25,9 @@ fn written() -> BTreeSet<String> {
                 torrent::Event::TorrentUploaded(_)
                 | torrent::Event::TorrentEdited(_)
                 | torrent::Event::TorrentWithdrawn { .. }
-                | torrent::Event::TorrentRestored {} => (event.name(), event.version()),
+                | torrent::Event::TorrentRestored {}
+                | torrent::Event::FreeleechSet { .. }
+                | torrent::Event::FreeleechLifted {} => (event.name(), event.version()),
             },
             Fact::Category(event) => match &event {
                 category::Event::CategoryCreated(_) => (event.name(), event.version()),
@@ -41,6 +43,15 @@ fn written() -> BTreeSet<String> {
             },
             Fact::Traffic(event) => match &event {
                 traffic::Event::TrafficRecorded(_) => (event.name(), event.version()),
+            },
+            Fact::Transfer(event) => match &event {
+                transfer::Event::SnatchCompleted { .. }
+                | transfer::Event::HitAndRunMarked { .. }
+                | transfer::Event::SeedTimeMet { .. }
+                | transfer::Event::HitAndRunCleared { .. }
+                | transfer::Event::HitAndRunExempted { .. }
+                | transfer::Event::TrafficFlagged { .. }
+                | transfer::Event::FlagDismissed { .. } => (event.name(), event.version()),
             },
             Fact::Audit(event) => match &event {
                 audit::Event::CheckpointSet(_) | audit::Event::HistoryRead { .. } => {
@@ -115,6 +126,12 @@ fn every_event_has_a_golden_file_of_its_own_name() {
         .filter(|(name, file)| is_old(name, &read(name, file)))
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(old, BTreeSet::from(["TorrentWithdrawn.1".to_owned()]));
+    assert_eq!(
+        old,
+        BTreeSet::from([
+            "TorrentWithdrawn.1".to_owned(),
+            "TrafficRecorded.1".to_owned()
+        ])
+    );
     assert_eq!(written(), &files - &old);
 }

@@ -6,6 +6,7 @@ create unlogged table ledger (
     run        integer not null,
     uploaded   bigint not null,
     downloaded bigint not null,
+    charged    bigint not null,
     remaining  bigint not null,
     seeded     bigint not null,
     leeched    bigint not null,
@@ -17,19 +18,27 @@ create unlogged table ledger (
 create index ledger_of_member on ledger (member, last_at desc);
 create index ledger_recent on ledger (last_at);
 
+-- Sums of the ledger, what a member was given besides, and how many hit-and-runs are open.
 create unlogged table member_total (
     member     uuid primary key,
-    uploaded   bigint not null,
-    downloaded bigint not null,
-    seeded     bigint not null,
-    leeched    bigint not null
+    uploaded   bigint not null default 0,
+    downloaded bigint not null default 0,
+    charged    bigint not null default 0,
+    seeded     bigint not null default 0,
+    leeched    bigint not null default 0,
+    credit     bigint not null default 0,
+    marks      integer not null default 0,
+    position   bigint not null
 );
+create index member_total_position on member_total (position);
 
 -- Who completed which torrent, once each.
 create unlogged table snatch (
-    torrent uuid not null,
-    member  uuid not null,
-    at      timestamptz not null,
+    torrent  uuid not null,
+    member   uuid not null,
+    at       timestamptz not null,
+    position bigint not null,
     primary key (torrent, member)
 );
+create index snatch_position on snatch (position);
 create index snatch_of_member on snatch (member);

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::amount::{Bytes, Ratio};
 use domain::id::{MemberId, TorrentId};
 use domain::info_hash::InfoHash;
 use domain::passkey::Passkey;
-use domain::{Fact, Keyed, Position, Purpose, Recorded, torrent, user};
+use domain::user::Role;
+use domain::{Fact, Keyed, Permission, Position, Purpose, Recorded, torrent, user};
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
@@ -24,6 +26,10 @@ pub struct MemberAccess {
     pub member: MemberId,
     /// The keyed hash of the passkey that holds.
     pub passkey: [u8; 32],
+    /// Whether the member keeps order among torrents.
+    pub staff: bool,
+    /// When a ban ends, in seconds since 1970.
+    pub banned_until: Option<i64>,
     /// Where the member last changed.
     pub position: Position,
 }
@@ -35,10 +41,56 @@ pub struct TorrentAccess {
     pub torrent: TorrentId,
     /// The hashes under which clients announce it: one, or two for a hybrid.
     pub hashes: Vec<InfoHash>,
+    /// Who uploaded it.
+    pub uploader: MemberId,
     /// Whether it is offered; a withdrawn one is refused.
     pub offered: bool,
+    /// Whether it waits for approval; its uploader and the staff alone may announce it.
+    pub pending: bool,
+    /// When its freeleech ends, in seconds since 1970.
+    pub free_until: Option<i64>,
     /// Where the torrent last changed.
     pub position: Position,
+}
+
+/// What a member moved and owes, as the tracker's rules ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Who it is.
+    pub member: MemberId,
+    /// What counts against what, as bytes uploaded and downloaded.
+    pub ratio: Ratio,
+    /// Hit-and-runs that are open.
+    pub marks: u32,
+    /// Where that last changed.
+    pub position: Position,
+}
+
+/// Gives how members stand who moved or owe something since a position.
+pub async fn standings(reads: &Reads, after: Position) -> Result<Vec<Standing>, Unavailable> {
+    let rows: Vec<(Uuid, i64, i64, i32, i64)> = sqlx::query_as(
+        "select member, uploaded + credit, charged, marks, position from member_total where position > $1",
+    )
+    .bind(after.0)
+    .fetch_all(&reads.pool)
+    .await?;
+    let standing = |(member, up, down, marks, position): (Uuid, i64, i64, i32, i64)| Standing {
+        member: MemberId(member),
+        ratio: Ratio {
+            uploaded: Bytes(up.unsigned_abs()),
+            downloaded: Bytes(down.unsigned_abs()),
+        },
+        marks: marks.unsigned_abs(),
+        position: Position(position),
+    };
+    Ok(rows.into_iter().map(standing).collect())
+}
+
+/// Tells until when a torrent is freeleech, in seconds since 1970, where it is.
+pub async fn free_until(reads: &Reads, torrent: TorrentId) -> Result<Option<i64>, Unavailable> {
+    let query = sqlx::query_scalar("select free_until from access_torrent where torrent = $1");
+    let row: Option<Option<i64>> = query.bind(torrent.0).fetch_optional(&reads.pool).await?;
+    Ok(row.flatten())
 }
 
 /// What changed for the tracker after a position.
@@ -53,12 +105,13 @@ pub struct Changes {
 /// Gives what changed after a position; everything, after position 0.
 pub async fn changes(reads: &Reads, after: Position) -> Result<Changes, Unavailable> {
     let members =
-        sqlx::query("select member, passkey, position from access_member where position > $1")
+        sqlx::query("select member, passkey, staff, banned_until, position from access_member where position > $1")
             .bind(after.0)
             .fetch_all(&reads.pool)
             .await?;
     let torrents = sqlx::query(
-        "select torrent, hashes, offered, position from access_torrent where position > $1",
+        "select torrent, hashes, uploader, offered, pending, free_until, position
+         from access_torrent where position > $1",
     )
     .bind(after.0)
     .fetch_all(&reads.pool)
@@ -76,6 +129,8 @@ fn member_row(row: &sqlx::postgres::PgRow) -> Result<MemberAccess, sqlx::Error> 
         passkey: passkey
             .try_into()
             .map_err(|_| sqlx::Error::Decode("a passkey hash has 32 bytes".into()))?,
+        staff: row.try_get("staff")?,
+        banned_until: row.try_get("banned_until")?,
         position: Position(row.try_get("position")?),
     })
 }
@@ -89,7 +144,13 @@ fn torrent_row(row: &sqlx::postgres::PgRow) -> Result<TorrentAccess, sqlx::Error
     Ok(TorrentAccess {
         torrent: TorrentId(row.try_get("torrent")?),
         hashes: hashes.map_err(|_| sqlx::Error::Decode("an info_hash has 20 bytes".into()))?,
+        uploader: MemberId(
+            row.try_get::<Option<Uuid>, _>("uploader")?
+                .unwrap_or_default(),
+        ),
         offered: row.try_get("offered")?,
+        pending: row.try_get("pending")?,
+        free_until: row.try_get("free_until")?,
         position: Position(row.try_get("position")?),
     })
 }
@@ -113,7 +174,7 @@ impl Projection for Access {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -135,10 +196,13 @@ impl Projection for Access {
     fn fold(&self) -> Box<dyn Fold> {
         Box::new(Said {
             keys: Arc::clone(&self.keys),
-            members: Copy::into("access_member (member, passkey, position)", 3),
-            passkeys: BTreeMap::new(),
-            torrents: Copy::into("access_torrent (torrent, hashes, offered, position)", 4),
-            offered: BTreeMap::new(),
+            members: Copy::into("access_member (member, passkey, staff, position)", 4),
+            changed_members: BTreeMap::new(),
+            torrents: Copy::into(
+                "access_torrent (torrent, hashes, uploader, offered, position)",
+                5,
+            ),
+            changed_torrents: BTreeMap::new(),
         })
     }
 }
@@ -147,9 +211,29 @@ impl Projection for Access {
 struct Said {
     keys: Arc<dyn Keyed>,
     members: Copy,
-    passkeys: BTreeMap<Uuid, ([u8; 32], i64)>,
+    changed_members: BTreeMap<Uuid, MemberSaid>,
     torrents: Copy,
-    offered: BTreeMap<Uuid, (bool, i64)>,
+    changed_torrents: BTreeMap<Uuid, TorrentSaid>,
+}
+
+/// What is new about a member.
+#[derive(Default)]
+struct MemberSaid {
+    passkey: Option<Vec<u8>>,
+    staff: Option<bool>,
+    /// Whether a ban was set or lifted, and its end.
+    ban: (bool, Option<i64>),
+    position: i64,
+}
+
+/// What is new about a torrent.
+#[derive(Default)]
+struct TorrentSaid {
+    offered: Option<bool>,
+    pending: Option<bool>,
+    /// Whether freeleech was set or lifted, and its end.
+    free: (bool, Option<i64>),
+    position: i64,
 }
 
 impl Said {
@@ -159,22 +243,31 @@ impl Said {
 
     fn user(&mut self, at: &Recorded, event: &user::Event) -> Result<(), NotApplied> {
         match event {
-            user::Event::MemberRegistered { passkey, .. } => {
+            user::Event::MemberRegistered { passkey, role, .. } => {
                 let hash = self.hide(passkey);
                 let row = self.members.row().put(at.stream_id)?;
-                row.put(hash.as_slice())?.put(at.position.0)?;
+                row.put(hash.as_slice())?
+                    .put(is_staff(*role))?
+                    .put(at.position.0)?;
             }
             user::Event::PasskeyReset { passkey } => {
-                let hash = self.hide(passkey);
-                self.passkeys.insert(at.stream_id, (hash, at.position.0));
+                let hash = self.hide(passkey).to_vec();
+                self.member(at).passkey = Some(hash);
             }
-            user::Event::CredentialsChanged { .. } | user::Event::RoleAssigned { .. } => {}
+            user::Event::RoleAssigned { role } => self.member(at).staff = Some(is_staff(*role)),
+            user::Event::CredentialsChanged { .. } => {}
         }
         Ok(())
     }
 
+    fn member(&mut self, at: &Recorded) -> &mut MemberSaid {
+        let said = self.changed_members.entry(at.stream_id).or_default();
+        said.position = at.position.0;
+        said
+    }
+
     fn torrent(&mut self, at: &Recorded, event: &torrent::Event) -> Result<(), NotApplied> {
-        let is_offered = match event {
+        match event {
             torrent::Event::TorrentUploaded(upload) => {
                 let v2 = upload.info_hash_v2.map(|hash| hash.truncated());
                 let hashes = [Some(upload.info_hash), v2];
@@ -183,18 +276,81 @@ impl Said {
                     .flatten()
                     .map(|hash| hash.0.to_vec())
                     .collect();
-                let row = self.torrents.row().put(at.stream_id)?;
-                row.put(hashes)?.put(true)?.put(at.position.0)?;
-                return Ok(());
+                let row = self.torrents.row().put(at.stream_id)?.put(hashes)?;
+                row.put(upload.uploader.0)?.put(true)?.put(at.position.0)?;
             }
-            torrent::Event::TorrentEdited(_) => return Ok(()),
-            torrent::Event::TorrentWithdrawn { .. } => false,
-            torrent::Event::TorrentRestored {} => true,
-        };
-        self.offered
-            .insert(at.stream_id, (is_offered, at.position.0));
+            torrent::Event::TorrentEdited(_) => {}
+            torrent::Event::TorrentWithdrawn { .. } => self.changed(at).offered = Some(false),
+            torrent::Event::TorrentRestored {} => self.changed(at).offered = Some(true),
+            torrent::Event::FreeleechSet { until } => {
+                self.changed(at).free = (true, Some(until.unwrap_or(i64::MAX)));
+            }
+            torrent::Event::FreeleechLifted {} => self.changed(at).free = (true, None),
+        }
         Ok(())
     }
+
+    fn changed(&mut self, at: &Recorded) -> &mut TorrentSaid {
+        let said = self.changed_torrents.entry(at.stream_id).or_default();
+        said.position = at.position.0;
+        said
+    }
+
+    async fn write_members(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let (ids, said): (Vec<Uuid>, Vec<MemberSaid>) = std::mem::take(&mut self.changed_members)
+            .into_iter()
+            .unzip();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "update access_member m set passkey = coalesce(s.passkey, m.passkey), staff = coalesce(s.staff, m.staff),
+                 banned_until = case when s.ban then s.banned_until else m.banned_until end, position = s.position
+             from unnest($1::uuid[], $2::bytea[], $3::bool[], $4::bool[], $5::bigint[], $6::bigint[])
+                 as s(member, passkey, staff, ban, banned_until, position)
+             where m.member = s.member",
+        )
+        .bind(ids)
+        .bind(said.iter().map(|one| one.passkey.clone()).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.staff).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.ban.0).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.ban.1).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.position).collect::<Vec<_>>())
+        .execute(to)
+        .await
+        .map(|_| ())
+    }
+
+    async fn write_torrents(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let (ids, said): (Vec<Uuid>, Vec<TorrentSaid>) = std::mem::take(&mut self.changed_torrents)
+            .into_iter()
+            .unzip();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "update access_torrent t set offered = coalesce(s.offered, t.offered),
+                 pending = coalesce(s.pending, t.pending),
+                 free_until = case when s.free then s.free_until else t.free_until end, position = s.position
+             from unnest($1::uuid[], $2::bool[], $3::bool[], $4::bool[], $5::bigint[], $6::bigint[])
+                 as s(torrent, offered, pending, free, free_until, position)
+             where t.torrent = s.torrent",
+        )
+        .bind(ids)
+        .bind(said.iter().map(|one| one.offered).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.pending).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.free.0).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.free.1).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.position).collect::<Vec<_>>())
+        .execute(to)
+        .await
+        .map(|_| ())
+    }
+}
+
+/// Tells whether a role keeps order among torrents.
+fn is_staff(role: Role) -> bool {
+    role.permissions().has(Permission::Torrents)
 }
 
 #[async_trait]
@@ -212,7 +368,7 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: self.members.bytes() + self.torrents.bytes(),
-            changes: self.passkeys.len() + self.offered.len(),
+            changes: self.changed_members.len() + self.changed_torrents.len(),
         }
     }
 
@@ -222,34 +378,7 @@ impl Fold for Said {
     }
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if !self.passkeys.is_empty() {
-            let (ids, said): (Vec<Uuid>, Vec<_>) =
-                std::mem::take(&mut self.passkeys).into_iter().unzip();
-            sqlx::query(
-                "update access_member m set passkey = s.passkey, position = s.position
-                 from unnest($1::uuid[], $2::bytea[], $3::bigint[]) as s(member, passkey, position)
-                 where m.member = s.member",
-            )
-            .bind(ids)
-            .bind(said.iter().map(|one| one.0.to_vec()).collect::<Vec<_>>())
-            .bind(said.iter().map(|one| one.1).collect::<Vec<_>>())
-            .execute(&mut *to)
-            .await?;
-        }
-        if !self.offered.is_empty() {
-            let (ids, said): (Vec<Uuid>, Vec<_>) =
-                std::mem::take(&mut self.offered).into_iter().unzip();
-            sqlx::query(
-                "update access_torrent t set offered = s.offered, position = s.position
-                 from unnest($1::uuid[], $2::bool[], $3::bigint[]) as s(torrent, offered, position)
-                 where t.torrent = s.torrent",
-            )
-            .bind(ids)
-            .bind(said.iter().map(|one| one.0).collect::<Vec<_>>())
-            .bind(said.iter().map(|one| one.1).collect::<Vec<_>>())
-            .execute(to)
-            .await?;
-        }
-        Ok(())
+        self.write_members(to).await?;
+        self.write_torrents(to).await
     }
 }

@@ -30,6 +30,7 @@ pub mod category;
 pub mod site;
 pub mod torrent;
 pub mod traffic;
+pub mod transfer;
 pub mod user;
 
 pub use fold::Fold;
@@ -104,6 +105,7 @@ pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
         Arc::new(site::Sites),
         Arc::new(torrent::Torrents),
         Arc::new(traffic::Ledger),
+        Arc::new(transfer::Transfers),
         Arc::new(access::Access::new(Arc::clone(keys))),
     ]
 }

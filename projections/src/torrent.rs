@@ -215,6 +215,10 @@ impl Fold for Said {
             }
             torrent::Event::TorrentWithdrawn { .. } => false,
             torrent::Event::TorrentRestored {} => true,
+            // `access` keeps it.
+            torrent::Event::FreeleechSet { .. } | torrent::Event::FreeleechLifted {} => {
+                return Ok(());
+            }
         };
         self.offered.insert(event.stream_id, is_offered);
         Ok(())

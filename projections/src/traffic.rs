@@ -26,20 +26,26 @@ pub struct Totals {
     pub uploaded: Bytes,
     /// Bytes credited as downloaded.
     pub downloaded: Bytes,
+    /// What of them counts against the ratio: all but what was freeleech.
+    pub charged: Bytes,
+    /// What counts as uploaded besides, such as the starter credit.
+    pub credit: Bytes,
     /// Time as a seeder.
     pub seeded: Seconds,
     /// Time as a leecher.
     pub leeched: Seconds,
     /// Torrents completed.
     pub snatches: i64,
+    /// Hit-and-runs that are open.
+    pub marks: u32,
 }
 
 impl Totals {
-    /// Gives uploaded against downloaded.
+    /// Gives what counts as uploaded against what counts as downloaded.
     pub fn ratio(&self) -> Ratio {
         Ratio {
-            uploaded: self.uploaded,
-            downloaded: self.downloaded,
+            uploaded: Bytes(self.uploaded.0.saturating_add(self.credit.0)),
+            downloaded: self.charged,
         }
     }
 }
@@ -59,6 +65,8 @@ pub struct Line {
     pub uploaded: Bytes,
     /// Bytes credited as downloaded.
     pub downloaded: Bytes,
+    /// What of them counts against the ratio.
+    pub charged: Bytes,
     /// Bytes that the client still wanted at last.
     pub left: Bytes,
     /// Time as a seeder.
@@ -76,7 +84,7 @@ pub struct Line {
 /// Gives what a member moved, in all.
 pub async fn totals(reads: &Reads, member: MemberId) -> Result<Totals, Unavailable> {
     let row = sqlx::query(
-        "select uploaded, downloaded, seeded, leeched,
+        "select uploaded, downloaded, charged, credit, marks, seeded, leeched,
                 (select count(*) from snatch where snatch.member = $1) as snatches
          from member_total where member = $1",
     )
@@ -89,26 +97,57 @@ pub async fn totals(reads: &Reads, member: MemberId) -> Result<Totals, Unavailab
     Ok(Totals {
         uploaded: bytes(&row, "uploaded")?,
         downloaded: bytes(&row, "downloaded")?,
+        charged: bytes(&row, "charged")?,
+        credit: bytes(&row, "credit")?,
+        marks: row.try_get::<i32, _>("marks")?.unsigned_abs(),
         seeded: seconds(&row, "seeded")?,
         leeched: seconds(&row, "leeched")?,
         snatches: row.try_get("snatches")?,
     })
 }
 
-/// Gives a page of a member's ledger, the latest run first.
+/// Gives what a member moved of one torrent.
+pub async fn on_torrent(
+    reads: &Reads,
+    member: MemberId,
+    torrent: TorrentId,
+) -> Result<Totals, Unavailable> {
+    let row = sqlx::query(
+        "select coalesce(sum(uploaded), 0)::bigint as uploaded, coalesce(sum(downloaded), 0)::bigint as downloaded,
+                coalesce(sum(charged), 0)::bigint as charged, coalesce(sum(seeded), 0)::bigint as seeded,
+                coalesce(sum(leeched), 0)::bigint as leeched
+         from ledger where member = $1 and torrent = $2",
+    )
+    .bind(member.0)
+    .bind(torrent.0)
+    .fetch_one(&reads.pool)
+    .await?;
+    Ok(Totals {
+        uploaded: bytes(&row, "uploaded")?,
+        downloaded: bytes(&row, "downloaded")?,
+        charged: bytes(&row, "charged")?,
+        seeded: seconds(&row, "seeded")?,
+        leeched: seconds(&row, "leeched")?,
+        ..Totals::default()
+    })
+}
+
+/// Gives a page of a member's ledger, of one torrent or of all, the latest run first.
 pub async fn ledger(
     reads: &Reads,
     member: MemberId,
+    torrent: Option<TorrentId>,
     from: Option<&Cursor>,
     limit: i64,
 ) -> Result<Page<Line>, Unavailable> {
     let key: Option<(i64, uuid::Uuid, String, i32)> = from.and_then(Cursor::key);
     let rows = sqlx::query(
-        "select l.torrent, l.client, l.run, l.uploaded, l.downloaded, l.remaining, l.seeded, l.leeched,
+        "select l.torrent, l.client, l.run, l.uploaded, l.downloaded, l.charged, l.remaining, l.seeded, l.leeched,
                 l.completed, l.first_at, l.last_at, coalesce(t.name, '(unknown)') as name
          from ledger l left join torrent t on t.id = l.torrent
          where l.member = $1 and ($2::bigint is null or (l.last_at, l.torrent, l.client, l.run)
             < (timestamptz 'epoch' + $2 * interval '1 microsecond', $3, $4, $5))
+            and ($7::uuid is null or l.torrent = $7)
          order by l.last_at desc, l.torrent desc, l.client desc, l.run desc limit $6",
     )
     .bind(member.0)
@@ -117,6 +156,7 @@ pub async fn ledger(
     .bind(key.as_ref().map(|key| key.2.clone()))
     .bind(key.as_ref().map(|key| key.3))
     .bind(limit + 1)
+    .bind(torrent.map(|torrent| torrent.0))
     .fetch_all(&reads.pool)
     .await?;
     let lines = rows.iter().map(line_row).collect::<Result<_, _>>()?;
@@ -134,7 +174,7 @@ pub async fn ledger(
 /// tracker to measure the next reports against.
 pub async fn last_runs(reads: &Reads) -> Result<Vec<Entry>, Unavailable> {
     let rows = sqlx::query(
-        "select distinct on (member, torrent, client) member, torrent, client, run, uploaded, downloaded,
+        "select distinct on (member, torrent, client) member, torrent, client, run, uploaded, downloaded, charged,
                 remaining, seeded, leeched, completed
          from ledger
          where last_at > now() - interval '14 days'
@@ -179,6 +219,7 @@ fn line_row(row: &PgRow) -> Result<Line, sqlx::Error> {
         run: row.try_get("run")?,
         uploaded: bytes(row, "uploaded")?,
         downloaded: bytes(row, "downloaded")?,
+        charged: bytes(row, "charged")?,
         left: bytes(row, "remaining")?,
         seeded: seconds(row, "seeded")?,
         leeched: seconds(row, "leeched")?,
@@ -196,6 +237,7 @@ fn entry_row(row: &PgRow) -> Result<Entry, sqlx::Error> {
         run: row.try_get("run")?,
         uploaded: bytes(row, "uploaded")?,
         downloaded: bytes(row, "downloaded")?,
+        charged: bytes(row, "charged")?,
         left: bytes(row, "remaining")?,
         seeded: seconds(row, "seeded")?,
         leeched: seconds(row, "leeched")?,
@@ -213,7 +255,7 @@ impl Projection for Ledger {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -229,7 +271,7 @@ impl Projection for Ledger {
     }
 
     fn streams(&self) -> &'static [&'static str] {
-        &["traffic"]
+        &["traffic", "user", "transfer"]
     }
 
     fn fold(&self) -> Box<dyn Fold> {

@@ -96,6 +96,7 @@ async fn one(store: &Store, number: usize) -> anyhow::Result<Position> {
         left: Bytes(0),
         seeded: Seconds(60),
         leeched: Seconds(0),
+        charged: Bytes(0),
         completed: of.is_multiple_of(9),
     };
     let batch = Batch {

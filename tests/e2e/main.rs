@@ -19,6 +19,7 @@ mod packets;
 mod panic;
 mod press;
 mod rebuild;
+mod rules;
 mod sign_in;
 mod torrent;
 mod truth;

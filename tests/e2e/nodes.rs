@@ -196,3 +196,24 @@ async fn a_panic_needs_no_redis_and_what_stays_there_is_of_no_use_afterwards() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_the_site_sets_holds_on_every_node_within_a_second() {
+    let pair = Pair::start().await;
+    for node in [&pair.one, &pair.other] {
+        pair.admitted(node, 1, SEEDS).await;
+    }
+    let set = [("clients", "-qB")];
+    let answer = pair.admin.post_form("/staff/settings/tracker", &set).await;
+    assert_eq!(answer.status(), 303);
+    let began = Instant::now();
+    for node in [&pair.one, &pair.other] {
+        until("the rule", Duration::from_secs(5), || async {
+            let told = pair.announce(node, 1, SEEDS).await;
+            told.contains("client not allowed").then_some(())
+        })
+        .await;
+    }
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}

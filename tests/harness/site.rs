@@ -189,6 +189,7 @@ impl Site {
             ("OPENTRACKER_TRACKER__MIN_INTERVAL", &interval),
             ("OPENTRACKER_TRACKER__FLUSH", "1"),
             ("OPENTRACKER_TRACKER__THREADS", "1"),
+            ("OPENTRACKER_TRACKER__ANNOUNCE_RATE", "0"),
             ("OPENTRACKER_METRICS__LISTEN", &self.metrics.to_string()),
         ] {
             command.env(key, value);

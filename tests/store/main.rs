@@ -280,6 +280,7 @@ fn entry(member: u128, uploaded: u64, run: i32) -> Entry {
         left: Bytes(0),
         seeded: Seconds(uploaded),
         leeched: Seconds(0),
+        charged: Bytes(0),
         completed: true,
     }
 }

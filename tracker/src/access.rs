@@ -7,12 +7,13 @@ use ahash::{AHashMap, RandomState};
 use domain::Position;
 use domain::id::{MemberId, TorrentId};
 use domain::info_hash::InfoHash;
-use projections::access::{self, Changes};
+use projections::access::{self, Changes, Standing};
 use projections::{Reads, Unavailable};
 use tokio::sync::watch;
 
 use crate::announce::Failure;
 use crate::member::{Member, Members};
+use crate::rules::Figures;
 
 /// How long the list waits at most before it looks for changes itself.
 const POLL: Duration = Duration::from_millis(500);
@@ -28,8 +29,22 @@ pub struct AccessList {
 struct Tables {
     members: AHashMap<[u8; 32], Member>,
     passkeys: AHashMap<MemberId, [u8; 32]>,
-    torrents: AHashMap<InfoHash, (TorrentId, bool)>,
+    torrents: AHashMap<InfoHash, (Offer, bool)>,
     position: Position,
+    /// Members' figures by their numbers.
+    figures: Vec<Figures>,
+    standing: Position,
+}
+
+/// A torrent that may be announced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer {
+    pub(crate) torrent: TorrentId,
+    pub(crate) uploader: MemberId,
+    /// Whether it waits for approval.
+    pub(crate) pending: bool,
+    /// When its freeleech ends, in seconds since 1970; 0 where it has none.
+    pub(crate) free_until: i64,
 }
 
 /// Passkeys that were seen, by a short hash under a key that nobody else knows: the keyed hash of the
@@ -89,7 +104,7 @@ impl AccessList {
     }
 
     /// Gives the torrent that is offered under a hash.
-    pub(crate) fn torrent(&self, hash: InfoHash) -> Result<TorrentId, Failure> {
+    pub(crate) fn torrent(&self, hash: InfoHash) -> Result<Offer, Failure> {
         match self
             .tables
             .read()
@@ -97,9 +112,32 @@ impl AccessList {
             .torrents
             .get(&hash)
         {
-            Some((torrent, true)) => Ok(*torrent),
+            Some((offer, true)) => Ok(*offer),
             Some((_, false)) => Err(Failure::TorrentWithdrawn),
             None => Err(Failure::TorrentUnknown),
+        }
+    }
+
+    /// Gives a member's figures.
+    pub(crate) fn figures(&self, member: u32) -> Figures {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let at = usize::try_from(member).unwrap_or(usize::MAX);
+        tables.figures.get(at).copied().unwrap_or_default()
+    }
+
+    /// Takes over how members stand.
+    pub fn stand(&self, standings: &[Standing]) {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        for standing in standings {
+            let number = self.members.number(standing.member).number;
+            let at = usize::try_from(number).unwrap_or(usize::MAX);
+            if tables.figures.len() <= at {
+                tables.figures.resize(at + 1, Figures::default());
+            }
+            if let Some(place) = tables.figures.get_mut(at) {
+                *place = standing.into();
+            }
+            tables.standing = tables.standing.max(standing.position);
         }
     }
 
@@ -113,19 +151,32 @@ impl AccessList {
             if let Some(old) = tables.passkeys.insert(changed.member, changed.passkey) {
                 tables.members.remove(&old);
             }
-            let member = self.members.number(changed.member);
+            let until = changed
+                .banned_until
+                .map(|until| until.clamp(0, u32::MAX.into()));
+            let member = Member {
+                staff: changed.staff,
+                banned_until: until.map_or(0, |until| u32::try_from(until).unwrap_or(u32::MAX)),
+                ..self.members.number(changed.member)
+            };
             tables.members.insert(changed.passkey, member);
             tables.position = tables.position.max(changed.position);
         }
         for changed in changes.torrents {
+            let offer = Offer {
+                torrent: changed.torrent,
+                uploader: changed.uploader,
+                pending: changed.pending,
+                free_until: changed.free_until.unwrap_or(0),
+            };
             for hash in changed.hashes {
                 let known = tables
                     .torrents
                     .entry(hash)
-                    .or_insert((changed.torrent, changed.offered));
+                    .or_insert((offer, changed.offered));
                 // A hash that was withdrawn may be offered anew by another torrent.
-                if changed.offered || known.0 == changed.torrent {
-                    *known = (changed.torrent, changed.offered);
+                if changed.offered || known.0.torrent == changed.torrent {
+                    *known = (offer, changed.offered);
                 }
             }
             tables.position = tables.position.max(changed.position);
@@ -146,11 +197,18 @@ impl AccessList {
             .position
     }
 
+    fn standing(&self) -> Position {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.standing
+    }
+
     /// Takes over what has changed since the last time.
     pub async fn catch_up(&self, reads: &Reads) -> Result<(), Unavailable> {
         let mut changes = access::changes(reads, self.position()).await?;
         changes.torrents.sort_by_key(|torrent| torrent.position);
         self.apply(changes);
+        let known = self.standing();
+        self.stand(&access::standings(reads, known).await?);
         Ok(())
     }
 

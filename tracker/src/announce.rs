@@ -80,18 +80,46 @@ pub enum Failure {
     /// Nobody has this passkey.
     #[error("passkey unknown")]
     PasskeyUnknown,
+    /// The member is banned.
+    #[error("you are banned; the site says why")]
+    Banned,
+    /// The client isn't on the list of those that may announce.
+    #[error("client not allowed")]
+    ClientNotAllowed,
     /// The site has no such torrent.
     #[error("torrent unknown")]
     TorrentUnknown,
     /// The torrent is no longer offered.
     #[error("torrent withdrawn")]
     TorrentWithdrawn,
+    /// The torrent waits for the staff.
+    #[error("torrent not approved yet")]
+    TorrentNotApproved,
+    /// The member uploaded too little for what was downloaded; in hundredths.
+    #[error("ratio too low: {}, and {} is the least", decimal(*has), decimal(*least))]
+    RatioTooLow {
+        /// The member's ratio.
+        has: u32,
+        /// The least.
+        least: u32,
+    },
+    /// The member left too many torrents without seeding; so many.
+    #[error("hit-and-run limit: seed one of your {0} torrents first")]
+    TooManyHitAndRuns(u32),
+    /// The member announces too often.
+    #[error("too many announces")]
+    TooOften,
     /// The member announces this torrent from too many addresses.
     #[error("too many addresses")]
     TooManyAddresses,
     /// The member has too many sockets open.
     #[error("too many sockets")]
     TooManySockets,
+}
+
+/// Writes hundredths with their two decimals.
+fn decimal(hundredths: u32) -> String {
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// Minutes after which a client may try a closed tracker again.
@@ -108,11 +136,18 @@ impl Failure {
         match self {
             // A new torrent may be a second away from the list.
             Self::TorrentUnknown => Some(5),
-            Self::TooManyAddresses | Self::TooManySockets => Some(30),
+            Self::TooOften => Some(1),
+            Self::TooManyAddresses
+            | Self::TooManySockets
+            | Self::TorrentNotApproved
+            | Self::RatioTooLow { .. }
+            | Self::TooManyHitAndRuns(_) => Some(30),
             Self::Closed => Some(CLOSED_MINUTES),
             Self::Invalid(_)
             | Self::PasskeyMissing
             | Self::PasskeyUnknown
+            | Self::Banned
+            | Self::ClientNotAllowed
             | Self::TorrentWithdrawn => None,
         }
     }
@@ -155,37 +190,46 @@ impl Tracker {
         announce: &Announce,
         from: IpAddr,
     ) -> Result<Reply, Failure> {
-        let torrent = self.0.access.torrent(announce.info_hash)?;
-        let settings = &self.0.settings;
-        let wanted = announce
-            .numwant
-            .unwrap_or(settings.numwant)
-            .min(settings.most_peers);
+        let (rules, now) = (self.0.rules.load(), self.now());
+        let offer = self.0.access.torrent(announce.info_hash)?;
+        rules.admit(&member, &offer, &announce.peer_id)?;
+        let free = rules.is_free(&offer, now);
         let peer = PeerKey {
             member: member.number,
             id: announce.peer_id,
         };
+        if rules.asks(announce) {
+            let figures = self.0.access.figures(member.number);
+            rules.may_download(&figures, free).or_else(|failure| {
+                // What was completed once may be completed again.
+                let again = self.0.swarms.has_completed(offer.torrent, member.number);
+                if again { Ok(()) } else { Err(failure) }
+            })?;
+        }
+        self.0.rate.count(&rules, member.number, from, now)?;
+        let wanted = announce.numwant.unwrap_or(rules.numwant);
         let interval = self.interval();
         let joined = Joined {
-            torrent,
+            torrent: offer.torrent,
             member: member.id,
             peer,
             announce,
             from,
-            now: self.now(),
+            now,
             interval,
-            wanted,
+            free,
+            wanted: wanted.min(rules.most_peers),
         };
         let outcome = self
             .0
             .swarms
-            .join(&joined, settings, |peer| self.client_hash(member.id, peer))?;
+            .join(&joined, &rules, |peer| self.client_hash(member.id, peer))?;
         if outcome.urgent {
             self.0.handover.hurry();
         }
         Ok(Reply {
             interval: jittered(interval),
-            min_interval: settings.min_interval.min(interval),
+            min_interval: rules.min_interval.min(interval),
             seeders: outcome.count.seeders,
             leechers: outcome.count.leechers,
             completed: outcome.completed,
@@ -202,7 +246,11 @@ impl Tracker {
         if self.is_closed() {
             return Err(Failure::Closed);
         }
-        member.ok_or(Failure::PasskeyUnknown)
+        let member = member.ok_or(Failure::PasskeyUnknown)?;
+        if member.banned_until > self.now() {
+            return Err(Failure::Banned);
+        }
+        Ok(member)
     }
 }
 

@@ -111,6 +111,8 @@ pub fn announce(load: Load, relay: Option<Connect>) -> io::Result<Report> {
         threads: 1,
         most_addresses: usize::MAX,
         most_sockets: usize::MAX,
+        // Counted, and never reached.
+        announce_rate: u32::MAX,
         ..Settings::default()
     };
     let tracker = Tracker::new(settings, Arc::new(PlainKeys));

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use commands::Commands;
 use domain::traffic::{Batch, Entry, LARGEST_BATCH};
+use domain::transfer::{Pair, Suspicion};
 use tokio::sync::{Notify, watch};
 
 use crate::Tracker;
@@ -27,6 +28,9 @@ const LAST: Duration = Duration::from_secs(10);
 pub trait Ledger: Send + Sync {
     /// Records a batch once; `day` counts from 1970-01-01.
     async fn record(&self, batch: Batch, day: i64) -> Result<(), Unrecorded>;
+
+    /// Flags what looks wrong.
+    async fn flag(&self, of: Pair, suspicion: Suspicion) -> Result<(), Unrecorded>;
 }
 
 /// The batch couldn't be recorded now.
@@ -39,6 +43,13 @@ impl Ledger for Commands {
     async fn record(&self, batch: Batch, day: i64) -> Result<(), Unrecorded> {
         let recorded = Self::record(self, batch, day).await;
         recorded
+            .map(|_| ())
+            .map_err(|refusal| Unrecorded(refusal.to_string()))
+    }
+
+    async fn flag(&self, of: Pair, suspicion: Suspicion) -> Result<(), Unrecorded> {
+        let flagged = Self::flag(self, of, suspicion).await;
+        flagged
             .map(|_| ())
             .map_err(|refusal| Unrecorded(refusal.to_string()))
     }
@@ -73,7 +84,9 @@ impl Tracker {
                 () = tokio::time::sleep(if pending.waits() { AGAIN } else { period }) => {}
                 _ = stop.changed() => {}
             }
-            self.flush(ledger, &mut pending).await;
+            if self.flush(ledger, &mut pending).await {
+                self.flag(ledger).await;
+            }
         }
         if self.is_closed() {
             self.number(&mut pending);
@@ -87,6 +100,19 @@ impl Tracker {
         // What is left is given back.
         let _in_time = tokio::time::timeout(LAST, last).await;
         pending.batches.into()
+    }
+
+    /// Flags what looks wrong; what can't be flagged now waits.
+    async fn flag(&self, ledger: &dyn Ledger) {
+        let suspicions = &self.0.swarms.suspicions;
+        let mut waiting = suspicions.take().into_iter();
+        while let Some((of, suspicion)) = waiting.next() {
+            if let Err(error) = ledger.flag(of, suspicion).await {
+                tracing::warn!(%error, "a flag waits");
+                suspicions.give_back(std::iter::once((of, suspicion)).chain(waiting).collect());
+                return;
+            }
+        }
     }
 
     /// Records all that changed; tells whether nothing waits any more.
@@ -120,8 +146,13 @@ impl Tracker {
 
     /// Lets the silent leave, a shard every tenth of a second, until `stop` turns true.
     pub async fn sweep(&self, mut stop: watch::Receiver<bool>) {
-        let mut shard = 0;
+        let (mut shard, mut hour) = (0, 0);
         while !*stop.borrow() {
+            if hour != self.now() / 3_600 {
+                hour = self.now() / 3_600;
+                // What was looked at may be flagged anew.
+                self.0.swarms.suspicions.forget();
+            }
             let silence = self.interval().saturating_mul(2);
             while self.0.swarms.sweep(shard, self.now(), silence) {
                 tokio::task::yield_now().await;

@@ -339,7 +339,10 @@ fn respond(tracker: &Tracker, target: &str, from: IpAddr, answer: &mut Vec<u8>) 
                 )
             });
             match scraped {
-                Ok(scraped) => answer::scrape(answer, &scraped, tracker.0.settings.min_interval),
+                Ok(scraped) => {
+                    let wait = tracker.0.rules.load().min_interval;
+                    answer::scrape(answer, &scraped, wait);
+                }
                 Err(failure) => answer::failure(answer, failure),
             }
         }

@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use domain::id::{MemberId, TorrentId};
 use domain::traffic::Entry;
 use domain::{Keyed, Purpose};
+use projections::site;
 use serde::{Deserialize, Serialize};
 
 pub mod access;
@@ -29,6 +31,7 @@ mod client;
 mod live;
 mod member;
 mod query;
+mod rules;
 mod scrape;
 mod session;
 mod swarm;
@@ -53,6 +56,8 @@ pub struct Settings {
     pub most_peers: usize,
     /// Addresses of one member on one torrent.
     pub most_addresses: usize,
+    /// Announces a minute of one member from one address; 0 for any number.
+    pub announce_rate: u32,
     /// Announces a second above which the interval grows.
     pub most_announces: u32,
     /// Connections that are open at once.
@@ -81,6 +86,7 @@ impl Default for Settings {
             numwant: 50,
             most_peers: 200,
             most_addresses: 3,
+            announce_rate: 200,
             most_announces: 2_000,
             most_connections: 20_000,
             most_sockets: 20,
@@ -104,6 +110,8 @@ struct Inner {
     access: access::AccessList,
     swarms: swarm::Swarms,
     handover: credit::Handover,
+    rules: ArcSwap<rules::Rules>,
+    rate: rules::Rate,
     connections: OnceLock<udp::Connections>,
     meeting: websocket::Meeting,
     /// Who this tracker is to the others, anew at each start.
@@ -119,7 +127,10 @@ impl Tracker {
     /// Makes a tracker without members, torrents or peers.
     pub fn new(settings: Settings, keys: Arc<dyn Keyed>) -> Self {
         let members = Arc::<member::Members>::default();
+        let rules = rules::Rules::new(&site::Settings::default(), &settings);
         Self(Arc::new(Inner {
+            rules: ArcSwap::from_pointee(rules),
+            rate: rules::Rate::default(),
             settings,
             keys,
             access: access::AccessList::new(Arc::clone(&members)),
@@ -137,6 +148,12 @@ impl Tracker {
     /// Gives the list of who may announce what.
     pub fn access(&self) -> &access::AccessList {
         &self.0.access
+    }
+
+    /// Takes over what the site set.
+    pub fn rule(&self, site: &site::Settings) {
+        let rules = rules::Rules::new(site, &self.0.settings);
+        self.0.rules.store(Arc::new(rules));
     }
 
     /// Remembers where clients' totals stood and how often torrents were completed, before the
@@ -157,6 +174,9 @@ impl Tracker {
         self.0.swarms.clear();
         self.0.access.clear();
         self.0.swarms.members.clear();
+        self.0.swarms.suspicions.take();
+        self.0.swarms.suspicions.forget();
+        self.rule(&site::Settings::default());
     }
 
     /// Opens a closed tracker. Its batches are numbered anew.
@@ -191,11 +211,9 @@ impl Tracker {
 
     /// Gives the seconds until a client shall announce again: they grow with the number of peers.
     fn interval(&self) -> u32 {
-        let settings = &self.0.settings;
+        let (rules, settings) = (self.0.rules.load(), &self.0.settings);
         let peers = u32::try_from(self.0.swarms.peers()).unwrap_or(u32::MAX);
-        settings
-            .interval
-            .max(peers / settings.most_announces.max(1))
+        rules.interval.max(peers / settings.most_announces.max(1))
     }
 
     /// Hides a client's peer id for the ledger.

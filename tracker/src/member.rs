@@ -10,6 +10,10 @@ use domain::id::MemberId;
 pub(crate) struct Member {
     pub(crate) id: MemberId,
     pub(crate) number: u32,
+    /// Whether the member keeps order among torrents.
+    pub(crate) staff: bool,
+    /// When a ban ends, in seconds since 1970; 0 where there is none.
+    pub(crate) banned_until: u32,
 }
 
 /// The members that have a number.
@@ -31,7 +35,12 @@ impl Members {
         if number == next {
             numbers.ids.push(id);
         }
-        Member { id, number }
+        Member {
+            id,
+            number,
+            staff: false,
+            banned_until: 0,
+        }
     }
 
     /// Gives the number of a member that has one.

@@ -31,7 +31,7 @@ impl Tracker {
         hashes.dedup();
         let known = hashes
             .into_iter()
-            .filter_map(|hash| Some((hash, self.0.access.torrent(hash).ok()?)));
+            .filter_map(|hash| Some((hash, self.0.access.torrent(hash).ok()?.torrent)));
         known
             .map(|(hash, torrent)| {
                 let shard = self.0.swarms.shard(torrent);

@@ -27,10 +27,12 @@ pub(crate) struct Totals {
     run: i32,
     pub(crate) uploaded: u64,
     pub(crate) downloaded: u64,
+    /// What of the download counts against the member's ratio.
+    charged: u64,
     pub(crate) left: u64,
     seeded: u32,
     leeched: u32,
-    completed: bool,
+    pub(crate) completed: bool,
     stopped: bool,
     /// When it announced last, in seconds since 1970.
     pub(crate) last: u32,
@@ -85,9 +87,33 @@ pub(crate) struct Learned {
     pub(crate) completed: bool,
 }
 
+/// When a report comes, and what holds then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// Seconds since 1970.
+    pub(crate) now: u32,
+    /// The most seconds that one announce may add.
+    pub(crate) longest: u32,
+    /// Whether downloads aren't charged.
+    pub(crate) free: bool,
+}
+
+/// What a client moved between two reports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// Bytes sent.
+    pub(crate) sent: u64,
+    /// Bytes received.
+    pub(crate) got: u64,
+    /// Seconds between the two.
+    pub(crate) passed: u32,
+}
+
 /// What a report did beyond raising totals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Reported {
+    /// What was moved since the report before.
+    pub(crate) moved: Moved,
     /// The client completed the download in this run, for the first time.
     pub(crate) completed: bool,
     /// The client started again from less.
@@ -125,6 +151,7 @@ impl Session {
                 run: stored.run,
                 uploaded: stored.uploaded.0,
                 downloaded: stored.downloaded.0,
+                charged: stored.charged.0,
                 left: stored.left.0,
                 seeded: u32::try_from(stored.seeded.0).unwrap_or(u32::MAX),
                 leeched: u32::try_from(stored.leeched.0).unwrap_or(u32::MAX),
@@ -136,21 +163,26 @@ impl Session {
         }
     }
 
-    /// Takes a report; `longest` is the most seconds that one announce may add.
-    pub(crate) fn report(&mut self, announce: &Announce, now: u32, longest: u32) -> Reported {
+    /// Takes a report.
+    pub(crate) fn report(&mut self, announce: &Announce, at: Moment) -> Reported {
+        let now = at.now;
         let mut reported = Reported::default();
-        self.pass_time(now, longest);
+        let passed = self.pass_time(at);
         let totals = &mut self.totals;
         let smaller =
             announce.uploaded < totals.uploaded || announce.downloaded < totals.downloaded;
         if smaller && totals.starts_anew(announce.event, now, self.resumed) {
-            totals.begin_run(announce);
+            totals.begin_run();
             reported.new_run = true;
         } else {
             reported.shrunk = smaller && !matches!(announce.event, Event::Started | Event::Stopped);
-            totals.uploaded = totals.uploaded.max(announce.uploaded);
-            totals.downloaded = totals.downloaded.max(announce.downloaded);
         }
+        let sent = announce.uploaded.saturating_sub(totals.uploaded);
+        let got = announce.downloaded.saturating_sub(totals.downloaded);
+        reported.moved = Moved { sent, got, passed };
+        totals.uploaded += sent;
+        totals.downloaded += got;
+        totals.charged += if at.free { 0 } else { got };
         if announce.event == Event::Started {
             totals.started = now;
         }
@@ -175,6 +207,7 @@ impl Session {
         } else if told.run == totals.run {
             totals.uploaded = totals.uploaded.max(told.uploaded);
             totals.downloaded = totals.downloaded.max(told.downloaded);
+            totals.charged = totals.charged.max(told.charged);
             totals.seeded = totals.seeded.max(told.seeded);
             totals.leeched = totals.leeched.max(told.leeched);
             totals.completed |= told.completed;
@@ -187,16 +220,18 @@ impl Session {
         Learned { newer, completed }
     }
 
-    /// Adds the time since the last announce to the side on which the client was.
-    fn pass_time(&mut self, now: u32, longest: u32) {
+    /// Adds the time since the last announce to the side on which the client was, and gives it.
+    fn pass_time(&mut self, at: Moment) -> u32 {
         let totals = &mut self.totals;
-        let passed = now.saturating_sub(totals.last).min(longest);
+        let since = at.now.saturating_sub(totals.last);
+        let passed = since.min(at.longest);
         match self.place.get() {
             Some((Side::Seeders, _)) => totals.seeded = totals.seeded.saturating_add(passed),
             Some((Side::Leechers, _)) => totals.leeched = totals.leeched.saturating_add(passed),
             None => {}
         }
-        totals.last = now;
+        totals.last = at.now;
+        since
     }
 
     /// Tells whether nothing more is to be expected of it.
@@ -218,9 +253,9 @@ impl Totals {
         }
     }
 
-    fn begin_run(&mut self, announce: &Announce) {
+    fn begin_run(&mut self) {
         self.run = self.run.saturating_add(1);
-        (self.uploaded, self.downloaded) = (announce.uploaded, announce.downloaded);
+        (self.uploaded, self.downloaded, self.charged) = (0, 0, 0);
         (self.seeded, self.leeched, self.completed) = (0, 0, false);
     }
 
@@ -233,6 +268,7 @@ impl Totals {
             run: self.run,
             uploaded: Bytes(self.uploaded),
             downloaded: Bytes(self.downloaded),
+            charged: Bytes(self.charged),
             left: Bytes(self.left),
             seeded: Seconds(self.seeded.into()),
             leeched: Seconds(self.leeched.into()),
@@ -266,6 +302,14 @@ mod tests {
         }
     }
 
+    fn at(now: u32) -> Moment {
+        Moment {
+            now,
+            longest: 100,
+            free: false,
+        }
+    }
+
     fn totals(session: &Session) -> (i32, u64, u64) {
         (
             session.totals.run,
@@ -278,7 +322,7 @@ mod tests {
     fn repeated_and_late_reports_add_nothing() {
         let mut session = Session::default();
         for (uploaded, downloaded) in [(10, 5), (10, 5), (30, 5), (10, 5)] {
-            session.report(&report(Event::Update, uploaded, downloaded), 10, 100);
+            session.report(&report(Event::Update, uploaded, downloaded), at(10));
         }
         assert_eq!(totals(&session), (0, 30, 5));
     }
@@ -286,52 +330,44 @@ mod tests {
     #[test]
     fn a_client_that_starts_again_begins_a_run() {
         let mut session = Session::default();
-        session.report(&report(Event::Started, 0, 0), 0, 100);
-        session.report(&report(Event::Stopped, 50, 20), 10, 100);
-        session.report(&report(Event::Started, 0, 0), 11, 100);
-        session.report(&report(Event::Update, 7, 0), 12, 100);
+        session.report(&report(Event::Started, 0, 0), at(0));
+        session.report(&report(Event::Stopped, 50, 20), at(10));
+        session.report(&report(Event::Started, 0, 0), at(11));
+        session.report(&report(Event::Update, 7, 0), at(12));
         assert_eq!(totals(&session), (1, 7, 0));
     }
 
     #[test]
     fn a_late_copy_of_started_begins_no_run() {
         let mut session = Session::default();
-        session.report(&report(Event::Started, 0, 0), 0, 100);
-        session.report(&report(Event::Update, 500, 0), 5, 100);
-        session.report(&report(Event::Started, 0, 0), 6, 100);
-        session.report(&report(Event::Update, 800, 0), 7, 100);
+        session.report(&report(Event::Started, 0, 0), at(0));
+        session.report(&report(Event::Update, 500, 0), at(5));
+        session.report(&report(Event::Started, 0, 0), at(6));
+        session.report(&report(Event::Update, 800, 0), at(7));
         assert_eq!(totals(&session), (0, 800, 0));
     }
 
     #[test]
     fn the_first_report_after_a_restart_may_begin_a_run() {
         let mut first = Session::default();
-        first.report(&report(Event::Update, 500, 0), 5, 100);
+        first.report(&report(Event::Update, 500, 0), at(5));
         let stored = first
             .totals
             .entry(MemberId(Uuid::nil()), TorrentId(Uuid::nil()));
         let mut session = Session::resumed(0, Some(stored), 0);
-        assert!(
-            session
-                .report(&report(Event::Update, 20, 0), 1, 100)
-                .new_run
-        );
+        assert!(session.report(&report(Event::Update, 20, 0), at(1)).new_run);
         assert_eq!(totals(&session), (1, 20, 0));
-        assert!(session.report(&report(Event::Update, 10, 0), 2, 100).shrunk);
+        assert!(session.report(&report(Event::Update, 10, 0), at(2)).shrunk);
     }
 
     #[test]
     fn zeros_with_stopped_lose_nothing_and_other_shrinking_is_flagged() {
         let mut session = Session::default();
-        session.report(&report(Event::Update, 50, 20), 10, 100);
-        assert!(
-            !session
-                .report(&report(Event::Stopped, 0, 0), 11, 100)
-                .shrunk
-        );
+        session.report(&report(Event::Update, 50, 20), at(10));
+        assert!(!session.report(&report(Event::Stopped, 0, 0), at(11)).shrunk);
         assert!(
             session
-                .report(&report(Event::Update, 40, 20), 12, 100)
+                .report(&report(Event::Update, 40, 20), at(12))
                 .shrunk
         );
         assert_eq!(totals(&session), (0, 50, 20));
@@ -342,12 +378,12 @@ mod tests {
         let mut session = Session::default();
         assert!(
             session
-                .report(&report(Event::Completed, 0, 9), 1, 100)
+                .report(&report(Event::Completed, 0, 9), at(1))
                 .completed
         );
         assert!(
             !session
-                .report(&report(Event::Completed, 0, 9), 2, 100)
+                .report(&report(Event::Completed, 0, 9), at(2))
                 .completed
         );
     }
@@ -358,9 +394,29 @@ mod tests {
             place: Place::of(Some((Side::Seeders, 0))),
             ..Session::default()
         };
-        session.report(&report(Event::Update, 0, 0), 40, 100);
-        session.report(&report(Event::Update, 0, 0), 4_000, 100);
+        session.report(&report(Event::Update, 0, 0), at(40));
+        session.report(&report(Event::Update, 0, 0), at(4_000));
         assert_eq!((session.totals.seeded, session.totals.leeched), (140, 0));
+    }
+
+    #[test]
+    fn what_comes_while_it_is_free_is_not_charged() {
+        let free = |now| Moment {
+            free: true,
+            ..at(now)
+        };
+        let mut session = Session::default();
+        session.report(&report(Event::Started, 0, 0), at(0));
+        session.report(&report(Event::Update, 0, 10), at(1));
+        session.report(&report(Event::Update, 0, 30), free(2));
+        session.report(&report(Event::Update, 0, 35), at(3));
+        assert_eq!(
+            (session.totals.downloaded, session.totals.charged),
+            (35, 15)
+        );
+        session.report(&report(Event::Started, 0, 0), at(200));
+        session.report(&report(Event::Update, 0, 5), free(201));
+        assert_eq!((session.totals.downloaded, session.totals.charged), (5, 0));
     }
 
     proptest! {
@@ -378,7 +434,7 @@ mod tests {
             let mut crash = crash.into_iter().chain(std::iter::repeat(false));
             for steps in &runs {
                 now += COPY_WINDOW + 1;
-                if session.report(&report(Event::Started, 0, 0), now, 100).new_run {
+                if session.report(&report(Event::Started, 0, 0), at(now)).new_run {
                     // A new run is handed over at once.
                     let entry = session.totals.entry(member, torrent);
                     ledger.insert(entry.run, entry);
@@ -388,8 +444,8 @@ mod tests {
                     now += 1;
                     let before = sum;
                     sum = (sum.0 + up, sum.1 + down);
-                    session.report(&report(Event::Update, sum.0, sum.1), now, 100);
-                    session.report(&report(Event::Update, before.0, before.1), now, 100);
+                    session.report(&report(Event::Update, sum.0, sum.1), at(now));
+                    session.report(&report(Event::Update, before.0, before.1), at(now));
                     let entry = session.totals.entry(member, torrent);
                     if crash.next() == Some(true) {
                         session = Session::resumed(7, ledger.last_key_value().map(|(_, e)| e.clone()), now);
@@ -398,7 +454,7 @@ mod tests {
                     }
                 }
                 // The client goes on after a crash, and its next report brings back what was lost.
-                session.report(&report(Event::Update, sum.0, sum.1), now, 100);
+                session.report(&report(Event::Update, sum.0, sum.1), at(now));
                 let entry = session.totals.entry(member, torrent);
                 ledger.insert(entry.run, entry);
                 claimed = (claimed.0 + sum.0, claimed.1 + sum.1);

@@ -12,16 +12,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ahash::{AHashMap, RandomState};
 use domain::id::{MemberId, TorrentId};
 use domain::traffic::Entry;
+use domain::transfer::Pair;
 use indexmap::IndexMap;
 use projections::swarm::Count;
 use rand::RngExt as _;
 
+use crate::Runs;
 use crate::announce::{Announce, Event, Failure};
 use crate::member::Members;
-use crate::session::Session;
-use crate::{Runs, Settings};
+use crate::rules::{Rules, Suspicions};
+use crate::session::{Moment, Session};
 
 mod side;
+mod suspect;
 mod sweep;
 mod told;
 
@@ -60,6 +63,8 @@ pub(crate) struct Joined<'a> {
     pub(crate) from: IpAddr,
     pub(crate) now: u32,
     pub(crate) interval: u32,
+    /// Whether downloads aren't charged.
+    pub(crate) free: bool,
     pub(crate) wanted: usize,
 }
 
@@ -80,6 +85,7 @@ pub(crate) struct Swarms {
     of_member: Mutex<AHashMap<u32, Count>>,
     peers: AtomicUsize,
     closed: AtomicBool,
+    pub(crate) suspicions: Suspicions,
     /// Whether other trackers are told of changes.
     pub(crate) tell: AtomicBool,
 }
@@ -107,6 +113,8 @@ pub(crate) struct Swarm {
     pub(crate) sessions: IndexMap<PeerKey, Session, RandomState>,
     pub(crate) peers: Peers,
     pub(crate) completed: u32,
+    /// When somebody was last there to receive, in seconds since 1970.
+    leecher_seen: u32,
 }
 
 impl Swarms {
@@ -119,6 +127,7 @@ impl Swarms {
             of_member: Mutex::default(),
             peers: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            suspicions: Suspicions::default(),
             tell: AtomicBool::new(false),
         }
     }
@@ -190,7 +199,7 @@ impl Swarms {
     pub(crate) fn join(
         &self,
         joined: &Joined<'_>,
-        settings: &Settings,
+        rules: &Rules,
         client: impl FnOnce(&PeerKey) -> u64,
     ) -> Result<Outcome, Failure> {
         let mut shard = self.shard(joined.torrent);
@@ -210,7 +219,7 @@ impl Swarms {
         if !is_peer
             && swarm
                 .peers
-                .addresses(joined.peer.member, joined.from, settings.most_addresses)
+                .addresses(joined.peer.member, joined.from, rules.most_addresses)
         {
             return Err(Failure::TooManyAddresses);
         }
@@ -231,18 +240,25 @@ impl Swarms {
                 untold.push((joined.torrent, joined.peer));
             }
         }
-        Ok(self.change(swarm, at, joined))
+        Ok(self.change(swarm, at, joined, rules))
     }
 
-    fn change(&self, swarm: &mut Swarm, at: usize, joined: &Joined<'_>) -> Outcome {
-        let longest = joined.interval + joined.interval / 2;
+    fn change(&self, swarm: &mut Swarm, at: usize, joined: &Joined<'_>, rules: &Rules) -> Outcome {
+        let moment = Moment {
+            now: joined.now,
+            longest: joined.interval + joined.interval / 2,
+            free: joined.free,
+        };
         let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
             return Outcome::nothing();
         };
         let before = session.place().map(|(side, _)| side);
-        let reported = session.report(joined.announce, joined.now, longest);
-        if reported.shrunk {
-            tracing::warn!(torrent = %joined.torrent, member = %joined.member, "reported totals shrank");
+        let stood = session.totals;
+        let reported = session.report(joined.announce, moment);
+        swarm.see_leechers(before, joined);
+        if let Some(suspicion) = swarm.suspicion(&stood, &reported, joined, rules) {
+            let (member, torrent) = (joined.member, joined.torrent);
+            self.suspicions.note(Pair { member, torrent }, suspicion);
         }
         swarm.completed += u32::from(reported.completed);
         let stopped = joined.announce.event == Event::Stopped;
@@ -330,6 +346,18 @@ impl Swarms {
             }
         }
         entries
+    }
+
+    /// Tells whether a member completed a torrent, as far as it is remembered.
+    pub(crate) fn has_completed(&self, torrent: TorrentId, member: u32) -> bool {
+        let shard = self.shard(torrent);
+        let mut sessions = shard.swarms.get(&torrent).into_iter();
+        sessions.any(|swarm| {
+            let own = |(peer, session): (&PeerKey, &Session)| {
+                peer.member == member && session.totals.completed
+            };
+            swarm.sessions.iter().any(own)
+        })
     }
 
     /// Calls for each swarm that has a peer.

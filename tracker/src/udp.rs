@@ -257,7 +257,7 @@ fn announced(
 ) -> Result<crate::announce::Reply, Failure> {
     let mut announce = announce?;
     if announce.families == Families::V6 {
-        let most = announce.numwant.unwrap_or(tracker.0.settings.numwant);
+        let most = announce.numwant.unwrap_or(tracker.0.rules.load().numwant);
         announce.numwant = Some(most.min(MOST_PEERS_V6));
     }
     let url = std::str::from_utf8(url).map_err(|_| Failure::PasskeyMissing)?;

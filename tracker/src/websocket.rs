@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::Tracker;
+use crate::access::Offer;
 use crate::announce::{Announce, Event, Failure};
 use crate::member::Member;
 
@@ -141,7 +142,8 @@ impl Talk<'_> {
                 // Nobody speaks for a peer that hasn't announced here.
                 let key = (answer.info_hash, answer.peer_id);
                 if self.announced.contains_key(&key)
-                    && let Ok(torrent) = self.tracker.0.access.torrent(answer.info_hash)
+                    && let Ok(Offer { torrent, .. }) =
+                        self.tracker.0.access.torrent(answer.info_hash)
                 {
                     let text = json::answered(&answer);
                     self.tracker.0.meeting.say(torrent, answer.to_peer, text);
@@ -167,7 +169,7 @@ impl Talk<'_> {
         if self.announced.len() >= MOST_TORRENTS && !self.announced.contains_key(&key) {
             return Err(Failure::Invalid("info_hash"));
         }
-        let torrent = self.tracker.0.access.torrent(announce.info_hash)?;
+        let torrent = self.tracker.0.access.torrent(announce.info_hash)?.torrent;
         let (passkey, from) = (&self.caller.passkey, self.caller.from);
         let reply = self.tracker.announce(passkey, &announce, from)?;
         let text = json::announced(announce.info_hash, &reply);
@@ -203,7 +205,7 @@ impl Talk<'_> {
     /// Stops every peer that was announced here.
     fn leave(&mut self) {
         for ((hash, peer), announce) in self.announced.drain() {
-            let Ok(torrent) = self.tracker.0.access.torrent(hash) else {
+            let Ok(Offer { torrent, .. }) = self.tracker.0.access.torrent(hash) else {
                 continue;
             };
             if !self.tracker.0.meeting.leave(torrent, peer, &self.to) {

@@ -256,7 +256,7 @@ fn about(fact: &Fact) -> Option<String> {
             torrent::Event::TorrentWithdrawn { by_staff, .. } => {
                 by_staff.then(|| "by the staff".to_owned())
             }
-            torrent::Event::TorrentEdited(_) | torrent::Event::TorrentRestored {} => None,
+            _ => None,
         },
         Fact::Category(category::Event::CategoryCreated(shelf)) => Some(shelf.name.clone()),
         Fact::Traffic(domain::traffic::Event::TrafficRecorded(batch)) => {

@@ -169,15 +169,17 @@ fn menu(page: &Page<'_>, viewer: &Viewer) -> Markup {
 /// The member's figures, on every page.
 fn figures(viewer: &Viewer) -> Markup {
     let totals = &viewer.totals;
-    let buffer = totals.uploaded.0.saturating_sub(totals.downloaded.0);
+    let ratio_of = totals.ratio();
+    let buffer = ratio_of.uploaded.0.saturating_sub(ratio_of.downloaded.0);
     html! {
         dl.figures aria-label="Your figures" {
-            div { dt { "Up" } dd.good { (size(totals.uploaded)) } }
-            div { dt { "Down" } dd { (size(totals.downloaded)) } }
-            div { dt { "Ratio" } dd { (ratio(totals.ratio())) } }
+            div { dt { "Up" } dd.good { (size(ratio_of.uploaded)) } }
+            div { dt { "Down" } dd { (size(ratio_of.downloaded)) } }
+            div { dt { "Ratio" } dd { (ratio(ratio_of)) } }
             div { dt { "Buffer" } dd { (size(domain::amount::Bytes(buffer))) } }
             div { dt { "Seeding" } dd { (viewer.swarm.seeders) } }
             div { dt { "Leeching" } dd { (viewer.swarm.leechers) } }
+            div { dt { a href="/hit-and-runs" { "Hit-and-runs" } } dd class=[(totals.marks > 0).then_some("bad")] { (totals.marks) } }
         }
     }
 }

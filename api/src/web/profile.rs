@@ -1,18 +1,16 @@
-//! A member's profile, and their own ledger: each credited run, and the sums that add up.
+//! A member's profile.
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use domain::user::{Name, Role};
 use domain::{Actor, Permission};
 use maud::{Markup, html};
-use projections::page::{Cursor, Page as Rows};
 use projections::swarm::Count;
 use projections::torrent::list::{self, Row, Wanted};
-use projections::traffic::{self, Line, Totals};
+use projections::traffic::{self, Totals};
 use projections::user::{self, Profile};
-use serde::Deserialize;
 
 use super::component::{age, duration, empty, ratio, size};
 use super::form::token;
@@ -23,15 +21,14 @@ use crate::csrf::CheckedForm;
 use crate::problem::Problem;
 use crate::session::SignedIn;
 
-/// Rows of a page of the ledger.
-const ROWS: i64 = 50;
+pub(crate) mod ledger;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/members/{name}", get(profile))
         .route("/members/{name}/role", post(assign_role))
-        .route("/ledger", get(ledger))
+        .merge(ledger::routes())
 }
 
 /// What the profile shows.
@@ -105,11 +102,14 @@ pub(super) fn body(shown: &Shown) -> Markup {
             div { dt { "Joined" } dd { (age(profile.joined)) } }
             div { dt { "Uploaded" } dd { (size(totals.uploaded)) } }
             div { dt { "Downloaded" } dd { (size(totals.downloaded)) } }
+            @if totals.charged != totals.downloaded { div { dt { "Of it charged" } dd { (size(totals.charged)) } } }
+            @if totals.credit.0 > 0 { div { dt { "Credit" } dd { (size(totals.credit)) } } }
             div { dt { "Ratio" } dd { (ratio(totals.ratio())) } }
             div { dt { "Seed time" } dd.num { (duration(totals.seeded)) } }
             div { dt { "Snatches" } dd.num { (totals.snatches) } }
             div { dt { "Seeding" } dd.num { (swarm.seeders) } }
             div { dt { "Leeching" } dd.num { (swarm.leechers) } }
+            div { dt { "Hit-and-runs" } dd.num { (totals.marks) } }
         }
         @if shown.own { p { a.button href="/ledger" { "Your ledger: every credited byte" } } }
         @if let Some(staff) = &shown.staff { (behind(profile, staff)) }
@@ -158,78 +158,4 @@ async fn assign_role(
     let done = app.commands.assign_role(by, member.id, role).await?;
     app.reads.wait_for(done.position).await;
     Ok(Redirect::to(&format!("/members/{}", member.name)))
-}
-
-/// Where a page of the ledger begins.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct From {
-    from: String,
-}
-
-async fn ledger(
-    State(app): State<App>,
-    theme: Theme,
-    signed_in: SignedIn,
-    Query(from): Query<From>,
-) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
-    let from = Some(Cursor(from.from)).filter(|cursor| !cursor.0.is_empty());
-    let lines = traffic::ledger(&app.reads, signed_in.profile.id, from.as_ref(), ROWS).await?;
-    let page = Page {
-        title: "Ledger",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/members",
-    };
-    Ok(document(&page, &ledger_body(&lines, &viewer.totals)))
-}
-
-pub(super) fn ledger_body(lines: &Rows<Line>, totals: &Totals) -> Markup {
-    html! {
-        h1 { "Your ledger" }
-        p.lead {
-            "Each line is one run of one client, from its start to its stop, with what it reported in all. "
-            "Reports that come twice or late add nothing. The lines add up to your figures."
-        }
-        @if lines.rows.is_empty() {
-            (empty("Nothing was credited yet.", &html! { "Download a torrent from " a href="/torrents" { "the list" } " and open it in your client." }))
-        } @else {
-            div.scroller {
-                table.ledger {
-                    caption.visually-hidden { "Credited runs, the latest first" }
-                    thead { tr {
-                        th scope="col" { "Torrent" } th scope="col" { "Client" } th.num scope="col" { "Up" }
-                        th.num scope="col" { "Down" } th.num scope="col" { "Seeded" } th.num scope="col" { "Leeched" }
-                        th.num scope="col" { "Last" }
-                    } }
-                    tbody { @for line in &lines.rows { (row(line)) } }
-                    tfoot { tr {
-                        th scope="row" colspan="2" { "All runs" }
-                        td.num data-label="Up" { (size(totals.uploaded)) } td.num data-label="Down" { (size(totals.downloaded)) }
-                        td.num data-label="Seeded" { (duration(totals.seeded)) } td.num data-label="Leeched" { (duration(totals.leeched)) }
-                        td {}
-                    } }
-                }
-            }
-            @if let Some(next) = &lines.next {
-                nav.pager aria-label="Pages" { a.button rel="next" href={ "/ledger?from=" (next.0) } { "Next page" } }
-            }
-        }
-    }
-}
-
-fn row(line: &Line) -> Markup {
-    html! {
-        tr {
-            td.name { a href={ "/torrents/" (line.torrent) } { (line.name) } @if line.completed { " " span.badge.good { "completed" } } }
-            td data-label="Client" { code title={ "client " (line.client) ", run " (line.run) } { (line.client.chars().take(6).collect::<String>()) "/" (line.run) } }
-            td.num data-label="Up" { (size(line.uploaded)) }
-            td.num data-label="Down" { (size(line.downloaded)) }
-            td.num data-label="Seeded" { (duration(line.seeded)) }
-            td.num data-label="Leeched" { (duration(line.leeched)) }
-            td.num data-label="Last" { (age(line.last_at)) }
-        }
-    }
 }

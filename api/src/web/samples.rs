@@ -8,6 +8,7 @@ use domain::setting::Key;
 use domain::site::{Freeleech, Registration};
 use domain::torrent::version::Version;
 use domain::torrent::{Edit, File};
+use domain::transfer::{self, Pair, Suspicion};
 use domain::user::Role;
 use domain::{Actor, Fact, Meta, Position, Recorded};
 use maud::Markup;
@@ -22,6 +23,7 @@ use projections::swarm::{Count, Peer};
 use projections::torrent::Detail;
 use projections::torrent::list::Row;
 use projections::traffic::{Line, Totals};
+use projections::transfer::{Flag, Owed};
 use projections::user::Profile;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -75,9 +77,12 @@ fn totals() -> Totals {
     Totals {
         uploaded,
         downloaded,
+        charged: Bytes(1 << 29),
+        credit: Bytes(1 << 30),
         seeded: Seconds(90_000),
         leeched: Seconds(61),
         snatches: 2,
+        marks: 1,
     }
 }
 
@@ -150,6 +155,8 @@ fn one_torrent() -> torrent::Shown {
         may_change: true,
         token: "00".into(),
         may_audit: true,
+        free: Some(Freeleech { until: Some(9) }),
+        may_free: true,
     }
 }
 
@@ -188,6 +195,50 @@ fn versions() -> torrent::version::Shown {
     }
 }
 
+fn pair() -> Pair {
+    Pair {
+        member: viewer().profile.id,
+        torrent: row().id,
+    }
+}
+
+fn owed() -> Rows<Owed> {
+    let owed = |standing| Owed {
+        of: pair(),
+        member: "zoë_42".into(),
+        torrent: row().name,
+        owes: Seconds(86_400),
+        seeded: Seconds(60),
+        due: 100_000,
+        completed_at: AT,
+        standing,
+        reason: Some("<i>".into()),
+        position: 3,
+    };
+    Rows {
+        rows: vec![owed(transfer::Standing::Marked)],
+        next: Some(Cursor("00".into())),
+    }
+}
+
+fn flags() -> Rows<Flag> {
+    let flag = Flag {
+        of: pair(),
+        member: "zoë_42".into(),
+        torrent: row().name,
+        suspicion: Suspicion::TooFast {
+            moved: Bytes(1 << 40),
+            within: Seconds(2),
+        },
+        at: AT,
+        position: 3,
+    };
+    Rows {
+        rows: vec![flag],
+        next: None,
+    }
+}
+
 fn site_settings() -> staff::settings::Shown {
     let change = projections::site::Change {
         key: Key::LeastRatio,
@@ -212,6 +263,7 @@ fn lines() -> Rows<Line> {
         run: 0,
         uploaded: Bytes(1),
         downloaded: Bytes(2),
+        charged: Bytes(1),
         left: Bytes(0),
         seeded: Seconds(3),
         leeched: Seconds(4),
@@ -325,7 +377,19 @@ fn bodies() -> Vec<(&'static str, Markup)> {
                 }),
             }),
         ),
-        ("ledger", profile::ledger_body(&lines(), &totals())),
+        (
+            "ledger",
+            profile::ledger::body(&lines(), &totals(), Some(row().id)),
+        ),
+        (
+            "hit-and-runs",
+            super::transfer::own_body(&owed(), OffsetDateTime::UNIX_EPOCH),
+        ),
+        (
+            "everybody's hit-and-runs",
+            super::transfer::list_body(&owed(), transfer::Standing::Marked, "00"),
+        ),
+        ("flags", super::transfer::flags_body(&flags(), "00")),
         (
             "settings",
             settings::body(&settings::Shown {

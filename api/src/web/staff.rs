@@ -99,6 +99,8 @@ pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str
             p.actions {
                 a.button href="/staff/settings" { "Settings" }
                 a.button href="/staff/freeleech" { "Freeleech" }
+                a.button href="/staff/hit-and-runs" { "Hit-and-runs" }
+                a.button href="/staff/flags" { "Flagged traffic" }
             }
         }
         section.card {

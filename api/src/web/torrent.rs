@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use domain::Permission;
 use domain::id::TorrentId;
 use domain::metainfo;
+use domain::site::Freeleech;
 use domain::torrent::File;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -27,6 +28,7 @@ use crate::session::SignedIn;
 
 mod difference;
 pub(crate) mod edit;
+mod free;
 mod tree;
 pub(crate) mod version;
 
@@ -46,6 +48,7 @@ pub(crate) fn routes() -> Router<App> {
         )
         .route("/torrents/{id}/withdraw", get(confirm).post(withdraw))
         .route("/torrents/{id}/restore", post(restore))
+        .route("/torrents/{id}/freeleech", post(free::change))
 }
 
 /// What the page shows.
@@ -56,6 +59,9 @@ pub(super) struct Shown {
     /// Whether the member may edit, withdraw and restore it.
     pub(super) may_change: bool,
     pub(super) may_audit: bool,
+    /// While downloads aren't charged.
+    pub(super) free: Option<Freeleech>,
+    pub(super) may_free: bool,
     pub(super) token: String,
 }
 
@@ -97,7 +103,7 @@ async fn page(
     }
     let files = torrent::files(&app.reads, detail.id, MOST_FILES).await?;
     let may_change = may_change(&signed_in, &detail);
-    let title = detail.name.clone();
+    let (title, detail_id) = (detail.name.clone(), detail.id);
     let page = Page {
         title: &title,
         site: &app.site,
@@ -114,6 +120,8 @@ async fn page(
             may_change,
             token: viewer.token.clone(),
             may_audit: signed_in.may(Permission::Audit),
+            free: free::of(&app, detail_id).await?,
+            may_free: signed_in.may(Permission::Administer),
         }),
     ))
 }
@@ -142,6 +150,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
             @if shown.may_change || shown.may_audit { a.button href={ "/torrents/" (detail.id) "/versions" } { "Versions" } }
         }
         @if shown.may_audit { (behind(&format!("torrent-{}", detail.id))) }
+        (free::notice(shown))
         (facts(shown))
         section.card {
             h2 { "Description" }

@@ -33,7 +33,10 @@ pub fn versions(stream: &[Recorded]) -> Vec<Version> {
         let said = match happened.as_ref() {
             Event::TorrentUploaded(upload) => upload.editable(),
             Event::TorrentEdited(edit) => edit.clone(),
-            Event::TorrentWithdrawn { .. } | Event::TorrentRestored {} => continue,
+            Event::TorrentWithdrawn { .. }
+            | Event::TorrentRestored {}
+            | Event::FreeleechSet { .. }
+            | Event::FreeleechLifted {} => continue,
         };
         let brings_back = event.meta.causation.and_then(|cause| {
             let earlier = versions.iter().find(|version| version.position == cause);

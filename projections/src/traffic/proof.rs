@@ -13,11 +13,11 @@ use crate::Unavailable;
 /// A member's run of a client on a torrent.
 type Key = (Uuid, Uuid, String, i32);
 
-/// Bytes up and down, seconds as seeder and as leecher.
-type Amounts = [i64; 4];
+/// Bytes up, down and charged, seconds as seeder and as leecher.
+type Amounts = [i64; 5];
 
 /// What the names of [`Amounts`] are, for people.
-const NAMES: [&str; 4] = ["uploaded", "downloaded", "seeded", "leeched"];
+const NAMES: [&str; 5] = ["uploaded", "downloaded", "charged", "seeded", "leeched"];
 
 /// What the read tables say at one moment.
 #[derive(Debug)]
@@ -72,6 +72,7 @@ impl Told {
         let amounts = [
             entry.uploaded.0,
             entry.downloaded.0,
+            entry.charged.0,
             entry.seeded.0,
             entry.leeched.0,
         ]
@@ -94,7 +95,7 @@ pub async fn books(pool: &PgPool) -> Result<Books, Unavailable> {
             .fetch_one(&mut *reading)
             .await?;
     let rows = sqlx::query(
-        "select member, torrent, client, run, uploaded, downloaded, seeded, leeched from ledger",
+        "select member, torrent, client, run, uploaded, downloaded, charged, seeded, leeched from ledger",
     )
     .fetch_all(&mut *reading)
     .await?;
@@ -111,20 +112,24 @@ pub async fn books(pool: &PgPool) -> Result<Books, Unavailable> {
             row.try_get(5)?,
             row.try_get(6)?,
             row.try_get(7)?,
+            row.try_get(8)?,
         ];
         runs.insert(key, amounts);
     }
-    let totals: Vec<(Uuid, i64, i64, i64, i64)> =
-        sqlx::query_as("select member, uploaded, downloaded, seeded, leeched from member_total")
-            .fetch_all(&mut *reading)
-            .await?;
+    let totals: Vec<(Uuid, i64, i64, i64, i64, i64)> = sqlx::query_as(
+        "select member, uploaded, downloaded, charged, seeded, leeched from member_total",
+    )
+    .fetch_all(&mut *reading)
+    .await?;
     reading.commit().await?;
     Ok(Books {
         position: Position(position),
         runs,
         totals: totals
             .into_iter()
-            .map(|(member, up, down, seeded, leeched)| (member, [up, down, seeded, leeched]))
+            .map(|(member, up, down, charged, seeded, leeched)| {
+                (member, [up, down, charged, seeded, leeched])
+            })
             .collect(),
     })
 }
@@ -162,7 +167,7 @@ impl Books {
                 return Err(misfit(*member, format!("the total: {what}")));
             }
         }
-        match self.totals.into_iter().find(|(_, total)| *total != [0; 4]) {
+        match self.totals.into_iter().find(|(_, total)| *total != [0; 5]) {
             Some((member, _)) => Err(misfit(member, "the total has no run behind it".to_owned())),
             None => Ok(Proved {
                 members: sums.len(),

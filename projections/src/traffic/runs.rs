@@ -5,7 +5,7 @@ use std::collections::btree_map;
 
 use async_trait::async_trait;
 use domain::traffic::{self, Entry};
-use domain::{Fact, Recorded};
+use domain::{Fact, Recorded, transfer};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -19,21 +19,33 @@ type Key = (Uuid, Uuid, String, i32);
 /// The runs of a batch, each with the greatest totals that were reported.
 #[derive(Default)]
 pub(super) struct Runs {
-    runs: BTreeMap<Key, Run>,
-    /// Who first completed which torrent when.
-    snatches: BTreeMap<(Uuid, Uuid), OffsetDateTime>,
+    raised: BTreeMap<Key, Run>,
+    /// Who first completed which torrent when, and where that stands in the log.
+    snatches: BTreeMap<(Uuid, Uuid), (OffsetDateTime, i64)>,
+    /// What members have besides their runs.
+    besides: BTreeMap<Uuid, Besides>,
+}
+
+/// What a member gets besides, and where it was last said.
+#[derive(Default)]
+struct Besides {
+    credit: i64,
+    marks: i32,
+    position: i64,
 }
 
 /// A run's row.
 struct Run {
     uploaded: i64,
     downloaded: i64,
+    charged: i64,
     remaining: i64,
     seeded: i64,
     leeched: i64,
     completed: bool,
     first_at: OffsetDateTime,
     last_at: OffsetDateTime,
+    position: i64,
 }
 
 impl Run {
@@ -47,12 +59,14 @@ impl Run {
         Ok(Self {
             uploaded: column(entry.uploaded.0)?,
             downloaded: column(entry.downloaded.0)?,
+            charged: column(entry.charged.0)?,
             remaining: column(entry.left.0)?,
             seeded: column(entry.seeded.0)?,
             leeched: column(entry.leeched.0)?,
             completed: entry.completed,
             first_at: event.at,
             last_at: event.at,
+            position: event.position.0,
         })
     }
 
@@ -60,11 +74,13 @@ impl Run {
     fn raise(&mut self, later: &Self) {
         self.uploaded = self.uploaded.max(later.uploaded);
         self.downloaded = self.downloaded.max(later.downloaded);
+        self.charged = self.charged.max(later.charged);
         self.remaining = later.remaining;
         self.seeded = self.seeded.max(later.seeded);
         self.leeched = self.leeched.max(later.leeched);
         self.completed |= later.completed;
         self.last_at = self.last_at.max(later.last_at);
+        self.position = later.position;
     }
 }
 
@@ -73,10 +89,11 @@ impl Runs {
         let (member, torrent) = (entry.member.0, entry.torrent.0);
         let run = Run::of(entry, event)?;
         if entry.completed {
-            self.snatches.entry((torrent, member)).or_insert(event.at);
+            let first = (event.at, event.position.0);
+            self.snatches.entry((torrent, member)).or_insert(first);
         }
         match self
-            .runs
+            .raised
             .entry((member, torrent, entry.client.clone(), entry.run))
         {
             btree_map::Entry::Vacant(place) => {
@@ -85,6 +102,56 @@ impl Runs {
             btree_map::Entry::Occupied(mut place) => place.get_mut().raise(&run),
         }
         Ok(())
+    }
+
+    fn beside(&mut self, member: Uuid, event: &Recorded, credit: i64, marks: i32) {
+        let besides = self.besides.entry(member).or_default();
+        besides.credit += credit;
+        besides.marks += marks;
+        besides.position = event.position.0;
+    }
+
+    /// Writes what members have besides their runs.
+    async fn write_besides(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.besides.is_empty() {
+            return Ok(());
+        }
+        let (members, said): (Vec<Uuid>, Vec<Besides>) =
+            std::mem::take(&mut self.besides).into_iter().unzip();
+        sqlx::query(
+            "insert into member_total as m (member, credit, marks, position)
+             select * from unnest($1::uuid[], $2::bigint[], $3::int[], $4::bigint[])
+             on conflict (member) do update set credit = m.credit + excluded.credit,
+                 marks = m.marks + excluded.marks, position = greatest(m.position, excluded.position)",
+        )
+        .bind(members)
+        .bind(said.iter().map(|one| one.credit).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.marks).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.position).collect::<Vec<_>>())
+        .execute(to)
+        .await
+        .map(|_| ())
+    }
+
+    /// Writes who completed what.
+    async fn write_snatches(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.snatches.is_empty() {
+            return Ok(());
+        }
+        let (keys, said): (Vec<_>, Vec<_>) = std::mem::take(&mut self.snatches).into_iter().unzip();
+        let (torrents, members): (Vec<Uuid>, Vec<Uuid>) = keys.into_iter().unzip();
+        let (times, positions): (Vec<OffsetDateTime>, Vec<i64>) = said.into_iter().unzip();
+        sqlx::query(
+            "insert into snatch (torrent, member, at, position)
+             select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bigint[]) on conflict do nothing",
+        )
+        .bind(torrents)
+        .bind(members)
+        .bind(times)
+        .bind(positions)
+        .execute(to)
+        .await
+        .map(|_| ())
     }
 }
 
@@ -96,13 +163,31 @@ impl Fold for Runs {
                 self.add(entry, event)?;
             }
         }
+        if let Fact::Transfer(happened) = &event.fact {
+            let (of, marks) = match happened {
+                transfer::Event::HitAndRunMarked { of, .. } => (of, 1),
+                transfer::Event::HitAndRunCleared { of, .. }
+                | transfer::Event::HitAndRunExempted {
+                    of,
+                    was_marked: true,
+                } => (of, -1),
+                transfer::Event::HitAndRunExempted {
+                    was_marked: false, ..
+                }
+                | transfer::Event::SnatchCompleted { .. }
+                | transfer::Event::SeedTimeMet { .. }
+                | transfer::Event::TrafficFlagged { .. }
+                | transfer::Event::FlagDismissed { .. } => return Ok(()),
+            };
+            self.beside(of.member.0, event, 0, marks);
+        }
         Ok(())
     }
 
     fn held(&self) -> Held {
         Held {
             bytes: 0,
-            changes: self.runs.len(),
+            changes: self.raised.len() + self.besides.len(),
         }
     }
 
@@ -112,12 +197,14 @@ impl Fold for Runs {
 
     /// Raises the runs' totals, and credits each member with what they grew by.
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.runs.is_empty() {
+        self.write_besides(to).await?;
+        if self.raised.is_empty() {
             return Ok(());
         }
-        let keys = || self.runs.keys();
-        let column = |of: fn(&Run) -> i64| self.runs.values().map(of).collect::<Vec<_>>();
-        let times = |of: fn(&Run) -> OffsetDateTime| self.runs.values().map(of).collect::<Vec<_>>();
+        let keys = || self.raised.keys();
+        let column = |of: fn(&Run) -> i64| self.raised.values().map(of).collect::<Vec<_>>();
+        let times =
+            |of: fn(&Run) -> OffsetDateTime| self.raised.values().map(of).collect::<Vec<_>>();
         sqlx::query(RAISE)
             .bind(keys().map(|key| key.0).collect::<Vec<_>>())
             .bind(keys().map(|key| key.1).collect::<Vec<_>>())
@@ -125,68 +212,63 @@ impl Fold for Runs {
             .bind(keys().map(|key| key.3).collect::<Vec<_>>())
             .bind(column(|run| run.uploaded))
             .bind(column(|run| run.downloaded))
+            .bind(column(|run| run.charged))
             .bind(column(|run| run.remaining))
             .bind(column(|run| run.seeded))
             .bind(column(|run| run.leeched))
             .bind(
-                self.runs
+                self.raised
                     .values()
                     .map(|run| run.completed)
                     .collect::<Vec<_>>(),
             )
             .bind(times(|run| run.first_at))
             .bind(times(|run| run.last_at))
+            .bind(column(|run| run.position))
             .execute(&mut *to)
             .await?;
-        let Self { snatches, .. } = std::mem::take(self);
-        if snatches.is_empty() {
-            return Ok(());
-        }
-        let (torrents, members): (Vec<Uuid>, Vec<Uuid>) = snatches.keys().copied().unzip();
-        sqlx::query(
-            "insert into snatch (torrent, member, at)
-             select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) on conflict do nothing",
-        )
-        .bind(torrents)
-        .bind(members)
-        .bind(snatches.values().copied().collect::<Vec<_>>())
-        .execute(to)
-        .await
-        .map(|_| ())
+        self.raised.clear();
+        self.write_snatches(to).await
     }
 }
 
 const RAISE: &str = "
     with said as (
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[],
-                             $8::bigint[], $9::bigint[], $10::bool[], $11::timestamptz[], $12::timestamptz[])
-          as s(member, torrent, client, run, uploaded, downloaded, remaining, seeded, leeched, completed, first_at,
-               last_at)),
+                             $8::bigint[], $9::bigint[], $10::bigint[], $11::bool[], $12::timestamptz[],
+                             $13::timestamptz[], $14::bigint[])
+          as s(member, torrent, client, run, uploaded, downloaded, charged, remaining, seeded, leeched, completed,
+               first_at, last_at, position)),
     old as (
-        select l.member, l.torrent, l.client, l.run, l.uploaded, l.downloaded, l.seeded, l.leeched
+        select l.member, l.torrent, l.client, l.run, l.uploaded, l.downloaded, l.charged, l.seeded, l.leeched
         from ledger l join said using (member, torrent, client, run)),
     new as (
-        insert into ledger as l (member, torrent, client, run, uploaded, downloaded, remaining, seeded, leeched,
-                                 completed, first_at, last_at)
-        select member, torrent, client, run, uploaded, downloaded, remaining, seeded, leeched, completed, first_at,
-               last_at from said
+        insert into ledger as l (member, torrent, client, run, uploaded, downloaded, charged, remaining, seeded,
+                                 leeched, completed, first_at, last_at)
+        select member, torrent, client, run, uploaded, downloaded, charged, remaining, seeded, leeched, completed,
+               first_at, last_at from said
         on conflict (member, torrent, client, run) do update set
             uploaded = greatest(l.uploaded, excluded.uploaded),
             downloaded = greatest(l.downloaded, excluded.downloaded),
+            charged = greatest(l.charged, excluded.charged),
             remaining = excluded.remaining,
             seeded = greatest(l.seeded, excluded.seeded),
             leeched = greatest(l.leeched, excluded.leeched),
             completed = l.completed or excluded.completed,
             last_at = greatest(l.last_at, excluded.last_at)
-        returning member, torrent, client, run, uploaded, downloaded, seeded, leeched)
-    insert into member_total as m (member, uploaded, downloaded, seeded, leeched)
+        returning member, torrent, client, run, uploaded, downloaded, charged, seeded, leeched)
+    insert into member_total as m (member, uploaded, downloaded, charged, seeded, leeched, position)
     select new.member, sum(new.uploaded - coalesce(old.uploaded, 0))::bigint,
            sum(new.downloaded - coalesce(old.downloaded, 0))::bigint,
-           sum(new.seeded - coalesce(old.seeded, 0))::bigint, sum(new.leeched - coalesce(old.leeched, 0))::bigint
-    from new left join old using (member, torrent, client, run)
+           sum(new.charged - coalesce(old.charged, 0))::bigint,
+           sum(new.seeded - coalesce(old.seeded, 0))::bigint, sum(new.leeched - coalesce(old.leeched, 0))::bigint,
+           max(said.position)
+    from new join said using (member, torrent, client, run) left join old using (member, torrent, client, run)
     group by new.member
     on conflict (member) do update set
         uploaded = m.uploaded + excluded.uploaded,
         downloaded = m.downloaded + excluded.downloaded,
+        charged = m.charged + excluded.charged,
         seeded = m.seeded + excluded.seeded,
-        leeched = m.leeched + excluded.leeched";
+        leeched = m.leeched + excluded.leeched,
+        position = greatest(m.position, excluded.position)";

@@ -73,12 +73,17 @@ pub(super) fn access(load: Load) -> Changes {
     let member = |number| MemberAccess {
         member: MemberId(id(number)),
         passkey: PlainKeys.mac(Purpose::Passkey, passkey(number).as_bytes()),
+        staff: false,
+        banned_until: None,
         position,
     };
     let torrent = |number| TorrentAccess {
         torrent: TorrentId(id(number)),
         hashes: vec![InfoHash(hash(number))],
+        uploader: MemberId(id(0)),
         offered: true,
+        pending: false,
+        free_until: None,
         position,
     };
     Changes {

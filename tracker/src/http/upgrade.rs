@@ -60,9 +60,14 @@ pub(super) fn status(failure: Failure) -> &'static str {
     match failure {
         Failure::Closed => "503 Service Unavailable",
         Failure::Invalid(_) => "400 Bad Request",
-        Failure::TooManySockets => "429 Too Many Requests",
+        Failure::TooManySockets | Failure::TooOften => "429 Too Many Requests",
         Failure::PasskeyMissing
         | Failure::PasskeyUnknown
+        | Failure::Banned
+        | Failure::ClientNotAllowed
+        | Failure::TorrentNotApproved
+        | Failure::RatioTooLow { .. }
+        | Failure::TooManyHitAndRuns(_)
         | Failure::TorrentUnknown
         | Failure::TorrentWithdrawn
         | Failure::TooManyAddresses => "403 Forbidden",

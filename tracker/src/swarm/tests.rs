@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use domain::info_hash::InfoHash;
+use domain::transfer::Kind;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -37,19 +38,19 @@ fn ip(number: u8) -> IpAddr {
 
 struct World {
     swarms: Swarms,
-    settings: Settings,
+    rules: Rules,
     now: u32,
 }
 
 impl World {
     fn new() -> Self {
-        let settings = Settings {
+        let settings = crate::Settings {
             most_addresses: 3,
-            ..Settings::default()
+            ..crate::Settings::default()
         };
         Self {
             swarms: Swarms::new(Arc::default()),
-            settings,
+            rules: Rules::new(&projections::site::Settings::default(), &settings),
             now: 0,
         }
     }
@@ -75,10 +76,11 @@ impl World {
             from,
             now,
             interval: 100,
+            free: false,
             wanted,
         };
         self.swarms
-            .join(&joined, &self.settings, |peer| u64::from(peer.id[0]))
+            .join(&joined, &self.rules, |peer| u64::from(peer.id[0]))
     }
 }
 
@@ -311,4 +313,47 @@ proptest! {
         }
         prop_assert_eq!(world.swarms.peers(), model.len());
     }
+}
+
+fn moved(uploaded: u64, downloaded: u64, left: u64) -> Announce {
+    Announce {
+        uploaded,
+        downloaded,
+        ..announce(left, Event::Update, 1)
+    }
+}
+
+#[test]
+fn what_looks_wrong_is_noted_and_nothing_follows_from_it() {
+    const GIB: u64 = 1 << 30;
+    let mut world = World::new();
+    let mut join = |who, now, said: &Announce| {
+        world.now = now;
+        world.join(who, who, ip(who), said, 50).ok().unwrap();
+        let noted = world.swarms.suspicions.take();
+        noted
+            .into_iter()
+            .map(|(_, one)| one.kind())
+            .collect::<Vec<_>>()
+    };
+    // Somebody seeds, and somebody is there to receive.
+    assert_eq!(join(1, 1_000, &announce(0, Event::Started, 1)), []);
+    assert_eq!(join(2, 1_010, &announce(5, Event::Started, 2)), []);
+    assert_eq!(join(1, 1_100, &moved(GIB, 0, 0)), []);
+    // Faster than a line of ten gigabits.
+    assert_eq!(join(1, 1_110, &moved(20 * GIB, 0, 0)), [Kind::TooFast]);
+    // Less than before.
+    assert_eq!(join(1, 1_200, &moved(GIB, 0, 0)), [Kind::Shrunk]);
+    // Nobody is there any more.
+    assert_eq!(join(2, 1_210, &announce(5, Event::Stopped, 2)), []);
+    assert_eq!(join(1, 1_300, &moved(21 * GIB, 0, 0)), []);
+    assert_eq!(join(1, 1_400, &moved(22 * GIB, 0, 0)), [Kind::NobodyThere]);
+    // The totals stand as they were claimed.
+    let credited: u64 = world
+        .swarms
+        .take_dirty()
+        .iter()
+        .map(|entry| entry.uploaded.0)
+        .sum();
+    assert_eq!(credited, 22 * GIB);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use super::{PeerKey, SHARDS, Shard, Swarms};
+use super::{PeerKey, SHARDS, Shard, Side, Swarms};
 use crate::session::Session;
 use crate::share::Change;
 
@@ -73,6 +73,9 @@ impl Swarms {
         if learned.newer {
             let before = swarm.place(at).map(|(side, _)| side);
             let after = change.place.map(|(side, _)| side);
+            if after == Some(Side::Leechers) {
+                swarm.leecher_seen = swarm.leecher_seen.max(change.totals.last);
+            }
             if let (Some((side, slot)), Some((_, addresses))) =
                 (swarm.settle(at, after), change.place)
             {

@@ -7,6 +7,8 @@ mod close;
 #[cfg(test)]
 mod connection;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod scrape;
 #[cfg(test)]
 mod server;

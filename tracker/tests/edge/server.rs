@@ -20,6 +20,12 @@ use uuid::Uuid;
 pub(crate) const OFFERED: TorrentId = TorrentId(Uuid::from_u128(1));
 pub(crate) const HYBRID: TorrentId = TorrentId(Uuid::from_u128(2));
 const WITHDRAWN: TorrentId = TorrentId(Uuid::from_u128(3));
+const PENDING: TorrentId = TorrentId(Uuid::from_u128(4));
+const FREE: TorrentId = TorrentId(Uuid::from_u128(5));
+
+/// Members who aren't like the others; member 0 uploaded everything.
+pub(crate) const STAFF: u8 = 98;
+pub(crate) const BANNED: u8 = 99;
 
 /// HMAC-SHA-256 under a key for everything.
 #[derive(Debug)]
@@ -77,12 +83,17 @@ impl Server {
         let member = |number: u8| MemberAccess {
             member: MemberId(Uuid::from_u128(number.into())),
             passkey: TestKeys.mac(Purpose::Passkey, passkey(number).as_bytes()),
+            staff: number == STAFF,
+            banned_until: (number == BANNED).then_some(i64::MAX),
             position,
         };
         let torrent = |torrent, hashes: &[u8], offered| TorrentAccess {
             torrent,
             hashes: hashes.iter().map(|byte| InfoHash([*byte; 20])).collect(),
+            uploader: MemberId(Uuid::from_u128(0)),
             offered,
+            pending: torrent == PENDING,
+            free_until: (torrent == FREE).then_some(i64::MAX),
             position,
         };
         self.tracker.access().apply(Changes {
@@ -91,6 +102,8 @@ impl Server {
                 torrent(OFFERED, b"a", true),
                 torrent(HYBRID, b"hH", true),
                 torrent(WITHDRAWN, b"w", false),
+                torrent(PENDING, b"p", true),
+                torrent(FREE, b"f", true),
             ],
         });
     }

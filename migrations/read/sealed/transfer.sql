@@ -1,0 +1,1 @@
+-- Who owes what stands nowhere in the clear.
