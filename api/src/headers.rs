@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::post;
 
 use crate::app::Site;
+use crate::route::{Routes, Who};
 
 /// What pages may load: everything starts from nothing, and is ours.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
@@ -35,9 +34,12 @@ const FIXED: [(HeaderName, &str); 6] = [
     ),
 ];
 
+/// Where browsers report what the policy refused.
+pub(crate) const REPORTS: &str = "/csp-report";
+
 /// Gives the route to which browsers report.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/csp-report", post(reported))
+pub(crate) fn routes() -> Routes {
+    Routes::new().post(REPORTS, Who::Anyone, reported)
 }
 
 /// Sets the headers that an answer doesn't have yet.
@@ -62,7 +64,7 @@ pub(crate) async fn set(State(site): State<Arc<Site>>, request: Request, next: N
 }
 
 /// Logs what a browser refused, without addresses: they may hold a secret.
-async fn reported(body: Bytes) -> StatusCode {
+pub(crate) async fn reported(body: Bytes) -> StatusCode {
     let report: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let directive = report
         .pointer("/csp-report/effective-directive")

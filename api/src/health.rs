@@ -1,19 +1,19 @@
 //! Whether the program lives and can serve.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::json;
 
 use crate::app::App;
+use crate::route::{Routes, Who};
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/health/live", Who::Anyone, live)
+        .get("/health/ready", Who::Anyone, ready)
 }
 
 /// Says that the program lives.

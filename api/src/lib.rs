@@ -2,7 +2,7 @@
 //!
 //! [`front`] tells whether the living site answers or the [`sealed`] one. A request to the living one
 //! passes [`headers`], [`past`], [`csrf`], [`position`] and the guard of a site that isn't set up, then
-//! a handler. Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
+//! a handler, if [`route`] finds that who asks may. Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
 //! [`problem::Problem`], shown as problem+json or as a page.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ pub mod headers;
 pub mod metrics;
 pub mod problem;
 pub mod proof_of_work;
+pub mod route;
 pub mod session;
 pub mod sign_in;
 pub mod vault;
@@ -31,18 +32,30 @@ mod web;
 
 use app::App;
 pub use front::{Closed, Front, serve};
+use route::{Declared, Routes};
 
 /// The largest body of a request that isn't an upload.
 const LARGEST_BODY: usize = 64 * 1024;
 
-/// Gives every route with its layers.
-pub fn router(app: App) -> Router {
-    Router::new()
+/// Gives every route of the open site, and who may ask for it.
+fn routes() -> Routes {
+    Routes::new()
         .merge(sign_in::routes())
         .merge(health::routes())
         .merge(headers::routes())
         .merge(panic::routes())
         .merge(web::routes())
+}
+
+/// Tells every route of the open site, and who may ask for it.
+pub fn declared() -> Vec<Declared> {
+    routes().declared()
+}
+
+/// Gives every route with its layers.
+pub fn router(app: App) -> Router {
+    routes()
+        .router()
         .fallback(async || problem::Problem::not_found())
         .method_not_allowed_fallback(async || problem::Problem::method())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

@@ -3,17 +3,17 @@
 //! Who presses types the phrase and proves the login anew, by a challenge that is good for nothing
 //! else: a session that somebody left open isn't enough.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{any, get, post};
-use axum::{Json, Router};
 use domain::Permission;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::App;
 use crate::problem::{Problem, sentence};
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 use crate::sign_in::{self, Answer, Body, scram};
 use crate::vault::{NotDone, PHRASE, Standing};
@@ -26,13 +26,15 @@ pub(crate) const PRESS: &str = "/api/admin/panic/encrypt";
 pub(crate) const RESTORE: &str = "/api/admin/panic/restore";
 
 /// Gives the routes of the living site.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/panic", get(standing))
-        .route(PRESS, post(press))
-        .route(RESTORE, post(nothing_to_restore))
+pub(crate) fn routes() -> Routes {
+    let leads_back = async || Redirect::to("/");
+    Routes::new()
+        .get("/api/v1/panic", Who::Anyone, standing)
+        .post(PRESS, Who::May(Permission::Administer), press)
+        .post(RESTORE, Who::Anyone, nothing_to_restore)
         // Where the sealed page was: it leads to the site, which is back.
-        .route("/restore", any(async || Redirect::to("/")))
+        .get("/restore", Who::Anyone, leads_back)
+        .post("/restore", Who::Anyone, leads_back)
 }
 
 /// Writes how the vault stands.
@@ -61,7 +63,6 @@ async fn press(
     signed_in: SignedIn,
     Body(press): Body<Press>,
 ) -> Result<Response, Problem> {
-    signed_in.require(Permission::Administer)?;
     if press.confirm != PHRASE {
         return Err(Problem::invalid(&format!(
             "Type {PHRASE} exactly as it stands here. Nothing was changed."

@@ -66,8 +66,8 @@ pub(crate) fn router(closed: Closed) -> Router {
         attempts: Arc::new(Attempts::new(closed.random.as_ref())),
     };
     Router::new()
-        .merge(asset::routes())
-        .merge(headers::routes())
+        .route(asset::PATH, get(asset::asset))
+        .route(headers::REPORTS, post(headers::reported))
         .route("/theme", post(home::theme))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(ready))

@@ -254,8 +254,15 @@ impl FromRequestParts<App> for SignedIn {
     type Rejection = NotSignedIn;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, NotSignedIn> {
+        if let Some(signed_in) = parts.extensions.get::<Self>() {
+            return Ok(signed_in.clone());
+        }
         let why = match recognise(app, &parts.headers).await {
-            Ok(Some(signed_in)) => return Ok(signed_in),
+            Ok(Some(signed_in)) => {
+                // Asked by layers, the guard and the handler, and looked up once.
+                parts.extensions.insert(signed_in.clone());
+                return Ok(signed_in);
+            }
             Ok(None) => "",
             Err(Over::Expired) => "&expired=1",
             Err(Over::Away(problem)) => return Err(NotSignedIn::Told(problem)),
@@ -287,24 +294,5 @@ impl SignedIn {
     /// Tells whether the member may do something.
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.profile.permissions().has(permission)
-    }
-
-    /// Refuses who may not.
-    pub(crate) fn require(&self, permission: Permission) -> Result<(), Problem> {
-        if self.may(permission) {
-            Ok(())
-        } else {
-            let who = match permission {
-                Permission::Administer => "administrators",
-                Permission::Audit => "auditors",
-                Permission::UploadAtOnce
-                | Permission::Torrents
-                | Permission::Forum
-                | Permission::Reports
-                | Permission::Members
-                | Permission::Traffic => "the staff",
-            };
-            Err(Problem::forbidden(&format!("This page is for {who}.")))
-        }
     }
 }

@@ -6,12 +6,11 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use commands::Refusal;
@@ -26,6 +25,7 @@ use crate::app::App;
 use crate::panic::strength;
 use crate::problem::{Problem, sentence};
 use crate::proof_of_work::{self, Purpose};
+use crate::route::{Routes, Who};
 use crate::session::{self, SignedIn};
 use crate::vault::Secret;
 
@@ -35,14 +35,14 @@ pub mod scram;
 const LIFE: Duration = Duration::from_mins(5);
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/auth/challenge", get(challenge))
-        .route("/api/auth/login", post(login))
-        .route("/api/auth/pow", get(work))
-        .route("/api/auth/register", post(register))
-        .route("/api/auth/setup", post(set_up))
-        .route("/api/auth/logout", post(logout))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/auth/challenge", Who::Anyone, challenge)
+        .post("/api/auth/login", Who::Anyone, login)
+        .get("/api/auth/pow", Who::Anyone, work)
+        .post("/api/auth/register", Who::Anyone, register)
+        .post("/api/auth/setup", Who::Anyone, set_up)
+        .post("/api/auth/logout", Who::Member, logout)
 }
 
 /// A JSON body; what is wrong with it is told as a problem.

@@ -1,8 +1,6 @@
 //! The pages, one file for each; what they share is [`layout`], [`component`] and [`form`].
 
-use axum::Router;
-
-use crate::app::App;
+use crate::route::Routes;
 
 pub(crate) mod asset;
 pub(crate) mod component;
@@ -29,8 +27,8 @@ pub(crate) mod upload;
 mod samples;
 
 /// Gives the routes of all pages.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .merge(asset::routes())
         .merge(audit::routes())
         .merge(home::routes())

@@ -17,6 +17,7 @@ mod kill;
 mod nodes;
 mod packets;
 mod panic;
+mod permission;
 mod press;
 mod rebuild;
 mod rules;

@@ -144,7 +144,7 @@ async fn a_snatch_that_is_not_seeded_is_marked_stops_downloads_and_is_cleared_by
     .await;
     let audit = world
         .site
-        .run(&["audit", "log", "--of", "transfer", "--json"]);
+        .run(&["audit", "log", "--stream", "transfer", "--json"]);
     let told = String::from_utf8(audit.stdout).unwrap();
     for event in ["SnatchCompleted", "HitAndRunMarked", "HitAndRunCleared"] {
         assert!(told.contains(event), "{told}");

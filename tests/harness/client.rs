@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{ACCEPT, ORIGIN};
 use reqwest::multipart::{Form, Part};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -38,6 +38,12 @@ impl Client {
             http: self.http.clone(),
             base: site.url(""),
         }
+    }
+
+    /// A request of this jar, from a page of ours.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        request.header(ORIGIN, &self.base)
     }
 
     pub async fn get(&self, path: &str) -> Response {

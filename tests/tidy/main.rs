@@ -226,6 +226,26 @@ fn the_catalogue_of_events_in_architecture_is_the_catalogue_in_the_code() {
 }
 
 #[test]
+fn no_route_of_the_open_site_is_made_without_saying_who_may_ask() {
+    // The sealed site and the metrics have nobody to tell apart.
+    let free =
+        ["route.rs", "sealed.rs", "metrics.rs", "front.rs"].map(|file| format!("api/src/{file}"));
+    for (path, text) in sources() {
+        let apart = !path.starts_with("api/src/") || free.contains(&path);
+        let makes = [
+            ".route(",
+            ".route_service(",
+            ".nest(",
+            ".nest_service(",
+            "Router::new()",
+        ];
+        for word in makes {
+            assert!(apart || !text.contains(word), "{path} has {word}");
+        }
+    }
+}
+
+#[test]
 fn no_page_asks_for_script_or_style_within_itself() {
     for (path, text) in sources()
         .into_iter()

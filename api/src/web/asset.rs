@@ -2,15 +2,14 @@
 
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 
 #[derive(RustEmbed)]
 #[folder = "assets"]
@@ -31,17 +30,22 @@ static DIGEST: LazyLock<String> = LazyLock::new(|| {
     hex::encode(hash.finalize().get(..8).unwrap_or_default())
 });
 
+/// Where the files are.
+pub(crate) const PATH: &str = "/assets/{digest}/{*name}";
+
 /// Gives the address of a file.
 pub(crate) fn url(name: &str) -> String {
     format!("/assets/{}/{name}", *DIGEST)
 }
 
 /// Gives the route.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/assets/{digest}/{*name}", get(asset))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get(PATH, Who::Anyone, asset)
 }
 
-async fn asset(Path((digest, name)): Path<(String, String)>) -> Result<Response, Problem> {
+pub(crate) async fn asset(
+    Path((digest, name)): Path<(String, String)>,
+) -> Result<Response, Problem> {
     let bytes = match name.as_str() {
         "site.css" => STYLES
             .iter()

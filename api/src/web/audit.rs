@@ -1,8 +1,6 @@
 //! The history of everything, for auditors: what happened, when, by whom. Each look is noted.
 
-use axum::Router;
 use axum::extract::{Query, State};
-use axum::routing::get;
 use domain::user::Name;
 use domain::{Actor, Fact, Permission, Position, Recorded, history};
 use maud::{Markup, html};
@@ -15,6 +13,7 @@ use super::component::{age, empty};
 use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 pub(crate) mod proof;
@@ -24,11 +23,12 @@ pub(crate) mod stream;
 const ROWS: usize = 50;
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/audit", get(timeline))
-        .route("/audit/proof", get(proof::page).post(proof::start))
-        .route("/audit/{stream}", get(stream::page))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/audit", Who::May(Permission::Audit), timeline)
+        .get("/audit/proof", Who::May(Permission::Audit), proof::page)
+        .post("/audit/proof", Who::May(Permission::Audit), proof::start)
+        .get("/audit/{stream}", Who::May(Permission::Audit), stream::page)
 }
 
 /// What the address asks for; it is the page's whole state.
@@ -51,7 +51,6 @@ async fn timeline(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    signed_in.require(Permission::Audit)?;
     let viewer = signed_in.viewer(&app).await?;
     let filter = filter(&app, &asked).await?;
     let found = app.history.events(&filter, ROWS).await?;

@@ -1,11 +1,9 @@
 //! The first page: what is new, and what the member should know.
 
 use axum::Form;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
 use maud::{Markup, html};
 use projections::torrent::list::{self, Column, Row, Sort, Wanted};
 use serde::Deserialize;
@@ -15,13 +13,14 @@ use super::layout::{Page, Theme, Viewer, document};
 use super::{markdown, torrents};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/", get(home))
-        .route("/theme", post(theme))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/", Who::Member, home)
+        .post("/theme", Who::Anyone, theme)
 }
 
 /// What the page shows.

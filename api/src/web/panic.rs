@@ -1,10 +1,8 @@
 //! The administrators' page of the vault: the Panic Password, its recovery sheet, and the panic.
 
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::routing::{get, post};
 use domain::Permission;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -19,15 +17,24 @@ use crate::csrf::CheckedForm;
 use crate::panic::{not_done, strength};
 
 use crate::problem::{Problem, sentence};
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 use crate::vault::{NotDone, PHRASE, Sheet};
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/staff/panic", get(panic))
-        .route("/staff/panic/password", post(set_password))
-        .route("/staff/panic/sheet", get(sheet))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/staff/panic", Who::May(Permission::Administer), panic)
+        .post(
+            "/staff/panic/password",
+            Who::May(Permission::Administer),
+            set_password,
+        )
+        .get(
+            "/staff/panic/sheet",
+            Who::May(Permission::Administer),
+            sheet,
+        )
 }
 
 /// What the page shows.
@@ -54,7 +61,6 @@ async fn panic(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    signed_in.require(Permission::Administer)?;
     let saved = asked.saved.is_some();
     page(&app, theme, &signed_in, StatusCode::OK, saved, None).await
 }
@@ -218,7 +224,6 @@ async fn set_password(
     theme: Theme,
     mut form: CheckedForm,
 ) -> Result<Response, Problem> {
-    form.signed_in.require(Permission::Administer)?;
     let (old, new, again) = (form.secret("old"), form.secret("new"), form.secret("again"));
     let signed_in = &form.signed_in;
     let name = app.site.name();
@@ -251,7 +256,6 @@ async fn sheet(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Response, Problem> {
-    signed_in.require(Permission::Administer)?;
     let Some(sheet) = app.vault.sheet().await.map_err(not_done)? else {
         return Ok(Redirect::to("/staff/panic").into_response());
     };

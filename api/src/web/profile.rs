@@ -1,9 +1,7 @@
 //! A member's profile.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
-use axum::routing::{get, post};
 use domain::user::{Name, Role};
 use domain::{Actor, Permission};
 use maud::{Markup, html};
@@ -19,15 +17,20 @@ use super::{audit, torrents};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 pub(crate) mod ledger;
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/members/{name}", get(profile))
-        .route("/members/{name}/role", post(assign_role))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/members/{name}", Who::Member, profile)
+        .post(
+            "/members/{name}/role",
+            Who::May(Permission::Administer),
+            assign_role,
+        )
         .merge(ledger::routes())
 }
 

@@ -1,8 +1,6 @@
 //! Joining, where the site lets strangers.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use domain::site::Registration;
 use maud::{Markup, html};
 
@@ -11,10 +9,11 @@ use super::form::{Field, field, kept_here, progress, submit};
 use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/register", get(register))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/register", Who::Anyone, register)
 }
 
 async fn register(State(app): State<App>, theme: Theme) -> Result<Markup, Problem> {

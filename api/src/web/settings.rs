@@ -1,9 +1,7 @@
 //! A member's own settings: the announce URL with its passkey, and the sessions.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Redirect;
-use axum::routing::{get, post};
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
@@ -13,15 +11,21 @@ use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::{self, Session, SignedIn};
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/settings", get(settings))
-        .route("/settings/passkey/reset", get(confirm).post(reset))
-        .route("/settings/sessions/revoke", post(revoke))
-        .route("/settings/sessions/revoke-others", post(revoke_others))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/settings", Who::Member, settings)
+        .get("/settings/passkey/reset", Who::Member, confirm)
+        .post("/settings/passkey/reset", Who::Member, reset)
+        .post("/settings/sessions/revoke", Who::Member, revoke)
+        .post(
+            "/settings/sessions/revoke-others",
+            Who::Member,
+            revoke_others,
+        )
 }
 
 /// What the page shows.

@@ -2,12 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::routing::get;
 use maud::{Markup, html};
 
 use super::form::{Field, kept_here, strength};
@@ -15,10 +13,11 @@ use super::layout::{Page, Theme, document};
 use super::register::join_form;
 use crate::app::App;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/setup", get(setup))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/setup", Who::Anyone, setup)
 }
 
 /// Leads every page to the set-up while the site has no administrator.

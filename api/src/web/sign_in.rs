@@ -1,10 +1,8 @@
 //! Signing in and out.
 
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -14,13 +12,14 @@ use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session;
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/sign-in", get(sign_in))
-        .route("/sign-out", post(sign_out))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/sign-in", Who::Anyone, sign_in)
+        .post("/sign-out", Who::Member, sign_out)
 }
 
 /// Where to go after signing in, and why it is asked.

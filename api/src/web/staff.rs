@@ -1,10 +1,8 @@
 //! The administrators' page: whether strangers may register, what every member is told, and how far
 //! the projections are.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Redirect;
-use axum::routing::{get, post};
 use domain::Permission;
 use domain::amount::Seconds;
 use domain::site::{Command, Registration};
@@ -19,19 +17,36 @@ use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 pub(super) mod freeleech;
 pub(super) mod settings;
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/staff", get(staff))
-        .route("/staff/registration", post(set_registration))
-        .route("/staff/announcement", post(announce))
-        .route("/staff/projections/retry", post(retry))
-        .route("/staff/projections/rebuild", post(start_rebuild))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/staff", Who::May(Permission::Administer), staff)
+        .post(
+            "/staff/registration",
+            Who::May(Permission::Administer),
+            set_registration,
+        )
+        .post(
+            "/staff/announcement",
+            Who::May(Permission::Administer),
+            announce,
+        )
+        .post(
+            "/staff/projections/retry",
+            Who::May(Permission::Administer),
+            retry,
+        )
+        .post(
+            "/staff/projections/rebuild",
+            Who::May(Permission::Administer),
+            start_rebuild,
+        )
         .merge(freeleech::routes())
         .merge(settings::routes())
 }
@@ -41,7 +56,6 @@ async fn staff(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    signed_in.require(Permission::Administer)?;
     let viewer = signed_in.viewer(&app).await?;
     let settings = projections::site::settings(&app.reads).await?;
     let standing = standing(&app).await?;
@@ -199,7 +213,6 @@ fn rebuild(one: &Projected, form_token: &str) -> Markup {
 }
 
 async fn start_rebuild(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
-    form.signed_in.require(Permission::Administer)?;
     if app.rebuilds.start(form.field("name")) {
         Ok(Redirect::to("/staff"))
     } else {
@@ -208,7 +221,6 @@ async fn start_rebuild(State(app): State<App>, form: CheckedForm) -> Result<Redi
 }
 
 async fn retry(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
-    form.signed_in.require(Permission::Administer)?;
     app.reads.retry(form.field("name")).await?;
     Ok(Redirect::to("/staff"))
 }

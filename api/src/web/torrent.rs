@@ -1,11 +1,9 @@
 //! One torrent: facts, description, files, swarm; its download; its withdrawal. Its page is changed by [`edit`],
 //! and goes back by [`version`].
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
 use domain::Permission;
 use domain::id::TorrentId;
 use domain::metainfo;
@@ -24,6 +22,7 @@ use super::markdown;
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 mod difference;
@@ -36,19 +35,31 @@ pub(crate) mod version;
 const MOST_FILES: i64 = 2_000;
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/torrents/{id}", get(page))
-        .route("/torrents/{id}/download", get(download))
-        .route("/torrents/{id}/edit", get(edit::page).post(edit::save))
-        .route("/torrents/{id}/versions", get(version::list))
-        .route(
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/torrents/{id}", Who::Member, page)
+        .get("/torrents/{id}/download", Who::Member, download)
+        .get("/torrents/{id}/edit", Who::Member, edit::page)
+        .post("/torrents/{id}/edit", Who::Member, edit::save)
+        .get("/torrents/{id}/versions", Who::Member, version::list)
+        .get(
             "/torrents/{id}/versions/{number}",
-            get(version::one).post(version::bring_back),
+            Who::Member,
+            version::one,
         )
-        .route("/torrents/{id}/withdraw", get(confirm).post(withdraw))
-        .route("/torrents/{id}/restore", post(restore))
-        .route("/torrents/{id}/freeleech", post(free::change))
+        .post(
+            "/torrents/{id}/versions/{number}",
+            Who::Member,
+            version::bring_back,
+        )
+        .get("/torrents/{id}/withdraw", Who::Member, confirm)
+        .post("/torrents/{id}/withdraw", Who::Member, withdraw)
+        .post("/torrents/{id}/restore", Who::Member, restore)
+        .post(
+            "/torrents/{id}/freeleech",
+            Who::May(Permission::Administer),
+            free::change,
+        )
 }
 
 /// What the page shows.

@@ -1,8 +1,6 @@
 //! Browse and search in one: words, a category, a sort, keyset pages. The address is the state.
 
-use axum::Router;
 use axum::extract::{Query, State};
-use axum::routing::get;
 use domain::id::CategoryId;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -15,6 +13,7 @@ use super::component::{age, empty, size};
 use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// Rows of a page.
@@ -30,8 +29,8 @@ const COLUMNS: [(Column, &str, &str); 6] = [
 ];
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/torrents", get(torrents))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/torrents", Who::Member, torrents)
 }
 
 /// What the address asks for.

@@ -1,9 +1,7 @@
 //! What downloads owe: a member's own, and for the staff everybody's, with what looks wrong.
 
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Redirect;
-use axum::routing::{get, post};
 use commands::transfer::Act;
 use domain::Permission;
 use domain::amount::Seconds;
@@ -20,18 +18,20 @@ use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// Rows of a page.
 const ROWS: i64 = 50;
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/hit-and-runs", get(own))
-        .route("/staff/hit-and-runs", get(list))
-        .route("/staff/flags", get(flags))
-        .route("/staff/transfers", post(settle))
+pub(crate) fn routes() -> Routes {
+    let staff = Who::May(Permission::Traffic);
+    Routes::new()
+        .get("/hit-and-runs", Who::Member, own)
+        .get("/staff/hit-and-runs", staff, list)
+        .get("/staff/flags", staff, flags)
+        .post("/staff/transfers", staff, settle)
 }
 
 /// What the address asks for.
@@ -136,7 +136,6 @@ async fn list(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    signed_in.require(Permission::Traffic)?;
     let viewer = signed_in.viewer(&app).await?;
     let from = asked.from();
     let owed = transfer::standing(&app.reads, asked.standing(), from.as_ref(), ROWS).await?;
@@ -220,7 +219,6 @@ async fn flags(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    signed_in.require(Permission::Traffic)?;
     let viewer = signed_in.viewer(&app).await?;
     let flags = transfer::flags(&app.reads, asked.from().as_ref(), ROWS).await?;
     let page = Page {

@@ -1,11 +1,10 @@
 //! Uploading a torrent: a file, a category, a description.
 
-use axum::Router;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Form, Multipart, State};
+use axum::handler::Handler as _;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
 use commands::Refusal;
 use domain::id::TorrentId;
 use domain::metainfo::{self, Checked, Info, ParseError};
@@ -21,6 +20,7 @@ use super::markdown;
 use crate::app::App;
 use crate::csrf::check_token;
 use crate::problem::{Problem, sentence};
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// What is read of a body, so that who sends too much hears it: a connection that is closed in the
@@ -30,15 +30,15 @@ const LARGEST_BODY: usize = 64 * 1024 * 1024;
 const LARGEST_TEXT: usize = 1024 * 1024;
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route(
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/upload", Who::Member, page)
+        .post(
             "/upload",
-            get(page)
-                .post(upload)
-                .layer(DefaultBodyLimit::max(LARGEST_BODY)),
+            Who::Member,
+            upload.layer(DefaultBodyLimit::max(LARGEST_BODY)),
         )
-        .route("/upload/preview", axum::routing::post(preview))
+        .post("/upload/preview", Who::Member, preview)
 }
 
 /// What the form holds when it is shown, at first or again.

@@ -1,10 +1,8 @@
 //! A member's own ledger: each credited run, and the sums that add up.
 
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use domain::id::TorrentId;
 use maud::{Markup, html};
 use projections::page::{Cursor, Page as Rows};
@@ -16,6 +14,7 @@ use super::super::component::{age, duration, empty, size};
 use super::super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// Rows of a page.
@@ -24,10 +23,10 @@ const ROWS: i64 = 50;
 const AT_ONCE: i64 = 1_000;
 
 /// Gives the routes.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/ledger", get(ledger))
-        .route("/ledger.csv", get(download))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/ledger", Who::Member, ledger)
+        .get("/ledger.csv", Who::Member, download)
 }
 
 /// Which torrent's runs are asked for, and where the page begins.

@@ -1,9 +1,7 @@
 //! Freeleech for the whole site: downloads that aren't charged, with an end or without one.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Redirect;
-use axum::routing::get;
 use domain::Permission;
 use domain::site::{Command, Freeleech};
 use maud::{Markup, html};
@@ -15,11 +13,18 @@ use super::super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// Gives the routes.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/staff/freeleech", get(freeleech).post(change))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/staff/freeleech",
+            Who::May(Permission::Administer),
+            freeleech,
+        )
+        .post("/staff/freeleech", Who::May(Permission::Administer), change)
 }
 
 async fn freeleech(
@@ -27,7 +32,6 @@ async fn freeleech(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    signed_in.require(Permission::Administer)?;
     let viewer = signed_in.viewer(&app).await?;
     let now = projections::site::settings(&app.reads).await?.freeleech;
     let page = Page {

@@ -1,10 +1,8 @@
 //! The site's settings, a form for each section, and who changed what.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::routing::{get, post};
 use commands::Refusal;
 use domain::Permission;
 use domain::setting::{self, Key, Kind, Section, Settings};
@@ -19,16 +17,25 @@ use super::super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// The latest changes that are shown.
 const CHANGES: i64 = 30;
 
 /// Gives the routes.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/staff/settings", get(settings))
-        .route("/staff/settings/{section}", post(change))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/staff/settings",
+            Who::May(Permission::Administer),
+            settings,
+        )
+        .post(
+            "/staff/settings/{section}",
+            Who::May(Permission::Administer),
+            change,
+        )
 }
 
 /// What the page shows.
@@ -47,7 +54,6 @@ async fn settings(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    signed_in.require(Permission::Administer)?;
     show(&app, theme, &signed_in, vec![]).await
 }
 
@@ -83,7 +89,6 @@ async fn change(
     Path(section): Path<String>,
     form: CheckedForm,
 ) -> Result<Response, Problem> {
-    form.signed_in.require(Permission::Administer)?;
     let section = Section::ALL
         .into_iter()
         .find(|one| slug(*one) == section)
