@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::decider::{Decider, Event};
-use crate::{audit, category, site, torrent, traffic, transfer, user, vault};
+use crate::{audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault};
 
 /// Makes the sum of all events of one line for each stream: its variant, what that holds, its decider.
 macro_rules! facts {
@@ -78,6 +78,12 @@ facts! {
     Torrent(Box<torrent::Event>) of torrent::Torrent;
     /// In a category's stream.
     Category(category::Event) of category::Category;
+    /// In a stream of a section of the forum.
+    Section(section::Event) of section::Section;
+    /// In a topic's stream.
+    Topic(topic::Event) of topic::Topic;
+    /// In a stream of what a member has read.
+    Reading(reading::Event) of reading::Reading;
     /// In the site's stream.
     Site(site::Event) of site::Site;
     /// In a tracker node's stream of a day.

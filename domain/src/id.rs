@@ -44,6 +44,18 @@ identity!(
     CategoryId
 );
 identity!(
+    /// A section of the forum; the id of its `section` stream.
+    SectionId
+);
+identity!(
+    /// A topic of the forum; the id of its `topic` stream.
+    TopicId
+);
+identity!(
+    /// A post in a topic; the first one has the topic's own id.
+    PostId
+);
+identity!(
     /// One asked-for change; the same id gets the same answer.
     CommandId
 );

@@ -2,8 +2,8 @@
 //!
 //! A [`Decider`] is two pure functions: `decide` says which events a command causes, `evolve` folds
 //! them into state. What deciding needs from outside (an id, a salt, a name that is free) is put
-//! into the command. Reading order: [`decider`], [`user`], [`torrent`], [`category`], [`site`],
-//! [`traffic`], [`audit`], then [`fact`], the sum of all events, [`recorded`], an event as
+//! into the command. Reading order: [`decider`], [`user`], [`torrent`], [`category`], [`section`],
+//! [`topic`], [`reading`], [`site`], [`traffic`], [`audit`], then [`fact`], the sum of all events, [`recorded`], an event as
 //! the log gives it, and [`history`], what auditors see.
 //!
 //! To add an event: a variant in its aggregate's `Event`, an arm in `evolve`, a golden file in
@@ -15,7 +15,10 @@ pub mod recorded;
 
 pub mod audit;
 pub mod category;
+pub mod reading;
+pub mod section;
 pub mod site;
+pub mod topic;
 pub mod torrent;
 pub mod traffic;
 pub mod transfer;
@@ -30,6 +33,7 @@ pub mod bencode;
 pub mod client;
 pub mod info_hash;
 pub mod keyed;
+pub mod mention;
 pub mod metainfo;
 pub mod passkey;
 pub mod peer_id;

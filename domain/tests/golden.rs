@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use domain::{Fact, audit, category, site, torrent, traffic, transfer, user, vault};
+use domain::{Fact, audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault};
 use serde_json::Value;
 
 /// Every name that is written today, with its version, from a match that misses none.
@@ -31,6 +31,11 @@ fn written() -> BTreeSet<String> {
             },
             Fact::Category(event) => match &event {
                 category::Event::CategoryCreated(_) => (event.name(), event.version()),
+            },
+            Fact::Section(event) => of_section(&event),
+            Fact::Topic(event) => of_topic(&event),
+            Fact::Reading(event) => match &event {
+                reading::Event::ForumRead { .. } => (event.name(), event.version()),
             },
             Fact::Site(event) => match &event {
                 site::Event::RegistrationOpened {}
@@ -69,6 +74,37 @@ fn written() -> BTreeSet<String> {
         names.insert(format!("{name}.{version}"));
     }
     names
+}
+
+/// The same for what happens to a section.
+fn of_section(event: &section::Event) -> (&'static str, i32) {
+    use domain::Event as _;
+    match event {
+        section::Event::SectionCreated { .. }
+        | section::Event::SectionChanged(_)
+        | section::Event::SectionReordered { .. }
+        | section::Event::SectionRetired {}
+        | section::Event::SectionReopened {} => (event.name(), event.version()),
+    }
+}
+
+/// The same for what happens to a topic.
+fn of_topic(event: &topic::Event) -> (&'static str, i32) {
+    use domain::Event as _;
+    match event {
+        topic::Event::TopicOpened(_)
+        | topic::Event::TopicReplied(_)
+        | topic::Event::PostEdited { .. }
+        | topic::Event::PostRemoved { .. }
+        | topic::Event::PostRestored { .. }
+        | topic::Event::TopicRemoved { .. }
+        | topic::Event::TopicRestored {}
+        | topic::Event::TopicPinned {}
+        | topic::Event::TopicUnpinned {}
+        | topic::Event::TopicLocked {}
+        | topic::Event::TopicUnlocked {}
+        | topic::Event::TopicMoved { .. } => (event.name(), event.version()),
+    }
 }
 
 /// The golden files: `Name.version.json`, each with its stream and its payload.
