@@ -285,6 +285,7 @@ async fn follow(
     stopped: &watch::Receiver<bool>,
 ) -> anyhow::Result<Reads> {
     store.commands.seed_categories().await?;
+    store.commands.seed_sections().await?;
     runner::prepare(&store.pools.read, all).await?;
     let (progress, seen) = watch::channel(Progress::default());
     let runner = Arc::new(Runner {

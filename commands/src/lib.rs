@@ -1,8 +1,8 @@
 //! What a person or a client may ask for: who asks, what is reserved, load, decide, append.
 //!
 //! [`Commands`] is the one handle that the edges hold. Each feature adds its methods in the file of
-//! its name: [`user`], [`torrent`], [`site`], [`traffic`], [`transfer`], [`audit`]. Nothing here knows a database: what
-//! deciding needs from outside comes through [`ports`].
+//! its name: [`user`], [`torrent`], [`section`], [`topic`], [`site`], [`traffic`], [`transfer`], [`audit`].
+//! Nothing here knows a database: what deciding needs from outside comes through [`ports`].
 
 pub mod ports;
 pub mod refusal;
@@ -10,7 +10,9 @@ pub mod request;
 mod stored;
 
 pub mod audit;
+pub mod section;
 pub mod site;
+pub mod topic;
 pub mod torrent;
 pub mod traffic;
 pub mod transfer;

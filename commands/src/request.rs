@@ -44,7 +44,10 @@ pub async fn request<T>(key: Option<Key>, work: impl Future<Output = T>) -> (T, 
         let done = work.await;
         (done, REQUEST.with(|request| request.reached.get()))
     };
-    REQUEST.scope(request, work).await
+    let (done, position) = REQUEST.scope(request, work).await;
+    // A part of a request may have a key of its own.
+    reached(position);
+    (done, position)
 }
 
 /// Gives the command's id, if the request has a key.

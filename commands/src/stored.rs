@@ -55,6 +55,9 @@ pub(crate) async fn load<D: Decider>(
     log: &Arc<dyn EventLog>,
     stream: Uuid,
 ) -> Result<D, Unavailable> {
+    if let Some(context) = snapshot::load::<D>(log, stream).await? {
+        return Ok(context.aggregate.0);
+    }
     let store = store::<D>(Repository::reading::<D>(log));
     match store.load_aggregate(&stream.to_string()).await {
         Ok(context) => Ok(context.aggregate.0),

@@ -78,6 +78,7 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
 /// Brings everything up before the first request.
 async fn start(program: &mut Program, store: &Store) -> anyhow::Result<Running> {
     store.commands.seed_categories().await?;
+    store.commands.seed_sections().await?;
     // One that can't be recorded now still waits.
     while let Some((batch, day)) = program.waiting.last().cloned() {
         store.commands.record(batch, day).await?;
