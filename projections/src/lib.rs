@@ -27,7 +27,10 @@ pub mod swarm;
 
 pub mod access;
 pub mod category;
+pub mod reading;
+pub mod section;
 pub mod site;
+pub mod topic;
 pub mod torrent;
 pub mod traffic;
 pub mod transfer;
@@ -102,6 +105,9 @@ pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
     vec![
         Arc::new(user::Users),
         Arc::new(category::Categories),
+        Arc::new(section::Sections),
+        Arc::new(topic::Topics),
+        Arc::new(reading::Readings),
         Arc::new(site::Sites),
         Arc::new(torrent::Torrents),
         Arc::new(traffic::Ledger),

@@ -74,6 +74,25 @@ pub async fn names(
         .collect())
 }
 
+/// Gives the names of members as they write them, by their folded names, of those that there are.
+pub async fn known(
+    reads: &Reads,
+    folded: impl Iterator<Item = String>,
+) -> Result<HashMap<String, String>, Unavailable> {
+    let mut wanted: Vec<String> = folded.collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found: Vec<(String, String)> =
+        sqlx::query_as("select folded, name from member where folded = any($1)")
+            .bind(wanted)
+            .fetch_all(&reads.pool)
+            .await?;
+    Ok(found.into_iter().collect())
+}
+
 /// Counts the members.
 pub async fn count(reads: &Reads) -> Result<i64, Unavailable> {
     Ok(sqlx::query_scalar("select count(*) from member")

@@ -7,7 +7,7 @@ use api::front::{Closed, Front};
 use domain::Position;
 use infra::random;
 use projections::progress::Progress;
-use projections::torrent::search::{Mark, Search};
+use projections::torrent::search::{Mark, STREAMS, Search};
 use projections::{Projection, Reads};
 use tokio::sync::watch;
 use tracker::Tracker;
@@ -74,12 +74,12 @@ pub(crate) async fn serve(config: &Config, schema: &str) -> anyhow::Result<()> {
     store.close().await
 }
 
-/// Fills the index with the torrents up to a position.
+/// Fills the index up to a position.
 async fn fill(store: &Store, search: &Search, upto: Position) -> anyhow::Result<()> {
     let mut after = Position(0);
     while after < upto {
         let limit = STEP.min(upto.0 - after.0);
-        let batch = store.feed.read(after, limit, &["torrent"]).await?;
+        let batch = store.feed.read(after, limit, STREAMS).await?;
         after = batch.upto;
         let mark = Mark {
             position: after,

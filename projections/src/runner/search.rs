@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{RETRY, Runner, Step};
 use crate::Unavailable;
 use crate::feed::NotRead;
-use crate::torrent::search::{Mark, Search};
+use crate::torrent::search::{Mark, STREAMS, Search};
 
 /// Positions that one commit covers at most: each costs a segment.
 const BATCH: i64 = 50_000;
@@ -69,7 +69,7 @@ impl Runner {
             None => self.search_from(search).await?,
         };
         *known = Some(position);
-        let batch = self.feed.read(position, BATCH, &["torrent"]).await?;
+        let batch = self.feed.read(position, BATCH, STREAMS).await?;
         if !batch.events.is_empty() {
             let chain = self.feed.chain(batch.upto).await?;
             let mark = Mark {

@@ -1,4 +1,5 @@
-//! The same torrents as Tantivy documents, and the search for words.
+//! The same torrents as Tantivy documents, and the search for words; posts stand in the same index, by
+//! [`crate::topic::search`].
 //!
 //! The index lives in memory, or on disk where its plaintext terms may. It is a projection like the
 //! others, only that its checkpoint is the commit's payload, so documents and position move together.
@@ -32,6 +33,9 @@ const MOST_WORDS: usize = 16;
 /// The fields that hold the halves of a torrent's id.
 const HALVES: [&str; 2] = ["id_high", "id_low"];
 
+/// The streams of which the index knows something.
+pub const STREAMS: &[&str] = &["torrent", "topic"];
+
 /// The index, its writer and its reader.
 pub struct Search {
     fields: Fields,
@@ -47,13 +51,17 @@ impl std::fmt::Debug for Search {
 }
 
 #[derive(Clone, Copy)]
-struct Fields {
+pub(crate) struct Fields {
     id: Field,
     /// The two halves of the id, to be had without the document.
     halves: [Field; 2],
     name: Field,
     files: Field,
     description: Field,
+    /// What a topic is about, with its first post.
+    pub(crate) title: Field,
+    /// What a post says.
+    pub(crate) said: Field,
 }
 
 impl From<tantivy::TantivyError> for Unavailable {
@@ -94,6 +102,8 @@ fn schema() -> (Schema, Fields) {
         name: schema.add_text_field("name", TEXT | STORED),
         files: schema.add_text_field("files", TEXT | STORED),
         description: schema.add_text_field("description", TEXT),
+        title: schema.add_text_field("title", TEXT | STORED),
+        said: schema.add_text_field("said", TEXT),
     };
     (schema.build(), fields)
 }
@@ -163,6 +173,10 @@ impl Search {
         self.reader.searcher().num_docs()
     }
 
+    pub(crate) fn fields(&self) -> Fields {
+        self.fields
+    }
+
     fn writer(&self) -> MutexGuard<'_, IndexWriter> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,6 +207,7 @@ impl Search {
                 self.put(&mut writer, id, document)?;
             }
         }
+        self.put_posts(&mut writer, events)?;
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(&upto.write());
         commit.commit()?;
@@ -201,7 +216,7 @@ impl Search {
     }
 
     /// Puts a document in place of an earlier one.
-    fn put(
+    pub(crate) fn put(
         &self,
         to: &mut IndexWriter,
         id: Uuid,
@@ -212,6 +227,17 @@ impl Search {
         Ok(())
     }
 
+    /// Begins a document.
+    pub(crate) fn identified(&self, id: Uuid) -> TantivyDocument {
+        let mut document = TantivyDocument::new();
+        document.add_bytes(self.fields.id, id.as_bytes());
+        let (high, low) = id.as_u64_pair();
+        for (field, half) in self.fields.halves.into_iter().zip([high, low]) {
+            document.add_u64(field, half);
+        }
+        document
+    }
+
     fn document<'a>(
         &self,
         id: Uuid,
@@ -219,12 +245,7 @@ impl Search {
         description: &str,
         files: impl Iterator<Item = &'a str>,
     ) -> TantivyDocument {
-        let mut document = TantivyDocument::new();
-        document.add_bytes(self.fields.id, id.as_bytes());
-        let (high, low) = id.as_u64_pair();
-        for (field, half) in self.fields.halves.into_iter().zip([high, low]) {
-            document.add_u64(field, half);
-        }
+        let mut document = self.identified(id);
         document.add_text(self.fields.name, name);
         document.add_text(self.fields.description, description);
         for file in files {
@@ -233,19 +254,33 @@ impl Search {
         document
     }
 
-    /// Makes a committed document anew with another description.
-    fn edited(&self, id: Uuid, description: &str) -> tantivy::Result<Option<TantivyDocument>> {
+    /// Gives what a committed document keeps in a field; empty where it has nothing there.
+    pub(crate) fn kept(&self, id: Uuid, field: Field) -> tantivy::Result<String> {
+        let kept = self.committed(id)?;
+        let kept = kept.as_ref().and_then(|document| document.get_first(field));
+        Ok(kept
+            .and_then(|text| text.as_str())
+            .unwrap_or_default()
+            .to_owned())
+    }
+
+    fn committed(&self, id: Uuid) -> tantivy::Result<Option<TantivyDocument>> {
         let term = Term::from_field_bytes(self.fields.id, id.as_bytes());
         let searcher = self.reader.searcher();
         let query = TermQuery::new(term, IndexRecordOption::Basic);
-        let Some(at) = searcher
-            .search(&query, &DocSetCollector)?
+        let found = searcher.search(&query, &DocSetCollector)?;
+        found
             .into_iter()
             .next()
-        else {
+            .map(|at| searcher.doc(at))
+            .transpose()
+    }
+
+    /// Makes a committed document anew with another description.
+    fn edited(&self, id: Uuid, description: &str) -> tantivy::Result<Option<TantivyDocument>> {
+        let Some(kept) = self.committed(id)? else {
             return Ok(None);
         };
-        let kept: TantivyDocument = searcher.doc(at)?;
         let name = kept.get_first(self.fields.name);
         let name = name.and_then(|name| name.as_str()).unwrap_or_default();
         let files = kept.get_all(self.fields.files);
@@ -256,13 +291,29 @@ impl Search {
     /// Finds the torrents that fit all the words, the best first; words may be begun, and where
     /// nothing fits, misspelt by a letter.
     pub fn find(&self, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
+        // A word in the name weighs most, then in a file's path, then in the description.
+        let weighted = [
+            (self.fields.name, 4.0),
+            (self.fields.files, 2.0),
+            (self.fields.description, 1.0),
+        ];
+        self.find_in(&weighted, words, limit)
+    }
+
+    /// Finds what fits all the words in some fields, each with its weight.
+    pub(crate) fn find_in(
+        &self,
+        weighted: &[(Field, f32)],
+        words: &str,
+        limit: usize,
+    ) -> Result<Vec<Uuid>, Unavailable> {
         let terms = self.terms(words);
         if terms.is_empty() {
             return Ok(vec![]);
         }
-        let exact = self.run(&terms, 0, limit)?;
+        let exact = self.run(weighted, (&terms, 0), limit)?;
         if exact.is_empty() {
-            self.run(&terms, 1, limit)
+            self.run(weighted, (&terms, 1), limit)
         } else {
             Ok(exact)
         }
@@ -280,10 +331,15 @@ impl Search {
         terms
     }
 
-    fn run(&self, terms: &[String], distance: u8, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
+    fn run(
+        &self,
+        weighted: &[(Field, f32)],
+        (terms, distance): (&[String], u8),
+        limit: usize,
+    ) -> Result<Vec<Uuid>, Unavailable> {
         let all = terms
             .iter()
-            .map(|term| (Occur::Must, self.anywhere(term, distance)))
+            .map(|term| (Occur::Must, anywhere(weighted, term, distance)))
             .collect();
         let searcher = self.reader.searcher();
         let hits = searcher.search(
@@ -301,30 +357,25 @@ impl Search {
         };
         Ok(hits.iter().filter_map(|(_, hit)| id(hit)).collect())
     }
+}
 
-    /// A word in the name weighs most, then in a file's path, then in the description.
-    fn anywhere(&self, word: &str, distance: u8) -> Box<dyn Query> {
-        let weighted = [
-            (self.fields.name, 4.0),
-            (self.fields.files, 2.0),
-            (self.fields.description, 1.0),
-        ];
-        let mut either: Vec<(Occur, Box<dyn Query>)> = vec![];
-        for (field, weight) in weighted {
-            let term = Term::from_field_text(field, word);
-            let whole = TermQuery::new(term.clone(), IndexRecordOption::WithFreqs);
-            let begun = FuzzyTermQuery::new_prefix(term, distance, true);
-            either.push((
-                Occur::Should,
-                Box::new(BoostQuery::new(Box::new(whole), 2.0 * weight)),
-            ));
-            either.push((
-                Occur::Should,
-                Box::new(BoostQuery::new(Box::new(begun), weight)),
-            ));
-        }
-        Box::new(BooleanQuery::new(either))
+/// A word in any of the fields, whole or begun.
+fn anywhere(weighted: &[(Field, f32)], word: &str, distance: u8) -> Box<dyn Query> {
+    let mut either: Vec<(Occur, Box<dyn Query>)> = vec![];
+    for (field, weight) in weighted.iter().copied() {
+        let term = Term::from_field_text(field, word);
+        let whole = TermQuery::new(term.clone(), IndexRecordOption::WithFreqs);
+        let begun = FuzzyTermQuery::new_prefix(term, distance, true);
+        either.push((
+            Occur::Should,
+            Box::new(BoostQuery::new(Box::new(whole), 2.0 * weight)),
+        ));
+        either.push((
+            Occur::Should,
+            Box::new(BoostQuery::new(Box::new(begun), weight)),
+        ));
     }
+    Box::new(BooleanQuery::new(either))
 }
 
 /// The ids of a segment's documents.

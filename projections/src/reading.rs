@@ -1,0 +1,96 @@
+//! Up to where each member has read the forum, by their own word.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use domain::id::MemberId;
+use domain::{Fact, Position, Recorded, reading};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::fold::Held;
+use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
+
+/// Tells up to where a member has read everything.
+pub async fn upto(reads: &Reads, member: MemberId) -> Result<Position, Unavailable> {
+    let upto = sqlx::query_scalar("select upto from reading where member = $1")
+        .bind(member.0)
+        .fetch_optional(&reads.pool)
+        .await?;
+    Ok(Position(upto.unwrap_or(0)))
+}
+
+/// The projection behind what members have read.
+#[derive(Debug)]
+pub struct Readings;
+
+impl Projection for Readings {
+    fn name(&self) -> &'static str {
+        "reading"
+    }
+
+    fn version(&self) -> i32 {
+        1
+    }
+
+    fn tables(&self) -> &'static str {
+        include_str!("../../migrations/read/reading.sql")
+    }
+
+    fn sealed(&self) -> &'static str {
+        include_str!("../../migrations/read/sealed/reading.sql")
+    }
+
+    fn table_names(&self) -> &'static [&'static str] {
+        &["reading"]
+    }
+
+    fn streams(&self) -> &'static [&'static str] {
+        &["reading"]
+    }
+
+    fn fold(&self) -> Box<dyn Fold> {
+        Box::new(Said(BTreeMap::new()))
+    }
+}
+
+/// The last word of each member.
+struct Said(BTreeMap<Uuid, i64>);
+
+#[async_trait]
+impl Fold for Said {
+    fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        if let Fact::Reading(reading::Event::ForumRead { upto }) = &event.fact {
+            self.0.insert(event.stream_id, upto.0);
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            bytes: 0,
+            changes: self.0.len(),
+        }
+    }
+
+    async fn insert(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let (members, upto): (Vec<Uuid>, Vec<i64>) =
+            std::mem::take(&mut self.0).into_iter().unzip();
+        if members.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "insert into reading (member, upto) select * from unnest($1::uuid[], $2::bigint[])
+             on conflict (member) do update set upto = excluded.upto",
+        )
+        .bind(members)
+        .bind(upto)
+        .execute(to)
+        .await
+        .map(|_| ())
+    }
+}
