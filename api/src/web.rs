@@ -9,6 +9,7 @@ pub(crate) mod layout;
 pub(crate) mod markdown;
 
 pub(crate) mod audit;
+pub(crate) mod forum;
 pub(crate) mod home;
 pub(crate) mod panic;
 pub(crate) mod profile;
@@ -31,6 +32,7 @@ pub(crate) fn routes() -> Routes {
     Routes::new()
         .merge(asset::routes())
         .merge(audit::routes())
+        .merge(forum::routes())
         .merge(home::routes())
         .merge(panic::routes())
         .merge(profile::routes())

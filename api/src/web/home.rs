@@ -5,12 +5,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use projections::topic::list as topics;
 use projections::torrent::list::{self, Column, Row, Sort, Wanted};
 use serde::Deserialize;
 
 use super::component::{empty, notice, sanitised};
 use super::layout::{Page, Theme, Viewer, document};
-use super::{markdown, torrents};
+use super::{forum, markdown, torrents};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
@@ -28,6 +29,7 @@ pub(super) struct Home {
     pub(super) announcement: String,
     pub(super) latest: Vec<Row>,
     pub(super) seeded: Vec<Row>,
+    pub(super) forum: Vec<topics::Row>,
 }
 
 async fn home(
@@ -48,6 +50,7 @@ async fn home(
             .into_iter()
             .filter(|row| row.swarm.seeders > 0)
             .collect(),
+        forum: topics::latest(&app.reads, forum::is_staff(&signed_in), 6).await?,
     };
     let page = Page {
         title: "Home",
@@ -94,6 +97,15 @@ pub(super) fn body(home: &Home, viewer: &Viewer) -> Markup {
                     }))
                 } @else {
                     (torrents::table(&home.seeded, "The torrents with the most seeders", None))
+                }
+            }
+            section {
+                h2 { "Latest in the forum" }
+                @if home.forum.is_empty() {
+                    (empty("Nothing was said yet.", &html! { "Say something: " a href="/forum" { "go to the forum" } "." }))
+                } @else {
+                    (forum::section::table(&home.forum, "The topics in which something was said last", None))
+                    p.more { a href="/forum" { "The whole forum" } }
                 }
             }
         }

@@ -126,6 +126,7 @@ fn masthead(page: &Page<'_>) -> Markup {
                 nav aria-label="Sections" {
                     (section(page, "/torrents", "Torrents"))
                     (section(page, "/upload", "Upload"))
+                    (section(page, "/forum", "Forum"))
                     @if viewer.profile.permissions().has(Permission::Audit) { (section(page, "/audit", "Audit")) }
                     @if viewer.profile.permissions().has(Permission::Administer) { (section(page, "/staff", "Staff")) }
                 }

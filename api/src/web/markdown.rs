@@ -4,24 +4,33 @@
 //! to the web alone, images become links. Then ammonia lets through what is on its list. The order
 //! matters: deep nesting makes a sanitiser crawl.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ammonia::Builder;
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
+use domain::mention;
+use pulldown_cmark::{
+    CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream, html,
+};
 
 /// The deepest nesting that is shown.
 const DEEPEST: usize = 16;
 /// The most bytes of HTML.
 const LARGEST: usize = 256 * 1024;
 
+/// The members whom a text may name: how they write themselves, by their folded names.
+pub(crate) type Known = HashMap<String, String>;
+
 /// Renders markdown.
 pub(crate) fn render(text: &str) -> String {
+    render_naming(text, &Known::new())
+}
+
+/// Renders markdown in which `@name` leads to a member.
+pub(crate) fn render_naming(text: &str, known: &Known) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let mut rendered = String::new();
-    html::push_html(
-        &mut rendered,
-        flattened(Parser::new_ext(text, options)).into_iter(),
-    );
+    let events = flattened(TextMergeStream::new(Parser::new_ext(text, options)));
+    html::push_html(&mut rendered, named(events, known).into_iter());
     let clean = Builder::default()
         .url_schemes(HashSet::from(["http", "https", "magnet"]))
         .link_rel(Some("nofollow noopener noreferrer ugc"))
@@ -37,7 +46,7 @@ pub(crate) fn render(text: &str) -> String {
 
 /// Leaves out what is nested too deep, turns raw HTML into text and images into links.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
-fn flattened(parser: Parser<'_>) -> Vec<Event<'_>> {
+fn flattened<'a>(parser: impl Iterator<Item = Event<'a>>) -> Vec<Event<'a>> {
     let mut depth: usize = 0;
     let mut events = vec![];
     for event in parser {
@@ -63,6 +72,55 @@ fn flattened(parser: Parser<'_>) -> Vec<Event<'_>> {
         }
     }
     events
+}
+
+/// Makes links of the members that are named, but in code and in links.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
+fn named<'a>(events: Vec<Event<'a>>, known: &Known) -> Vec<Event<'a>> {
+    if known.is_empty() {
+        return events;
+    }
+    let mut within: usize = 0;
+    let mut out = vec![];
+    for event in events {
+        match event {
+            Event::Start(Tag::Link { .. } | Tag::CodeBlock(_)) => {
+                within += 1;
+                out.push(event);
+            }
+            Event::End(TagEnd::Link | TagEnd::CodeBlock) => {
+                within = within.saturating_sub(1);
+                out.push(event);
+            }
+            Event::Text(text) if within == 0 => naming(&text, known, &mut out),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn naming(text: &str, known: &Known, out: &mut Vec<Event<'_>>) {
+    let mut at = 0;
+    let plain = |from, to, out: &mut Vec<Event<'_>>| {
+        let part = text.get(from..to).unwrap_or_default();
+        out.push(Event::Text(CowStr::from(part.to_owned())));
+    };
+    for (range, name) in mention::find(text) {
+        let Some(name) = known.get(&name.folded()) else {
+            continue;
+        };
+        plain(at, range.start, out);
+        at = range.end;
+        out.push(Event::Start(Tag::Link {
+            link_type: LinkType::Inline,
+            dest_url: CowStr::from(format!("/members/{name}")),
+            title: CowStr::Borrowed(""),
+            id: CowStr::Borrowed(""),
+        }));
+        out.push(Event::Text(CowStr::from(format!("@{name}"))));
+        out.push(Event::End(TagEnd::Link));
+    }
+    plain(at, text.len(), out);
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
@@ -127,6 +185,22 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_name_leads_to_its_member_where_there_is_one() {
+        let known = Known::from([("zoë_42".to_owned(), "Zoë_42".to_owned())]);
+        let shown = render_naming(
+            "hi @zoë_42, @nobody `@zoë_42` [@zoë_42](https://x.example)",
+            &known,
+        );
+        assert_eq!(shown.matches("href=\"/members/Zo").count(), 1, "{shown}");
+        assert!(
+            shown.contains(">@Zoë_42</a>, @nobody <code>@zoë_42</code>"),
+            "{shown}"
+        );
+        let shown = render_naming("    @zoë_42", &known);
+        assert!(!shown.contains("/members/"), "{shown}");
     }
 
     #[test]

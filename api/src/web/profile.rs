@@ -6,6 +6,7 @@ use domain::user::{Name, Role};
 use domain::{Actor, Permission};
 use maud::{Markup, html};
 use projections::swarm::Count;
+use projections::topic::list::Hit;
 use projections::torrent::list::{self, Row, Wanted};
 use projections::traffic::{self, Totals};
 use projections::user::{self, Profile};
@@ -13,7 +14,7 @@ use projections::user::{self, Profile};
 use super::component::{age, duration, empty, ratio, size};
 use super::form::token;
 use super::layout::{Page, Theme, document};
-use super::{audit, torrents};
+use super::{audit, forum, torrents};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -21,6 +22,9 @@ use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 pub(crate) mod ledger;
+
+/// Posts of a profile.
+const POSTS: i64 = 10;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
@@ -40,6 +44,8 @@ pub(super) struct Shown {
     pub(super) totals: Totals,
     pub(super) swarm: Count,
     pub(super) uploads: Vec<Row>,
+    /// What they wrote last in the forum.
+    pub(super) posts: Vec<Hit>,
     pub(super) own: bool,
     /// Who looks, where they may look behind it.
     pub(super) staff: Option<Staff>,
@@ -73,6 +79,13 @@ async fn profile(
         uploads: list::list(&app.reads, &wanted, app.swarms.as_ref())
             .await?
             .rows,
+        posts: projections::topic::list::by_member(
+            &app.reads,
+            profile.id,
+            forum::is_staff(&signed_in),
+            POSTS,
+        )
+        .await?,
         own: profile.id == signed_in.profile.id,
         staff: signed_in.may(Permission::Audit).then(|| Staff {
             may_assign: signed_in.may(Permission::Administer) && profile.id != signed_in.profile.id,
@@ -123,6 +136,12 @@ pub(super) fn body(shown: &Shown) -> Markup {
             } @else {
                 (torrents::table(&shown.uploads, "Torrents that this member uploaded", None))
             }
+        }
+        section {
+            h2 { "Posts" }
+            @if shown.posts.is_empty() {
+                (empty("Nothing in the forum yet.", &html! { @if shown.own { "Say something in " a href="/forum" { "the forum" } "." } @else { "They may come." } }))
+            } @else { (forum::search::listed(&shown.posts)) }
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Every page rendered from a sample, and what must hold of each.
 
-use std::collections::HashSet;
-
 use domain::amount::{Bytes, Seconds};
 use domain::id::{CategoryId, CommandId, MemberId, TorrentId};
 use domain::setting::Key;
@@ -36,7 +34,12 @@ use crate::app::Site;
 use crate::problem::Problem;
 use crate::session::Session;
 
+mod forum;
+mod rules;
 mod vault;
+
+pub(super) use forum::post;
+use rules::check;
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -329,6 +332,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
                     announcement: "hello".into(),
                     latest: vec![row()],
                     seeded: vec![row()],
+                    forum: vec![forum::row()],
                 },
                 &viewer(),
             ),
@@ -340,6 +344,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
                     announcement: String::new(),
                     latest: vec![],
                     seeded: vec![],
+                    forum: vec![],
                 },
                 &viewer(),
             ),
@@ -370,6 +375,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
                 totals: totals(),
                 swarm: Count::default(),
                 uploads: vec![row()],
+                posts: vec![forum::hit()],
                 own: true,
                 staff: Some(profile::Staff {
                     may_assign: true,
@@ -476,66 +482,14 @@ fn stream() -> audit::stream::Shown {
     }
 }
 
-/// The values of an attribute.
-fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
-    let start = format!(" {attribute}=\"");
-    html.split(start.as_str())
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .collect()
-}
-
-fn check(name: &str, html: &str) {
-    for forbidden in [
-        " style=",
-        "javascript:",
-        " onclick=",
-        " onload=",
-        " onerror=",
-        "<script>alert",
-    ] {
-        assert!(!html.contains(forbidden), "{name} has {forbidden}");
-    }
-    assert_eq!(html.matches("<h1").count(), 1, "{name} has one heading");
-    assert_eq!(
-        html.matches("<table").count(),
-        html.matches("<caption").count(),
-        "{name}: tables have captions"
-    );
-    let ids = values(html, "id");
-    assert_eq!(
-        ids.len(),
-        ids.iter().collect::<HashSet<_>>().len(),
-        "{name}: ids are unique: {ids:?}"
-    );
-    let labelled: HashSet<&str> = values(html, "for").into_iter().collect();
-    for tag in ["<input ", "<select ", "<textarea "] {
-        for field in html
-            .split(tag)
-            .skip(1)
-            .filter_map(|rest| rest.split('>').next())
-        {
-            let field = format!(" {field}");
-            let named = values(&field, "id").iter().any(|id| labelled.contains(id));
-            assert!(
-                named || field.contains("type=\"hidden\""),
-                "{name}: unlabelled {field}"
-            );
-        }
-    }
-    let described = values(html, "aria-describedby");
-    for described in described.iter().flat_map(|ids| ids.split(' ')) {
-        assert!(
-            ids.contains(&described),
-            "{name}: {described} describes nothing"
-        );
-    }
-}
-
 #[test]
 fn every_page_holds_to_the_rules() {
     let (site, viewer) = (site(), viewer());
-    for (name, body) in bodies().into_iter().chain(vault::bodies()) {
+    for (name, body) in bodies()
+        .into_iter()
+        .chain(vault::bodies())
+        .chain(forum::bodies())
+    {
         for viewer in [None, Some(&viewer)] {
             let page = Page {
                 title: name,

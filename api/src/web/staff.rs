@@ -21,6 +21,7 @@ use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 pub(super) mod freeleech;
+pub(super) mod sections;
 pub(super) mod settings;
 
 /// Gives the routes.
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Routes {
             start_rebuild,
         )
         .merge(freeleech::routes())
+        .merge(sections::routes())
         .merge(settings::routes())
 }
 
@@ -115,6 +117,7 @@ pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str
                 a.button href="/staff/freeleech" { "Freeleech" }
                 a.button href="/staff/hit-and-runs" { "Hit-and-runs" }
                 a.button href="/staff/flags" { "Flagged traffic" }
+                a.button href="/staff/sections" { "Forum" }
             }
         }
         section.card {

@@ -25,7 +25,7 @@ use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
-mod difference;
+pub(crate) mod difference;
 pub(crate) mod edit;
 mod free;
 mod tree;

@@ -13,15 +13,20 @@ type Piece = (String, bool);
 
 /// A text then and today as a table: what is the same stands on one line.
 pub(super) fn beside(then: &str, today: &str) -> Markup {
+    named(then, today, ["Then", "Today"])
+}
+
+/// Two texts as a table, each side with its name.
+pub(crate) fn named(then: &str, today: &str, [left, right]: [&str; 2]) -> Markup {
     html! {
         div.scroller {
             table.differences {
-                caption.visually-hidden { "The text then and today" }
-                thead { tr { th scope="col" { "Then" } th scope="col" { "Today" } } }
+                caption.visually-hidden { "Two texts: " (left) ", " (right) }
+                thead { tr { th scope="col" { (left) } th scope="col" { (right) } } }
                 tbody { @for (then, today, differs) in rows(then, today) {
                     tr.changed[differs] {
-                        td data-label="Then" { (marked(&then, |text| html! { del { (text) } })) }
-                        td data-label="Today" { (marked(&today, |text| html! { ins { (text) } })) }
+                        td data-label=(left) { (marked(&then, |text| html! { del { (text) } })) }
+                        td data-label=(right) { (marked(&today, |text| html! { ins { (text) } })) }
                     }
                 } }
             }
