@@ -25,6 +25,7 @@ use crate::serve::Running;
 use crate::store::Store;
 use crate::torrent;
 
+mod forum;
 mod sample;
 
 /// The members of the demo with their passwords.
@@ -59,6 +60,7 @@ pub(crate) async fn fill(
             .id;
         site(store, admin).await?;
         torrents(config, store).await?;
+        forum::fill(&store.commands).await?;
         let (commands, vault) = (&store.commands, &store.vault);
         let password = Secret::new(PANIC_PASSWORD.to_owned());
         let by = Actor::Member(admin);
