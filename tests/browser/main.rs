@@ -5,6 +5,7 @@ use fantoccini::Locator;
 use tests::browser::Eyes;
 use tests::{Browser, Options, Site, make};
 
+mod forum;
 mod panic;
 
 const PASSWORD: &str = "correct horse battery";

@@ -13,6 +13,7 @@ mod clients;
 mod disk;
 mod edit;
 mod faults;
+mod forum;
 mod kill;
 mod nodes;
 mod packets;

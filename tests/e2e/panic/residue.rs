@@ -30,6 +30,7 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
     admin.post_form(&edit, &fields).await;
     let announcement = [("text", "known-announcement-text")];
     admin.post_form("/staff/announcement", &announcement).await;
+    forum(admin).await;
     let url = admin.announce_url().await;
     reqwest::get(format!("{url}&info_hash=short"))
         .await
@@ -41,12 +42,36 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
         "known-description-text",
         "known-edited-text",
         "known-announcement-text",
+        "known-section-name",
+        "known-topic-title",
+        "known-post-text",
+        "known-later-wording",
+        "known-reason",
         url.split("passkey=").nth(1).unwrap(),
         PASSWORD,
         PANIC,
     ];
     let texts = texts.into_iter().map(str::to_owned).chain(verifier());
     (texts.collect(), torrent)
+}
+
+/// Fills the forum with what is looked for.
+async fn forum(admin: &Client) {
+    let section = [("name", "known-section-name"), ("order", "9")];
+    admin.post_form("/staff/sections", &section).await;
+    let topic = [("title", "known-topic-title"), ("text", "known-post-text")];
+    let opened = admin
+        .post_form("/forum/known-section-name/new", &topic)
+        .await;
+    let topic = opened.headers()["location"].to_str().unwrap().to_owned();
+    let post = topic.replace("/topics/", "/posts/");
+    let wording = [("text", "known-later-wording")];
+    let edited = admin.post_form(&format!("{post}/edit"), &wording).await;
+    assert_eq!(edited.status(), 303);
+    assert!(admin.page("/forum").await.contains("known-topic-title"));
+    let reason = [("reason", "known-reason")];
+    let removed = admin.post_form(&format!("{post}/remove"), &reason).await;
+    assert_eq!(removed.status(), 303);
 }
 
 fn nothing_in(folder: &Path, known: &[String]) {
