@@ -81,6 +81,20 @@ fn events(site: &Site, topic: &str) -> Vec<Value> {
     events
 }
 
+fn one_look_is_noted(site: &Site, topic: &str) {
+    let noted = site.run(&["--json", "audit", "log", "--event", "HistoryRead"]);
+    let noted = String::from_utf8(noted.stdout).unwrap();
+    let stream = topic.replace("/forum/topics/", "topic-");
+    let looks = noted
+        .lines()
+        .filter(|line| line.contains("\"member\"") && line.contains(&stream));
+    assert_eq!(
+        looks.count(),
+        1,
+        "the staff's look at what another wrote is noted"
+    );
+}
+
 #[tokio::test]
 async fn members_open_answer_quote_and_edit_and_each_wording_stays() {
     let (site, admin, alice, bob) = scene().await;
@@ -133,6 +147,7 @@ async fn members_open_answer_quote_and_edit_and_each_wording_stays() {
         );
         assert!(history.contains("yes, @alice"));
     }
+    one_look_is_noted(&site, &topic);
     found(&alice, "third", &post, true).await;
     found(&alice, "second", &post, false).await;
     found(&alice, "title", &first, true).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::id::MemberId;
 use projections::{Projection, feed::Feed, rebuild, runner, sealed};
 use sqlx::PgPool;
 use tests::{Database, files_with};
@@ -37,12 +38,30 @@ async fn fill(database: &Database) -> Vec<Arc<dyn Projection>> {
     all
 }
 
+/// Fills the forum with what is looked for.
+async fn talk(database: &Database) {
+    let commands = &database.commands;
+    commands.seed_sections().await.unwrap();
+    let section = domain::section::seeded().into_iter().next().unwrap().id;
+    let by = MemberId(uuid::Uuid::from_u128(1));
+    let title = "known-title".to_owned();
+    let opened = commands.open_topic(by, section, title, "known-text".into());
+    let topic = opened.await.unwrap().of;
+    let replied = commands.reply(by, topic, "known-answer".into()).await;
+    let post = replied.unwrap().of;
+    let edited = commands.edit_post(by, topic, post, "known-wording".into());
+    edited.await.unwrap();
+    let why = Some("known-reason".to_owned());
+    commands.remove_post(by, topic, post, why).await.unwrap();
+}
+
 async fn scene() -> (Database, Vec<Arc<dyn Projection>>) {
     let database = Database::start().await;
     database.member("known-member").await;
     for name in ["known-one", "known-two", "known-three"] {
         upload(&database, name).await;
     }
+    talk(&database).await;
     let all = fill(&database).await;
     (database, all)
 }
@@ -61,7 +80,17 @@ async fn sealed_tables_tell_counts_alone_and_come_back_row_for_row() {
         assert!(sealed::is_filled(reads).await.unwrap());
     }
     let hidden = rows(reads).await;
-    for table in ["member", "torrent", "category", "site", "access_member"] {
+    for table in [
+        "member",
+        "torrent",
+        "category",
+        "site",
+        "access_member",
+        "section",
+        "topic",
+        "post",
+        "post_version",
+    ] {
         assert_eq!(hidden[table].len(), before[table].len().max(1), "{table}");
     }
     let told = format!("{hidden:?}");
@@ -104,6 +133,9 @@ async fn nothing_of_a_text_is_sampled_into_statistics() {
     // The tables' own files go with them; whatever was written elsewhere would stay.
     sealed::darken(&database.pools.read).await.unwrap();
     sqlx::raw_sql("checkpoint").execute(pool).await.unwrap();
-    let left = files_with(database.folder.path(), &["known-member", "known-one"]);
+    let left = files_with(
+        database.folder.path(),
+        &["known-member", "known-one", "known-title", "known-answer"],
+    );
     assert!(left.is_empty(), "{left:?}");
 }

@@ -44,6 +44,44 @@ pub(crate) fn render_naming(text: &str, known: &Known) -> String {
     }
 }
 
+/// Gives the words of markdown without its marks, at most so many letters; what it quotes is left out
+/// where it says anything else.
+pub(crate) fn plain(text: &str, most: usize) -> String {
+    let (mut own, mut quoted, mut quotes) = (String::new(), String::new(), 0_usize);
+    for event in Parser::new(text) {
+        let to = if quotes == 0 { &mut own } else { &mut quoted };
+        // What would be cut off isn't gathered; a letter takes at most four bytes.
+        if to.len() > 8 * most {
+            break;
+        }
+        match event {
+            Event::Start(Tag::BlockQuote(_)) => quotes += 1,
+            Event::End(TagEnd::BlockQuote(_)) => quotes = quotes.saturating_sub(1),
+            Event::Text(words) | Event::Code(words) => to.push_str(&words),
+            Event::End(TagEnd::Paragraph | TagEnd::Item | TagEnd::Heading(_))
+            | Event::SoftBreak
+            | Event::HardBreak => to.push(' '),
+            Event::Start(_)
+            | Event::End(_)
+            | Event::Html(_)
+            | Event::InlineHtml(_)
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::FootnoteReference(_)
+            | Event::Rule
+            | Event::TaskListMarker(_) => {}
+        }
+    }
+    let words = if own.trim().is_empty() { quoted } else { own };
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let words = words.join(" ");
+    let mut begun: String = words.chars().take(most).collect();
+    if begun.len() < words.len() {
+        begun.push('…');
+    }
+    begun
+}
+
 /// Leaves out what is nested too deep, turns raw HTML into text and images into links.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
 fn flattened<'a>(parser: impl Iterator<Item = Event<'a>>) -> Vec<Event<'a>> {
@@ -201,6 +239,15 @@ mod tests {
         );
         let shown = render_naming("    @zoë_42", &known);
         assert!(!shown.contains("/members/"), "{shown}");
+    }
+
+    #[test]
+    fn plain_words_are_what_is_said_and_not_what_is_quoted() {
+        let text = "> **bob** wrote\n\n# So\n\nsome *words*,\n- one\n- `two` <b>\n";
+        assert_eq!(plain(text, 100), "So some words, one two");
+        assert_eq!(plain(text, 4), "So s…");
+        assert_eq!(plain("> only **this**", 100), "only this");
+        assert_eq!(plain(&"[".repeat(50_000), 3), "[[[…");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
 use crate::session::SignedIn;
+use crate::web::audit;
 use crate::web::component::{age, notice};
 use crate::web::form::token;
 use crate::web::layout::Theme;
@@ -256,6 +257,9 @@ pub(super) async fn history(
 ) -> Result<Markup, Problem> {
     let (head, post) = own(&app, &signed_in, &id).await?;
     let wordings = page::wordings(&app.reads, post.id).await?;
+    if post.author != signed_in.profile.id {
+        audit::note(&app, &signed_in, &format!("topic-{}", head.id)).await?;
+    }
     let body = history_body(&head, &post, &wordings);
     framed(&app, theme, &signed_in, "What a post said", &body).await
 }

@@ -13,6 +13,7 @@ use crate::problem::Problem;
 use crate::session::SignedIn;
 use crate::web::component::{age, empty};
 use crate::web::layout::Theme;
+use crate::web::markdown;
 
 /// Posts of a page.
 const ROWS: i64 = 25;
@@ -78,23 +79,9 @@ pub(crate) fn listed(hits: &[Hit]) -> Markup {
                 li {
                     a href={ "/forum/posts/" (hit.post) } { (hit.title) }
                     p.by { "by " a href={ "/members/" (hit.author_name) } { (hit.author_name) } ", " (age(hit.at)) ", in " (hit.section_name) }
-                    p { (begun(&hit.text)) }
+                    p { (markdown::plain(&hit.text, SHOWN)) }
                 }
             }
         }
     }
-}
-
-/// The beginning of a text, what it quotes left out.
-fn begun(text: &str) -> String {
-    let own = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('>'));
-    let words: Vec<&str> = own.flat_map(str::split_whitespace).collect();
-    let text = words.join(" ");
-    let mut begun: String = text.chars().take(SHOWN).collect();
-    if begun.len() < text.len() {
-        begun.push('…');
-    }
-    begun
 }

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use commands::Refusal;
 use commands::topic::Moderation;
+use domain::Permission;
 use domain::id::TopicId;
 use maud::{Markup, html};
 use projections::section::Section;
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
 use crate::session::SignedIn;
+use crate::web::audit::behind;
 use crate::web::component::notice;
 use crate::web::form::token;
 use crate::web::layout::Theme;
@@ -41,6 +43,8 @@ pub(crate) struct Shown {
     pub(crate) sections: Vec<Section>,
     /// The answer below, where one may be written.
     pub(crate) draft: Option<Draft>,
+    /// Whether the member may look behind it.
+    pub(crate) may_audit: bool,
 }
 
 pub(super) async fn page(
@@ -74,6 +78,7 @@ pub(super) async fn page(
             vec![]
         },
         draft: may_answer.then(|| Draft::new(&app, signed_in.form_token())),
+        may_audit: signed_in.may(Permission::Audit),
         head,
         posts,
         page,
@@ -104,6 +109,7 @@ pub(crate) fn body(shown: &Shown, form_token: &str) -> Markup {
             None if head.locked && head.removed.is_none() => p.hint { "This topic is locked: only the staff writes in it." },
             None => {}
         }
+        @if shown.may_audit { (behind(&format!("topic-{}", head.id))) }
     }
 }
 

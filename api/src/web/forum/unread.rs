@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::problem::Problem;
 
 /// How long it is known which topics a member looked at.
-const KEEP: Duration = Duration::from_hours(90 * 24);
+const KEEP: Duration = Duration::from_hours(30 * 24);
 /// Topics that are known at most, those in which something was said last.
 const MOST: usize = 500;
 /// Bytes of one of them: its id and a position.

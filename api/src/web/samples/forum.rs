@@ -134,6 +134,7 @@ fn one_topic(gone: bool) -> topic::Shown {
             locked: true,
         },
         sections: vec![section(false)],
+        may_audit: true,
         draft: (!gone).then(|| Draft {
             title: None,
             ..draft()
