@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::decider::{Decider, Event};
-use crate::{audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault};
+use crate::{
+    audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault,
+};
 
 /// Makes the sum of all events of one line for each stream: its variant, what that holds, its decider.
 macro_rules! facts {

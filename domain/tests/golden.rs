@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use domain::{Fact, audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault};
+use domain::{
+    Fact, audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault,
+};
 use serde_json::Value;
 
 /// Every name that is written today, with its version, from a match that misses none.
@@ -34,9 +36,7 @@ fn written() -> BTreeSet<String> {
             },
             Fact::Section(event) => of_section(&event),
             Fact::Topic(event) => of_topic(&event),
-            Fact::Reading(event) => match &event {
-                reading::Event::ForumRead { .. } => (event.name(), event.version()),
-            },
+            Fact::Reading(event) => of_reading(&event),
             Fact::Site(event) => match &event {
                 site::Event::RegistrationOpened {}
                 | site::Event::RegistrationClosed {}
@@ -85,6 +85,14 @@ fn of_section(event: &section::Event) -> (&'static str, i32) {
         | section::Event::SectionReordered { .. }
         | section::Event::SectionRetired {}
         | section::Event::SectionReopened {} => (event.name(), event.version()),
+    }
+}
+
+/// The same for what a member has read.
+fn of_reading(event: &reading::Event) -> (&'static str, i32) {
+    use domain::Event as _;
+    match event {
+        reading::Event::ForumRead { .. } => (event.name(), event.version()),
     }
 }
 

@@ -314,7 +314,7 @@ pub(crate) async fn reached(seen: &watch::Receiver<Progress>, head: Position) {
     let deadline = Duration::from_secs(20);
     until("the projections", deadline, || async {
         let progress = seen.borrow();
-        (progress.standing().len() >= 9 && progress.all_reached(head)).then_some(())
+        (progress.standing().len() >= 10 && progress.all_reached(head)).then_some(())
     })
     .await;
 }
