@@ -63,13 +63,7 @@ fn written() -> BTreeSet<String> {
                     (event.name(), event.version())
                 }
             },
-            Fact::Vault(event) => match &event {
-                vault::Event::PanicPasswordSet { .. }
-                | vault::Event::PanicPasswordChanged { .. }
-                | vault::Event::VaultSealed {}
-                | vault::Event::VaultRestored {}
-                | vault::Event::KeysRotated {} => (event.name(), event.version()),
-            },
+            Fact::Vault(event) => of_vault(&event),
         };
         names.insert(format!("{name}.{version}"));
     }
@@ -85,6 +79,18 @@ fn of_section(event: &section::Event) -> (&'static str, i32) {
         | section::Event::SectionReordered { .. }
         | section::Event::SectionRetired {}
         | section::Event::SectionReopened {} => (event.name(), event.version()),
+    }
+}
+
+/// The same for what happens to the vault.
+fn of_vault(event: &vault::Event) -> (&'static str, i32) {
+    use domain::Event as _;
+    match event {
+        vault::Event::PanicPasswordSet { .. }
+        | vault::Event::PanicPasswordChanged { .. }
+        | vault::Event::VaultSealed {}
+        | vault::Event::VaultRestored {}
+        | vault::Event::KeysRotated {} => (event.name(), event.version()),
     }
 }
 

@@ -1,10 +1,9 @@
 //! The forum: its sections, and what its pages share. A section's topics are [`section`]'s, a topic's
 //! posts [`topic`]'s, one post's pages [`post`]'s.
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::handler::Handler as _;
 use axum::response::Redirect;
-use axum::routing::{get, post as posting};
 use domain::Permission;
 use domain::id::TopicId;
 use maud::{Markup, html};
@@ -17,6 +16,7 @@ use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 pub(crate) mod compose;
@@ -32,35 +32,43 @@ pub(crate) use unread::Seen;
 const LARGEST_BODY: usize = 1024 * 1024;
 
 /// Gives the routes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/forum", get(sections))
-        .route("/forum/read", posting(read_all))
-        .route("/forum/search", get(search::page))
-        .route("/forum/{slug}", get(section::page))
-        .route(
+pub(crate) fn routes() -> Routes {
+    let written = || DefaultBodyLimit::max(LARGEST_BODY);
+    Routes::new()
+        .get("/forum", Who::Member, sections)
+        .post("/forum/read", Who::Member, read_all)
+        .get("/forum/search", Who::Member, search::page)
+        .get("/forum/{slug}", Who::Member, section::page)
+        .get("/forum/{slug}/new", Who::Member, section::compose)
+        .post(
             "/forum/{slug}/new",
-            get(section::compose).post(section::open),
+            Who::Member,
+            section::open.layer(written()),
         )
-        .route("/forum/topics/{id}", get(topic::page))
-        .route("/forum/topics/{id}/unread", get(topic::unread))
-        .route(
+        .get("/forum/topics/{id}", Who::Member, topic::page)
+        .get("/forum/topics/{id}/unread", Who::Member, topic::unread)
+        .get("/forum/topics/{id}/reply", Who::Member, topic::compose)
+        .post(
             "/forum/topics/{id}/reply",
-            get(topic::compose).post(topic::reply),
+            Who::Member,
+            topic::reply.layer(written()),
         )
-        .route("/forum/topics/{id}/staff", posting(topic::moderate))
-        .route("/forum/posts/{id}", get(post::permalink))
-        .route(
+        .post(
+            "/forum/topics/{id}/staff",
+            Who::May(Permission::Forum),
+            topic::moderate,
+        )
+        .get("/forum/posts/{id}", Who::Member, post::permalink)
+        .get("/forum/posts/{id}/edit", Who::Member, post::compose)
+        .post(
             "/forum/posts/{id}/edit",
-            get(post::compose).post(post::save),
+            Who::Member,
+            post::save.layer(written()),
         )
-        .route("/forum/posts/{id}/history", get(post::history))
-        .route(
-            "/forum/posts/{id}/remove",
-            get(post::confirm).post(post::remove),
-        )
-        .route("/forum/posts/{id}/restore", posting(post::restore))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .get("/forum/posts/{id}/history", Who::Member, post::history)
+        .get("/forum/posts/{id}/remove", Who::Member, post::confirm)
+        .post("/forum/posts/{id}/remove", Who::Member, post::remove)
+        .post("/forum/posts/{id}/restore", Who::Member, post::restore)
 }
 
 /// Tells whether a member is of the forum's staff, who see every section.

@@ -1,10 +1,8 @@
 //! The forum's sections, for administrators: made, changed, put in order, retired and reopened.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
 use commands::Refusal;
 use domain::Permission;
 use domain::id::SectionId;
@@ -18,15 +16,20 @@ use super::super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
+use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// Gives the routes.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/staff/sections", get(page).post(create))
-        .route("/staff/sections/{id}", get(one).post(change))
-        .route("/staff/sections/{id}/retire", get(confirm).post(retire))
-        .route("/staff/sections/{id}/reopen", axum::routing::post(reopen))
+pub(super) fn routes() -> Routes {
+    let who = Who::May(Permission::Administer);
+    Routes::new()
+        .get("/staff/sections", who, page)
+        .post("/staff/sections", who, create)
+        .get("/staff/sections/{id}", who, one)
+        .post("/staff/sections/{id}", who, change)
+        .get("/staff/sections/{id}/retire", who, confirm)
+        .post("/staff/sections/{id}/retire", who, retire)
+        .post("/staff/sections/{id}/reopen", who, reopen)
 }
 
 /// What the form of a section holds.
@@ -91,14 +94,13 @@ async fn framed(
     Ok(document(&page, body))
 }
 
-async fn sections(app: &App, signed_in: &SignedIn) -> Result<Vec<Section>, Problem> {
-    signed_in.require(Permission::Administer)?;
+async fn sections(app: &App) -> Result<Vec<Section>, Problem> {
     Ok(projections::section::list(&app.reads, true).await?)
 }
 
-async fn section(app: &App, signed_in: &SignedIn, id: &str) -> Result<Section, Problem> {
+async fn section(app: &App, id: &str) -> Result<Section, Problem> {
     let id: SectionId = id.parse().map_err(|_| Problem::not_found())?;
-    let all = sections(app, signed_in).await?;
+    let all = sections(app).await?;
     let found = all.into_iter().find(|one| one.id == id);
     found.ok_or_else(Problem::not_found)
 }
@@ -108,7 +110,7 @@ async fn page(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    let sections = sections(&app, &signed_in).await?;
+    let sections = sections(&app).await?;
     let last = sections.iter().map(|one| one.rank).max().unwrap_or(0);
     let draft = Draft {
         order: last.saturating_add(1).to_string(),
@@ -187,7 +189,6 @@ async fn create(
     theme: Theme,
     form: CheckedForm,
 ) -> Result<Response, Problem> {
-    form.signed_in.require(Permission::Administer)?;
     let mut draft = Draft::sent(&form);
     let by = form.signed_in.profile.id;
     let error = match draft.read() {
@@ -205,7 +206,7 @@ async fn create(
         },
     };
     draft.error = Some(error);
-    let sections = sections(&app, &form.signed_in).await?;
+    let sections = sections(&app).await?;
     let body = body(&sections, &draft, form.signed_in.form_token());
     let page = framed(&app, theme, &form.signed_in, &body).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
@@ -217,7 +218,7 @@ async fn one(
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Markup, Problem> {
-    let section = section(&app, &signed_in, &id).await?;
+    let section = section(&app, &id).await?;
     let body = one_body(&section, &Draft::of(&section), signed_in.form_token());
     framed(&app, theme, &signed_in, &body).await
 }
@@ -253,7 +254,7 @@ async fn change(
     Path(id): Path<String>,
     form: CheckedForm,
 ) -> Result<Response, Problem> {
-    let section = section(&app, &form.signed_in, &id).await?;
+    let section = section(&app, &id).await?;
     let mut draft = Draft::sent(&form);
     let by = form.signed_in.profile.id;
     let error = match draft.read() {
@@ -282,7 +283,7 @@ async fn confirm(
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Markup, Problem> {
-    let section = section(&app, &signed_in, &id).await?;
+    let section = section(&app, &id).await?;
     let body = confirmation(&section, signed_in.form_token());
     framed(&app, theme, &signed_in, &body).await
 }
@@ -329,7 +330,7 @@ async fn turn(
     form: &CheckedForm,
     command: Command,
 ) -> Result<Redirect, Problem> {
-    let section = section(app, &form.signed_in, id).await?;
+    let section = section(app, id).await?;
     let by = form.signed_in.profile.id;
     let done = app.commands.change_section(by, section.id, command);
     app.reads.wait_for(done.await?.position).await;
