@@ -4,8 +4,7 @@ use domain::amount::{Bytes, Seconds};
 use domain::id::{CategoryId, CommandId, MemberId, TorrentId};
 use domain::setting::Key;
 use domain::site::{Freeleech, Registration};
-use domain::torrent::version::Version;
-use domain::torrent::{Edit, File};
+use domain::torrent::File;
 use domain::transfer::{self, Pair, Suspicion};
 use domain::user::Role;
 use domain::{Actor, Fact, Meta, Position, Recorded};
@@ -37,9 +36,11 @@ use crate::session::Session;
 mod forum;
 mod rules;
 mod vault;
+mod version;
 
 pub(super) use forum::post;
 use rules::check;
+use version::versions;
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -172,29 +173,6 @@ fn edit() -> torrent::edit::Shown {
         description: detail().description,
         token: "00".into(),
         error: Some("Too long.".into()),
-    }
-}
-
-fn versions() -> torrent::version::Shown {
-    let version = |number, description: &str| Version {
-        number,
-        position: Position(0),
-        at: AT,
-        by: Actor::Member(viewer().profile.id),
-        brings_back: (number > 1).then_some(1),
-        said: Edit {
-            category: CategoryId(Uuid::nil()),
-            description: description.into(),
-        },
-    };
-    torrent::version::Shown {
-        torrent: row().id,
-        name: row().name,
-        versions: vec![version(1, "old\nsame"), version(2, "<script>alert\nsame")],
-        tree: tree(),
-        names: names(),
-        may_change: true,
-        token: "00".into(),
     }
 }
 

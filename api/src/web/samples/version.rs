@@ -1,0 +1,33 @@
+//! The versions of a torrent's page.
+
+use domain::id::CategoryId;
+use domain::torrent::Edit;
+use domain::torrent::version::Version;
+use domain::{Actor, Position};
+use uuid::Uuid;
+
+use super::{AT, names, row, tree, viewer};
+use crate::web::torrent;
+
+pub(super) fn versions() -> torrent::version::Shown {
+    let version = |number, description: &str| Version {
+        number,
+        position: Position(0),
+        at: AT,
+        by: Actor::Member(viewer().profile.id),
+        brings_back: (number > 1).then_some(1),
+        said: Edit {
+            category: CategoryId(Uuid::nil()),
+            description: description.into(),
+        },
+    };
+    torrent::version::Shown {
+        torrent: row().id,
+        name: row().name,
+        versions: vec![version(1, "old\nsame"), version(2, "<script>alert\nsame")],
+        tree: tree(),
+        names: names(),
+        may_change: true,
+        token: "00".into(),
+    }
+}
