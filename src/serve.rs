@@ -33,6 +33,7 @@ use crate::store::Store;
 mod checkpoint;
 mod desk;
 mod health;
+mod invite;
 mod living;
 mod obligation;
 pub(crate) mod past;
@@ -208,6 +209,11 @@ impl Running {
         tasks.spawn(async move { projections::site::follow(&reads, settings_stop, told).await });
         let (commands, reads, owed_stop) =
             (store.commands.clone(), app.reads.clone(), stopped.clone());
+        tasks.spawn(invite::follow(
+            commands.clone(),
+            reads.clone(),
+            owed_stop.clone(),
+        ));
         tasks.spawn(obligation::follow(commands, reads, owed_stop));
         if let Some(redis) = &redis {
             app.ephemera = Arc::new(redis.clone());

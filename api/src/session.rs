@@ -212,8 +212,16 @@ async fn recognise(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, O
         .map_err(|error| Over::Away(error.into()))?;
     let mac = app.keys.mac(Purpose::Form, key.as_bytes());
     let form_token = hex::encode(mac.get(..16).unwrap_or_default());
+    let profile = profile.ok_or(Over::Expired)?;
+    if profile.is_banned(now) {
+        app.ephemera
+            .take(&key)
+            .await
+            .map_err(|error| Over::Away(error.into()))?;
+        return Err(Over::Expired);
+    }
     Ok(Some(SignedIn {
-        profile: profile.ok_or(Over::Expired)?,
+        profile,
         key,
         form_token,
     }))

@@ -17,9 +17,12 @@ use commands::Refusal;
 use commands::user::Join;
 use domain::Purpose as KeyPurpose;
 use domain::id::MemberId;
-use domain::user::{Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS, Name, Rejection};
+use domain::invite::Code;
+use domain::user::{Ban, Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS, Name, Rejection};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 use crate::app::App;
 use crate::panic::strength;
@@ -170,12 +173,38 @@ async fn login(
         .member(member)
         .await?
         .ok_or_else(Problem::not_found)?;
+    if let Some(ban) = profile.ban.filter(|ban| ban.holds(now())) {
+        return Err(banned(&ban));
+    }
     let cookie = session::begin(&app, member, &headers).await?;
     let answer = json!({
         "success": true, "serverSignature": STANDARD.encode(signature),
         "user": { "id": member, "name": profile.name.as_str(), "role": profile.role },
     });
     Ok(([(header::SET_COOKIE, cookie)], Json(answer)).into_response())
+}
+
+fn now() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp()
+}
+
+/// Says that a member is shut out, why, and until when.
+fn banned(ban: &Ban) -> Problem {
+    let end = ban
+        .until
+        .and_then(|until| OffsetDateTime::from_unix_timestamp(until).ok());
+    let end = end.and_then(|end| {
+        end.format(format_description!(
+            "[year]-[month]-[day] [hour]:[minute] UTC"
+        ))
+        .ok()
+    });
+    let until = end.map_or_else(String::new, |end| format!(" The ban ends at {end}."));
+    let detail = format!(
+        "You are banned: {}.{until}",
+        ban.reason.trim_end_matches('.')
+    );
+    Problem::new(StatusCode::FORBIDDEN, "banned", "You are banned", &detail)
 }
 
 /// What answers a challenge.
@@ -263,6 +292,9 @@ struct Registration {
     pow_nonce: String,
     /// What the first administrator may set besides.
     panic_password: Option<String>,
+    /// The code of an invite.
+    #[serde(default)]
+    invite_code: String,
 }
 
 impl Registration {
@@ -312,9 +344,16 @@ async fn register(
     if registration.panic_password.is_some() {
         return Err(Problem::invalid("`panicPassword` belongs to the set-up."));
     }
+    let code = match registration.invite_code.trim() {
+        "" => None,
+        code => Some(Code::parse(code).map_err(|error| Problem::invalid(&sentence(&error)))?),
+    };
     let join = registration.redeemed(&app).await?;
-    let registered = app.commands.register(join).await;
-    let closed = "Registration is closed. Ask the staff of the site to open it.";
+    let registered = app.commands.register(join, code.as_ref(), now()).await;
+    let closed = match code {
+        Some(_) => "Registration is closed. Ask the staff of the site to open it.",
+        None => "Strangers can't register just now. Ask a member for an invite.",
+    };
     joined(&app, &headers, registered, false, closed).await
 }
 

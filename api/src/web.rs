@@ -11,6 +11,7 @@ pub(crate) mod markdown;
 pub(crate) mod audit;
 pub(crate) mod forum;
 pub(crate) mod home;
+pub(crate) mod invite;
 pub(crate) mod panic;
 pub(crate) mod profile;
 pub(crate) mod register;
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Routes {
         .merge(audit::routes())
         .merge(forum::routes())
         .merge(home::routes())
+        .merge(invite::routes())
         .merge(panic::routes())
         .merge(profile::routes())
         .merge(register::routes())

@@ -10,6 +10,8 @@ pub mod request;
 mod stored;
 
 pub mod audit;
+pub mod invite;
+pub mod sanction;
 pub mod section;
 pub mod site;
 pub mod topic;

@@ -2,13 +2,14 @@
 //!
 //! Before: `api::sign_in`. After: [`domain::user`].
 
+use domain::id::{MemberId, SITE};
 use domain::passkey::Passkey;
-use domain::site::{Registration, Site};
-use domain::user::{Command, Credentials, Name, Rejection, Role, User};
-use domain::{Actor, Permission, Permissions, id::MemberId};
+use domain::site::Site;
+use domain::user::{Ban, Command, Credentials, Name, Rejection, Role, User, Welcome};
+use domain::{Actor, Permission, Permissions};
 
 use crate::ports::{Claim, Unavailable};
-use crate::{Commands, Done, Refusal};
+use crate::{Commands, Done, Refusal, invite};
 
 /// What a stranger brings to join.
 #[derive(Debug, Clone)]
@@ -18,6 +19,19 @@ pub struct Join {
     /// How the member will prove to know the password.
     pub credentials: Credentials,
 }
+
+/// How somebody joins.
+pub(crate) struct Joining {
+    pub(crate) member: MemberId,
+    pub(crate) actor: Actor,
+    pub(crate) role: Role,
+    pub(crate) welcome: Welcome,
+    /// What else must be free, such as the invite.
+    pub(crate) claims: Vec<Claim>,
+}
+
+/// The invites of the first administrator.
+const FOUNDERS_INVITES: u32 = 10;
 
 /// A member as the aggregate knows them.
 #[derive(Debug, Clone)]
@@ -32,6 +46,8 @@ pub struct Member {
     pub credentials: Credentials,
     /// The secret of the announce URL.
     pub passkey: Passkey,
+    /// The last ban that wasn't lifted, whether it is over or not.
+    pub ban: Option<Ban>,
 }
 
 impl Commands {
@@ -43,15 +59,17 @@ impl Commands {
             return Err(Refusal::Forbidden);
         }
         let member = MemberId(self.new_id());
-        let made = self
-            .join(
-                member,
-                Actor::Member(member),
-                Role::Administrator,
-                join,
-                Some(founder),
-            )
-            .await;
+        let joining = Joining {
+            member,
+            actor: Actor::Member(member),
+            role: Role::Administrator,
+            welcome: Welcome {
+                invites: FOUNDERS_INVITES,
+                ..Welcome::default()
+            },
+            claims: vec![founder],
+        };
+        let made = self.join(joining, join).await;
         made.map_err(|refusal| match refusal {
             Refusal::Taken {
                 scope: "founder", ..
@@ -69,17 +87,6 @@ impl Commands {
             .is_some())
     }
 
-    /// Lets a stranger join as a member, where the site lets strangers register.
-    pub async fn register(&self, join: Join) -> Result<Done<MemberId>, Refusal<Rejection>> {
-        let site: Site = self.load(domain::id::SITE).await?;
-        if site.registration != Registration::Open {
-            return Err(Refusal::Forbidden);
-        }
-        let member = MemberId(self.new_id());
-        self.join(member, Actor::Member(member), Role::Member, join, None)
-            .await
-    }
-
     /// Makes a member at the command line, whatever the site lets strangers do.
     pub async fn create_member(
         &self,
@@ -89,14 +96,15 @@ impl Commands {
         let founder = self.claim("founder", b"");
         let first = role == Role::Administrator && self.log.holder(&founder).await?.is_none();
         let member = MemberId(self.new_id());
-        self.join(
+        let site: Site = self.load(SITE).await?;
+        let joining = Joining {
             member,
-            Actor::Operator,
+            actor: Actor::Operator,
             role,
-            join,
-            first.then_some(founder),
-        )
-        .await
+            welcome: invite::welcome(&site),
+            claims: first.then_some(founder).into_iter().collect(),
+        };
+        self.join(joining, join).await
     }
 
     /// Gives the member of a name, as the aggregate knows them.
@@ -116,12 +124,15 @@ impl Commands {
                 role,
                 credentials,
                 passkey,
+                ban,
+                ..
             } => Some(Member {
                 id,
                 name,
                 role,
                 credentials,
                 passkey,
+                ban,
             }),
         })
     }
@@ -209,17 +220,14 @@ impl Commands {
         }
     }
 
-    async fn join(
+    pub(crate) async fn join(
         &self,
-        member: MemberId,
-        actor: Actor,
-        role: Role,
+        joining: Joining,
         join: Join,
-        founder: Option<Claim>,
     ) -> Result<Done<MemberId>, Refusal<Rejection>> {
         let passkey = self.new_passkey();
-        let mut frame = self.frame(actor);
-        frame.claims.extend(founder);
+        let mut frame = self.frame(joining.actor);
+        frame.claims = joining.claims;
         frame.claims.push(self.name_claim(&join.name));
         frame
             .claims
@@ -227,10 +235,12 @@ impl Commands {
         let Join { name, credentials } = join;
         let command = Command::Register {
             name,
-            role,
+            role: joining.role,
             credentials,
             passkey,
+            welcome: joining.welcome,
         };
+        let member = joining.member;
         let position = self.execute::<User>(member.0, command, frame).await?;
         Ok(Done {
             of: member,

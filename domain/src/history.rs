@@ -7,7 +7,7 @@ use crate::fact::{self, Fact};
 pub use crate::fact::STREAMS;
 
 /// The fields that nobody but the program may read, wherever they stand.
-const SECRETS: [&str; 4] = ["passkey", "salt", "verifier", "server_key"];
+const SECRETS: [&str; 5] = ["passkey", "salt", "verifier", "server_key", "code"];
 /// What stands in place of a secret.
 const WITHHELD: &str = "[withheld]";
 

@@ -56,6 +56,10 @@ identity!(
     PostId
 );
 identity!(
+    /// An invite.
+    InviteId
+);
+identity!(
     /// One asked-for change; the same id gets the same answer.
     CommandId
 );

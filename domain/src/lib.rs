@@ -32,6 +32,7 @@ pub mod amount;
 pub mod bencode;
 pub mod client;
 pub mod info_hash;
+pub mod invite;
 pub mod keyed;
 pub mod mention;
 pub mod metainfo;

@@ -213,7 +213,7 @@ keys! {
     DefaultInvites "default_invites" in Joining, "Invites of a new member", "": count(0, 1_000, 2);
     /// How long an invite holds.
     InviteTime "invite_time" in Joining, "An invite holds for", "Afterwards it comes back to who made it.":
-        span(3_600, 365 * DAY, 7 * DAY);
+        span(1, 365 * DAY, 7 * DAY);
     /// The least ratio with which a member may download.
     LeastRatio "least_ratio" in Ratio, "Least ratio", "Below it nobody begins a download; 0 lets everybody.":
         Kind::Count { least: 0, most: 1_000, default: 0, unit: Unit::Hundredths };

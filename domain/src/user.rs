@@ -1,12 +1,19 @@
-//! A member: registers, changes credentials, resets the passkey, gets a role.
+//! A member: registers, changes credentials, resets the passkey, gets a role, invites others, is warned
+//! and banned.
 //!
 //! The story goes on in `commands::user` (who may ask), `projections::user` (what is read) and
 //! `api::web::user` (the pages).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::amount::Bytes;
 use crate::decider::Decider;
+use crate::id::InviteId;
+use crate::invite::{Code, Invite, InvitedBy};
 use crate::passkey::Passkey;
 use crate::permission::{Permission, Permissions};
 
@@ -23,6 +30,12 @@ pub enum Event {
         credentials: Credentials,
         /// The secret of the announce URL.
         passkey: Passkey,
+        /// What counts as uploaded from the first day.
+        credit: Bytes,
+        /// How many people the member may invite.
+        invites: u32,
+        /// Whose invite it was.
+        invited_by: Option<InvitedBy>,
     },
     /// The member proves another password from here on.
     CredentialsChanged {
@@ -39,6 +52,44 @@ pub enum Event {
         /// What the member may do.
         role: Role,
     },
+    /// The member made an invite, which is one less to make.
+    InviteIssued {
+        /// Which one.
+        invite: InviteId,
+        /// What stands in its link.
+        code: Code,
+        /// When it ends, in seconds since 1970.
+        expires: i64,
+    },
+    /// An invite that nobody used is void, and may be made again.
+    InviteRevoked {
+        /// Which one.
+        invite: InviteId,
+        /// Whether its time was over.
+        expired: bool,
+    },
+    /// The staff lets the member invite more people.
+    InvitesGranted {
+        /// How many.
+        count: u32,
+    },
+    /// The staff warned the member.
+    MemberWarned {
+        /// Why.
+        reason: String,
+    },
+    /// The member is shut out.
+    MemberBanned {
+        /// Why.
+        reason: String,
+        /// The end, in seconds since 1970, where one is set.
+        until: Option<i64>,
+    },
+    /// The member is let in again.
+    MemberUnbanned {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl crate::Event for Event {
@@ -48,7 +99,52 @@ impl crate::Event for Event {
             Self::CredentialsChanged { .. } => "CredentialsChanged",
             Self::PasskeyReset { .. } => "PasskeyReset",
             Self::RoleAssigned { .. } => "RoleAssigned",
+            Self::InviteIssued { .. } => "InviteIssued",
+            Self::InviteRevoked { .. } => "InviteRevoked",
+            Self::InvitesGranted { .. } => "InvitesGranted",
+            Self::MemberWarned { .. } => "MemberWarned",
+            Self::MemberBanned { .. } => "MemberBanned",
+            Self::MemberUnbanned { .. } => "MemberUnbanned",
         }
+    }
+
+    fn version(&self) -> i32 {
+        if matches!(self, Self::MemberRegistered { .. }) {
+            2
+        } else {
+            1
+        }
+    }
+
+    fn upcast(name: &str, version: i32, mut payload: Value) -> Option<Value> {
+        match (name, version) {
+            // Version 1 knew neither credit nor invites.
+            ("MemberRegistered", 1) => {
+                let fields = payload.get_mut(name)?.as_object_mut()?;
+                fields.insert("credit".to_owned(), Value::from(0));
+                fields.insert("invites".to_owned(), Value::from(0));
+                fields.insert("invited_by".to_owned(), Value::Null);
+                Some(payload)
+            }
+            ("MemberRegistered", 2) => Some(payload),
+            (_, version) => (version == 1).then_some(payload),
+        }
+    }
+}
+
+/// A ban.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// Why.
+    pub reason: String,
+    /// The end, in seconds since 1970, where one is set.
+    pub until: Option<i64>,
+}
+
+impl Ban {
+    /// Tells whether it holds at a moment, in seconds since 1970.
+    pub fn holds(&self, now: i64) -> bool {
+        self.until.is_none_or(|until| now < until)
     }
 }
 
@@ -195,6 +291,7 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// A member's situation.
+#[expect(clippy::large_enum_variant, reason = "one state at a time is held")]
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub enum User {
     /// Nobody registered under this id.
@@ -210,6 +307,12 @@ pub enum User {
         credentials: Credentials,
         /// The secret of the announce URL.
         passkey: Passkey,
+        /// How many people the member may still invite.
+        invites: u32,
+        /// Invites that were made; whether somebody used one isn't known here.
+        issued: BTreeMap<InviteId, Invite>,
+        /// The last ban that wasn't lifted, whether it is over or not.
+        ban: Option<Ban>,
     },
 }
 
@@ -226,6 +329,8 @@ pub enum Command {
         credentials: Credentials,
         /// A passkey that nobody had before.
         passkey: Passkey,
+        /// What a new member gets, and by whom.
+        welcome: Welcome,
     },
     /// Prove another password from here on.
     ChangeCredentials {
@@ -242,6 +347,46 @@ pub enum Command {
         /// What the member may do.
         role: Role,
     },
+    /// Make an invite.
+    Invite {
+        /// Which one it will be.
+        invite: InviteId,
+        /// What stands in its link.
+        code: Code,
+        /// When it ends, in seconds since 1970.
+        expires: i64,
+    },
+    /// Void an invite, which nobody used.
+    Revoke {
+        /// Which one.
+        invite: InviteId,
+        /// Now, in seconds since 1970, where it is to be voided only if its time is over.
+        over: Option<i64>,
+    },
+    /// Let the member invite more people.
+    GrantInvites(u32),
+    /// Warn the member.
+    Warn(String),
+    /// Shut the member out, till an end that lies ahead of now, in seconds since 1970.
+    Ban {
+        /// Why, and until when.
+        ban: Ban,
+        /// When it is asked.
+        now: i64,
+    },
+    /// Let the member in again.
+    Unban(String),
+}
+
+/// What a new member gets, and by whom.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Welcome {
+    /// What counts as uploaded from the first day.
+    pub credit: Bytes,
+    /// How many people the member may invite.
+    pub invites: u32,
+    /// Whose invite it was.
+    pub invited_by: Option<InvitedBy>,
 }
 
 /// Why a member's command is refused.
@@ -256,6 +401,30 @@ pub enum Rejection {
     /// The iterations lie outside the allowed range.
     #[error("credentials need 100,000 to 10,000,000 iterations")]
     Iterations,
+    /// No invite is left.
+    #[error("you have no invite left; one that ends unused or is revoked comes back")]
+    NoInviteLeft,
+    /// There is no such invite, or it was revoked.
+    #[error("there is no such invite; ask for another one")]
+    InviteUnknown,
+    /// The invite's time is over.
+    #[error("the time of this invite is over; ask for another one")]
+    InviteOver,
+    /// Somebody joined by the invite.
+    #[error("this invite was used already; it is good for one")]
+    InviteUsed,
+    /// The number of invites is out of bounds.
+    #[error("from 1 to 100 invites are granted at once")]
+    TooManyInvites,
+    /// A reason is missing or too long.
+    #[error("a reason has 1 to 500 characters")]
+    Reason,
+    /// The end of a ban lies behind.
+    #[error("a ban ends at a moment that lies ahead")]
+    EndsBehind,
+    /// There is no ban to lift.
+    #[error("this member isn't banned")]
+    NotBanned,
 }
 
 impl Decider for User {
@@ -274,6 +443,7 @@ impl Decider for User {
                     role,
                     credentials,
                     passkey,
+                    welcome,
                 },
             ) => {
                 check(&credentials)?;
@@ -282,64 +452,154 @@ impl Decider for User {
                     role,
                     credentials,
                     passkey,
+                    credit: welcome.credit,
+                    invites: welcome.invites,
+                    invited_by: welcome.invited_by,
                 }])
             }
             (Self::Unknown, _) => Err(Rejection::Unknown),
-            (Self::Registered { .. }, Command::Register { .. }) => {
-                Err(Rejection::AlreadyRegistered)
+            (
+                Self::Registered {
+                    role,
+                    invites,
+                    issued,
+                    ban,
+                    ..
+                },
+                command,
+            ) => Known {
+                role: *role,
+                invites: *invites,
+                issued,
+                ban: ban.as_ref(),
             }
-            (Self::Registered { .. }, Command::ChangeCredentials { credentials }) => {
-                check(&credentials)?;
-                Ok(vec![Event::CredentialsChanged { credentials }])
-            }
-            (Self::Registered { .. }, Command::ResetPasskey { passkey }) => {
-                Ok(vec![Event::PasskeyReset { passkey }])
-            }
-            (Self::Registered { role: held, .. }, Command::AssignRole { role }) => {
-                Ok(if *held == role {
-                    vec![]
-                } else {
-                    vec![Event::RoleAssigned { role }]
-                })
-            }
+            .decide(command),
         }
     }
 
     fn evolve(&mut self, event: &Event) {
-        match (self, event.clone()) {
-            (
-                state,
-                Event::MemberRegistered {
-                    name,
-                    role,
-                    credentials,
-                    passkey,
-                },
-            ) => {
-                *state = Self::Registered {
-                    name,
-                    role,
-                    credentials,
-                    passkey,
-                };
-            }
-            (
-                Self::Registered { credentials, .. },
-                Event::CredentialsChanged { credentials: new },
-            ) => {
-                *credentials = new;
-            }
-            (Self::Registered { passkey, .. }, Event::PasskeyReset { passkey: new }) => {
-                *passkey = new;
-            }
-            (Self::Registered { role, .. }, Event::RoleAssigned { role: new }) => *role = new,
-            (
-                Self::Unknown,
-                Event::CredentialsChanged { .. }
-                | Event::PasskeyReset { .. }
-                | Event::RoleAssigned { .. },
-            ) => {}
+        if let Event::MemberRegistered {
+            name,
+            role,
+            credentials,
+            passkey,
+            invites,
+            ..
+        } = event.clone()
+        {
+            *self = Self::Registered {
+                name,
+                role,
+                credentials,
+                passkey,
+                invites,
+                issued: BTreeMap::new(),
+                ban: None,
+            };
         }
+        let Self::Registered {
+            role,
+            credentials,
+            passkey,
+            invites,
+            issued,
+            ban,
+            ..
+        } = self
+        else {
+            return;
+        };
+        match event.clone() {
+            Event::MemberRegistered { .. } | Event::MemberWarned { .. } => {}
+            Event::CredentialsChanged { credentials: new } => *credentials = new,
+            Event::PasskeyReset { passkey: new } => *passkey = new,
+            Event::RoleAssigned { role: new } => *role = new,
+            Event::InviteIssued {
+                invite,
+                code,
+                expires,
+            } => {
+                *invites = invites.saturating_sub(1);
+                issued.insert(invite, Invite { code, expires });
+            }
+            Event::InviteRevoked { invite, .. } => {
+                *invites = invites.saturating_add(1);
+                issued.remove(&invite);
+            }
+            Event::InvitesGranted { count } => *invites = invites.saturating_add(count),
+            Event::MemberBanned { reason, until } => *ban = Some(Ban { reason, until }),
+            Event::MemberUnbanned { .. } => *ban = None,
+        }
+    }
+}
+
+/// What is decided on of a registered member.
+struct Known<'a> {
+    role: Role,
+    invites: u32,
+    issued: &'a BTreeMap<InviteId, Invite>,
+    ban: Option<&'a Ban>,
+}
+
+impl Known<'_> {
+    fn decide(self, command: Command) -> Result<Vec<Event>, Rejection> {
+        Ok(vec![match command {
+            Command::Register { .. } => return Err(Rejection::AlreadyRegistered),
+            Command::ChangeCredentials { credentials } => {
+                check(&credentials)?;
+                Event::CredentialsChanged { credentials }
+            }
+            Command::ResetPasskey { passkey } => Event::PasskeyReset { passkey },
+            Command::AssignRole { role } if role == self.role => return Ok(vec![]),
+            Command::AssignRole { role } => Event::RoleAssigned { role },
+            Command::Invite { .. } if self.invites == 0 => return Err(Rejection::NoInviteLeft),
+            Command::Invite {
+                invite,
+                code,
+                expires,
+            } => Event::InviteIssued {
+                invite,
+                code,
+                expires,
+            },
+            Command::Revoke { invite, over } => {
+                let issued = self.issued.get(&invite).ok_or(Rejection::InviteUnknown)?;
+                if over.is_some_and(|now| now < issued.expires) {
+                    return Ok(vec![]);
+                }
+                let expired = over.is_some();
+                Event::InviteRevoked { invite, expired }
+            }
+            Command::GrantInvites(count) if !(1..=100).contains(&count) => {
+                return Err(Rejection::TooManyInvites);
+            }
+            Command::GrantInvites(count) => Event::InvitesGranted { count },
+            Command::Warn(reason) => Event::MemberWarned {
+                reason: said(reason)?,
+            },
+            Command::Ban { ban, now } => {
+                if !ban.holds(now) {
+                    return Err(Rejection::EndsBehind);
+                }
+                Event::MemberBanned {
+                    reason: said(ban.reason)?,
+                    until: ban.until,
+                }
+            }
+            Command::Unban(_) if self.ban.is_none() => return Err(Rejection::NotBanned),
+            Command::Unban(reason) => Event::MemberUnbanned {
+                reason: said(reason)?,
+            },
+        }])
+    }
+}
+
+fn said(mut reason: String) -> Result<String, Rejection> {
+    reason.truncate(reason.trim_end().len());
+    if (1..=500).contains(&reason.chars().count()) {
+        Ok(reason)
+    } else {
+        Err(Rejection::Reason)
     }
 }
 
@@ -389,6 +649,9 @@ mod tests {
             role: Role::Member,
             credentials: credentials(600_000),
             passkey: Passkey::new([7; 16]),
+            credit: Bytes(0),
+            invites: 1,
+            invited_by: None,
         }
     }
 
@@ -399,6 +662,10 @@ mod tests {
             role: Role::Member,
             credentials: credentials(600_000),
             passkey: Passkey::new([7; 16]),
+            welcome: Welcome {
+                invites: 1,
+                ..Welcome::default()
+            },
         };
         given::<User>(&[]).when(register.clone()).then(&[alice()]);
         given::<User>(&[alice()])
@@ -436,6 +703,89 @@ mod tests {
             .when(reset)
             .then(&[Event::PasskeyReset {
                 passkey: Passkey::new([8; 16]),
+            }]);
+    }
+
+    fn issued() -> Event {
+        Event::InviteIssued {
+            invite: InviteId(uuid::Uuid::from_u128(3)),
+            code: Code::new([1; 16]),
+            expires: 100,
+        }
+    }
+
+    fn invite() -> Command {
+        Command::Invite {
+            invite: InviteId(uuid::Uuid::from_u128(3)),
+            code: Code::new([1; 16]),
+            expires: 100,
+        }
+    }
+
+    #[test]
+    fn an_invite_costs_one_and_comes_back_when_it_is_void() {
+        let revoke = |over| Command::Revoke {
+            invite: InviteId(uuid::Uuid::from_u128(3)),
+            over,
+        };
+        let revoked = |expired| Event::InviteRevoked {
+            invite: InviteId(uuid::Uuid::from_u128(3)),
+            expired,
+        };
+        given::<User>(&[alice()]).when(invite()).then(&[issued()]);
+        given::<User>(&[alice(), issued()])
+            .when(invite())
+            .rejected(&Rejection::NoInviteLeft);
+        given::<User>(&[alice(), issued()])
+            .when(revoke(Some(99)))
+            .then(&[]);
+        given::<User>(&[alice(), issued()])
+            .when(revoke(Some(100)))
+            .then(&[revoked(true)]);
+        given::<User>(&[alice(), issued()])
+            .when(revoke(None))
+            .then(&[revoked(false)]);
+        given::<User>(&[alice(), issued(), revoked(false)])
+            .when(revoke(None))
+            .rejected(&Rejection::InviteUnknown);
+        given::<User>(&[alice(), issued(), revoked(false)])
+            .when(invite())
+            .then(&[issued()]);
+        given::<User>(&[alice()])
+            .when(Command::GrantInvites(101))
+            .rejected(&Rejection::TooManyInvites);
+    }
+
+    #[test]
+    fn a_ban_has_a_reason_and_ends_ahead_or_never() {
+        let ban = |reason: &str, until| Command::Ban {
+            ban: Ban {
+                reason: reason.into(),
+                until,
+            },
+            now: 100,
+        };
+        let banned = Event::MemberBanned {
+            reason: "spam".into(),
+            until: Some(101),
+        };
+        given::<User>(&[alice()])
+            .when(ban(" ", None))
+            .rejected(&Rejection::Reason);
+        given::<User>(&[alice()])
+            .when(ban("spam", Some(100)))
+            .rejected(&Rejection::EndsBehind);
+        given::<User>(&[alice()])
+            .when(ban("spam", Some(101)))
+            .then(std::slice::from_ref(&banned));
+        let unban = Command::Unban("sorry".into());
+        given::<User>(&[alice()])
+            .when(unban.clone())
+            .rejected(&Rejection::NotBanned);
+        given::<User>(&[alice(), banned])
+            .when(unban)
+            .then(&[Event::MemberUnbanned {
+                reason: "sorry".into(),
             }]);
     }
 

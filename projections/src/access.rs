@@ -255,7 +255,15 @@ impl Said {
                 self.member(at).passkey = Some(hash);
             }
             user::Event::RoleAssigned { role } => self.member(at).staff = Some(is_staff(*role)),
-            user::Event::CredentialsChanged { .. } => {}
+            user::Event::MemberBanned { until, .. } => {
+                self.member(at).ban = (true, Some(until.unwrap_or(i64::MAX)));
+            }
+            user::Event::MemberUnbanned { .. } => self.member(at).ban = (true, None),
+            user::Event::CredentialsChanged { .. }
+            | user::Event::InviteIssued { .. }
+            | user::Event::InviteRevoked { .. }
+            | user::Event::InvitesGranted { .. }
+            | user::Event::MemberWarned { .. } => {}
         }
         Ok(())
     }

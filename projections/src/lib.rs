@@ -27,6 +27,7 @@ pub mod swarm;
 
 pub mod access;
 pub mod category;
+pub mod invite;
 pub mod reading;
 pub mod section;
 pub mod site;
@@ -108,6 +109,7 @@ pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
         Arc::new(section::Sections),
         Arc::new(topic::Topics),
         Arc::new(reading::Readings),
+        Arc::new(invite::Invites),
         Arc::new(site::Sites),
         Arc::new(torrent::Torrents),
         Arc::new(traffic::Ledger),

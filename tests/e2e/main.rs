@@ -15,6 +15,7 @@ mod edit;
 mod faults;
 mod forum;
 mod kill;
+mod members;
 mod nodes;
 mod packets;
 mod panic;

@@ -24,7 +24,8 @@ export function join() {
     if (!own.available()) throw new Error("Your browser makes keys over https alone. Open this site by https.");
     if ([...password.value].length < SHORTEST) throw new Error(`The password needs at least ${SHORTEST} characters.`);
     if (password.value !== again.value) throw new Error("The two passwords differ. Type them again.");
-    const more = panicPassword(form);
+    const invite = form.querySelector("#invite-code");
+    const more = { ...panicPassword(form), ...(invite?.value.trim() && { inviteCode: invite.value.trim() }) };
     told.step("Making your key …");
     const kept = await own.credentials(password.value, Number(form.dataset.iterations));
     const work = await ask("/api/auth/pow?purpose=registration");

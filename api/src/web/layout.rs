@@ -158,6 +158,7 @@ fn menu(page: &Page<'_>, viewer: &Viewer) -> Markup {
             a href={ "/members/" (viewer.profile.name) } aria-current=[(page.section == "/members").then_some("page")] {
                 (viewer.profile.name)
             }
+            a href="/invites" { "Invites" }
             a href="/settings" aria-current=[(page.section == "/settings").then_some("page")] { "Settings" }
             form action="/sign-out" method="post" {
                 (super::form::token(&viewer.token))

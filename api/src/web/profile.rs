@@ -9,11 +9,13 @@ use projections::swarm::Count;
 use projections::topic::list::Hit;
 use projections::torrent::list::{self, Row, Wanted};
 use projections::traffic::{self, Totals};
-use projections::user::{self, Profile};
+use projections::user::sanction::{self, Sanction};
+use projections::user::{self, Names, Profile};
 
 use super::component::{age, duration, empty, ratio, size};
 use super::form::token;
 use super::layout::{Page, Theme, document};
+use super::staff::members;
 use super::{audit, forum, torrents};
 use crate::app::App;
 use crate::csrf::CheckedForm;
@@ -47,6 +49,11 @@ pub(super) struct Shown {
     /// What they wrote last in the forum.
     pub(super) posts: Vec<Hit>,
     pub(super) own: bool,
+    /// Sanctions, for the member and who keeps order among them.
+    pub(super) sanctions: Vec<Sanction>,
+    pub(super) names: Names,
+    /// The token of who may sanction the member.
+    pub(super) may_sanction: Option<String>,
     /// Who looks, where they may look behind it.
     pub(super) staff: Option<Staff>,
 }
@@ -73,6 +80,14 @@ async fn profile(
         limit: 20,
         ..Wanted::default()
     };
+    let own = profile.id == signed_in.profile.id;
+    let sanctions = if own || signed_in.may(Permission::Members) {
+        sanction::of(&app.reads, profile.id).await?
+    } else {
+        vec![]
+    };
+    let above = profile.permissions().has(Permission::Administer);
+    let may_sanction = !own && !above && signed_in.may(Permission::Members);
     let shown = Shown {
         totals: traffic::totals(&app.reads, profile.id).await?,
         swarm: app.swarms.of_member(profile.id),
@@ -86,7 +101,10 @@ async fn profile(
             POSTS,
         )
         .await?,
-        own: profile.id == signed_in.profile.id,
+        own,
+        names: user::names(&app.reads, sanctions.iter().filter_map(|one| one.by)).await?,
+        sanctions,
+        may_sanction: may_sanction.then(|| viewer.token.clone()),
         staff: signed_in.may(Permission::Audit).then(|| Staff {
             may_assign: signed_in.may(Permission::Administer) && profile.id != signed_in.profile.id,
             token: viewer.token.clone(),
@@ -129,6 +147,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
         }
         @if shown.own { p { a.button href="/ledger" { "Your ledger: every credited byte" } } }
         @if let Some(staff) = &shown.staff { (behind(profile, staff)) }
+        (members::sanctions(profile, &shown.sanctions, &shown.names, shown.may_sanction.as_deref()))
         section {
             h2 { "Uploads" }
             @if shown.uploads.is_empty() {
@@ -159,6 +178,12 @@ fn behind(profile: &Profile, staff: &Staff) -> Markup {
                         @for role in Role::ALL { option value=(role.name()) selected[role == profile.role] { (role.name()) } }
                     }
                     button type="submit" { "Assign" }
+                }
+                form.inline action={ "/members/" (profile.name) "/invites" } method="post" {
+                    (token(&staff.token))
+                    label for="count" { "Invites" }
+                    input id="count" type="number" name="count" min="1" max="100" value="1";
+                    button type="submit" { "Grant" }
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! Joining, where the site lets strangers.
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use domain::site::Registration;
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::component::empty;
 use super::form::{Field, field, kept_here, progress, submit};
@@ -16,7 +17,18 @@ pub(crate) fn routes() -> Routes {
     Routes::new().get("/register", Who::Anyone, register)
 }
 
-async fn register(State(app): State<App>, theme: Theme) -> Result<Markup, Problem> {
+/// What the address brings.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Brought {
+    invite: String,
+}
+
+async fn register(
+    State(app): State<App>,
+    theme: Theme,
+    Query(brought): Query<Brought>,
+) -> Result<Markup, Problem> {
     let registration = projections::site::settings(&app.reads).await?.registration;
     let page = Page {
         title: "Register",
@@ -25,22 +37,40 @@ async fn register(State(app): State<App>, theme: Theme) -> Result<Markup, Proble
         theme,
         section: "/register",
     };
-    Ok(document(&page, &body(registration, app.site.iterations)))
+    let body = body(registration, &brought.invite, app.site.iterations);
+    Ok(document(&page, &body))
 }
 
-pub(super) fn body(registration: Registration, iterations: u32) -> Markup {
+pub(super) fn body(registration: Registration, invite: &str, iterations: u32) -> Markup {
     html! {
         section.narrow {
             h1 { "Register" }
-            @if registration == Registration::Open {
+            @if registration != Registration::Closed {
                 p.lead { "No e-mail, no phone: a name and a password that only you know." }
-                (join_form("/api/auth/register", "Register", iterations, &html! {}))
+                (join_form("/api/auth/register", "Register", iterations, &code(registration, invite)))
                 p.hint { "A member already? " a href="/sign-in" { "Sign in" } "." }
             } @else {
                 (empty("Registration is closed.", &html! {
                     "The staff opens it from time to time. A member already? " a href="/sign-in" { "Sign in" } "."
                 }))
             }
+        }
+    }
+}
+
+/// The field of an invite's code.
+fn code(registration: Registration, invite: &str) -> Markup {
+    let hint = if registration == Registration::ByInvite {
+        "Joining needs an invite of a member: 32 letters and digits."
+    } else {
+        "Where a member gave you one. Nothing is needed to join."
+    };
+    html! {
+        div.field {
+            label for="invite-code" { "Invite" }
+            input id="invite-code" type="text" value=(invite) maxlength="32" autocomplete="off"
+                required[registration == Registration::ByInvite] aria-describedby="invite-code-hint" autocapitalize="none" spellcheck="false";
+            p.hint id="invite-code-hint" { (hint) }
         }
     }
 }

@@ -5,7 +5,6 @@ use domain::id::{CategoryId, CommandId, MemberId, TorrentId};
 use domain::setting::Key;
 use domain::site::{Freeleech, Registration};
 use domain::torrent::File;
-use domain::transfer::{self, Pair, Suspicion};
 use domain::user::Role;
 use domain::{Actor, Fact, Meta, Position, Recorded};
 use maud::Markup;
@@ -20,7 +19,6 @@ use projections::swarm::{Count, Peer};
 use projections::torrent::Detail;
 use projections::torrent::list::Row;
 use projections::traffic::{Line, Totals};
-use projections::transfer::{Flag, Owed};
 use projections::user::Profile;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -34,7 +32,9 @@ use crate::problem::Problem;
 use crate::session::Session;
 
 mod forum;
+mod member;
 mod rules;
+mod transfer;
 mod vault;
 mod version;
 
@@ -64,6 +64,7 @@ fn viewer() -> Viewer {
         name: "zoë_42".into(),
         role: Role::Administrator,
         joined: AT,
+        banned_until: Some(i64::MAX),
     };
     Viewer {
         profile,
@@ -173,50 +174,6 @@ fn edit() -> torrent::edit::Shown {
         description: detail().description,
         token: "00".into(),
         error: Some("Too long.".into()),
-    }
-}
-
-fn pair() -> Pair {
-    Pair {
-        member: viewer().profile.id,
-        torrent: row().id,
-    }
-}
-
-fn owed() -> Rows<Owed> {
-    let owed = |standing| Owed {
-        of: pair(),
-        member: "zoë_42".into(),
-        torrent: row().name,
-        owes: Seconds(86_400),
-        seeded: Seconds(60),
-        due: 100_000,
-        completed_at: AT,
-        standing,
-        reason: Some("<i>".into()),
-        position: 3,
-    };
-    Rows {
-        rows: vec![owed(transfer::Standing::Marked)],
-        next: Some(Cursor("00".into())),
-    }
-}
-
-fn flags() -> Rows<Flag> {
-    let flag = Flag {
-        of: pair(),
-        member: "zoë_42".into(),
-        torrent: row().name,
-        suspicion: Suspicion::TooFast {
-            moved: Bytes(1 << 40),
-            within: Seconds(2),
-        },
-        at: AT,
-        position: 3,
-    };
-    Rows {
-        rows: vec![flag],
-        next: None,
     }
 }
 
@@ -355,6 +312,9 @@ fn bodies() -> Vec<(&'static str, Markup)> {
                 uploads: vec![row()],
                 posts: vec![forum::hit()],
                 own: true,
+                sanctions: member::sanctions(),
+                names: names(),
+                may_sanction: Some("00".into()),
                 staff: Some(profile::Staff {
                     may_assign: true,
                     token: "00".into(),
@@ -365,15 +325,6 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             "ledger",
             profile::ledger::body(&lines(), &totals(), Some(row().id)),
         ),
-        (
-            "hit-and-runs",
-            super::transfer::own_body(&owed(), OffsetDateTime::UNIX_EPOCH),
-        ),
-        (
-            "everybody's hit-and-runs",
-            super::transfer::list_body(&owed(), transfer::Standing::Marked, "00"),
-        ),
-        ("flags", super::transfer::flags_body(&flags(), "00")),
         (
             "settings",
             settings::body(&settings::Shown {
@@ -401,8 +352,11 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         ("proof", audit::proof::body(Some(&proof()), "00")),
         ("no proof", audit::proof::body(None, "00")),
         ("setup", setup::body(600_000)),
-        ("register", register::body(Registration::Open, 600_000)),
-        ("closed", register::body(Registration::Closed, 600_000)),
+        (
+            "register",
+            register::body(Registration::Open, "<b>", 600_000),
+        ),
+        ("closed", register::body(Registration::Closed, "", 600_000)),
         ("sign-in", sign_in::body(&sign_in::Asked::default())),
     ]
 }
@@ -467,6 +421,8 @@ fn every_page_holds_to_the_rules() {
         .into_iter()
         .chain(vault::bodies())
         .chain(forum::bodies())
+        .chain(member::bodies())
+        .chain(transfer::bodies())
     {
         for viewer in [None, Some(&viewer)] {
             let page = Page {

@@ -21,6 +21,7 @@ use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 pub(super) mod freeleech;
+pub(super) mod members;
 pub(super) mod sections;
 pub(super) mod settings;
 
@@ -50,6 +51,7 @@ pub(crate) fn routes() -> Routes {
         )
         .merge(freeleech::routes())
         .merge(sections::routes())
+        .merge(members::routes())
         .merge(settings::routes())
 }
 
@@ -118,6 +120,8 @@ pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str
                 a.button href="/staff/hit-and-runs" { "Hit-and-runs" }
                 a.button href="/staff/flags" { "Flagged traffic" }
                 a.button href="/staff/sections" { "Forum" }
+                a.button href="/staff/members" { "Members" }
+                a.button href="/staff/invites" { "Invites" }
             }
         }
         section.card {

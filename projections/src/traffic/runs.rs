@@ -5,7 +5,7 @@ use std::collections::btree_map;
 
 use async_trait::async_trait;
 use domain::traffic::{self, Entry};
-use domain::{Fact, Recorded, transfer};
+use domain::{Fact, Recorded, transfer, user};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -162,6 +162,12 @@ impl Fold for Runs {
             for entry in &batch.entries {
                 self.add(entry, event)?;
             }
+        }
+        if let Fact::User(user::Event::MemberRegistered { credit, .. }) = &event.fact
+            && credit.0 > 0
+        {
+            let credit = i64::try_from(credit.0).unwrap_or(i64::MAX);
+            self.beside(event.stream_id, event, credit, 0);
         }
         if let Fact::Transfer(happened) = &event.fact {
             let (of, marks) = match happened {

@@ -1,0 +1,1 @@
+-- Who invited whom stands nowhere in the clear.
