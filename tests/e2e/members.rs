@@ -148,7 +148,9 @@ async fn who_joins_gets_the_starter_credit_and_the_invites_of_that_day() {
 /// Waits until announces are told that the member is banned.
 async fn refused_to_announce(url: &str) {
     let hash = "a".repeat(20);
-    let announce = format!("{url}&info_hash={hash}&peer_id=-TR3000-000000000001&port=1&left=0");
+    let announce = format!(
+        "{url}&info_hash={hash}&peer_id=-TR3000-000000000001&port=1&uploaded=0&downloaded=0&left=0"
+    );
     until("the refusal", Duration::from_secs(5), || async {
         let answer = reqwest::get(&announce)
             .await

@@ -24,8 +24,8 @@ const PENDING: TorrentId = TorrentId(Uuid::from_u128(4));
 const FREE: TorrentId = TorrentId(Uuid::from_u128(5));
 
 /// Members who aren't like the others; member 0 uploaded everything.
-pub(crate) const STAFF: u8 = 98;
-pub(crate) const BANNED: u8 = 99;
+pub(crate) const STAFF: u8 = 99;
+pub(crate) const BANNED: u8 = 100;
 
 /// HMAC-SHA-256 under a key for everything.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Server {
             position,
         };
         self.tracker.access().apply(Changes {
-            members: (0..100).map(member).collect(),
+            members: (0..=BANNED).map(member).collect(),
             torrents: vec![
                 torrent(OFFERED, b"a", true),
                 torrent(HYBRID, b"hH", true),
