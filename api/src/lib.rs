@@ -22,12 +22,16 @@ pub mod session;
 pub mod sign_in;
 pub mod vault;
 
+mod caller;
 mod csrf;
+mod etag;
 mod health;
+mod openapi;
 mod panic;
 mod past;
 mod position;
 mod sealed;
+mod v1;
 mod web;
 
 use app::App;
@@ -44,6 +48,8 @@ fn routes() -> Routes {
         .merge(health::routes())
         .merge(headers::routes())
         .merge(panic::routes())
+        .merge(openapi::routes())
+        .merge(v1::routes())
         .merge(web::routes())
 }
 

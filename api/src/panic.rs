@@ -8,8 +8,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::Permission;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::problem::{Problem, sentence};
@@ -29,7 +30,7 @@ pub(crate) const RESTORE: &str = "/api/admin/panic/restore";
 pub(crate) fn routes() -> Routes {
     let leads_back = async || Redirect::to("/");
     Routes::new()
-        .get("/api/v1/panic", Who::Anyone, standing)
+        .api(Who::Anyone, standing, __path_standing)
         .post(PRESS, Who::May(Permission::Administer), press)
         .post(RESTORE, Who::Anyone, nothing_to_restore)
         // Where the sealed page was: it leads to the site, which is back.
@@ -38,13 +39,37 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// Writes how the vault stands.
-pub(crate) fn told(standing: &Standing) -> Json<serde_json::Value> {
-    Json(json!({
-        "state": standing.state.name(), "doing": standing.doing, "done": standing.done,
-        "total": standing.total, "trouble": standing.trouble,
-    }))
+pub(crate) fn told(standing: &Standing) -> Json<Told> {
+    Json(Told {
+        state: standing.state.name(),
+        doing: standing.doing.clone(),
+        done: standing.done,
+        total: standing.total,
+        trouble: standing.trouble.clone(),
+    })
 }
 
+/// How the vault stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Vault)]
+pub(crate) struct Told {
+    /// What is being done about it, in a few words.
+    doing: String,
+    /// How much of that is done.
+    done: i64,
+    /// `open`, `sealing`, `sealed` or `restoring`.
+    state: &'static str,
+    /// How much there is to do.
+    total: i64,
+    /// Why this node doesn't serve, or why the work waits.
+    trouble: Option<String>,
+}
+
+/// Tells how the vault stands, also while the site is sealed.
+#[utoipa::path(
+    get, path = "/api/v1/panic", tag = "site",
+    responses((status = 200, description = "How the vault stands", body = Told))
+)]
 async fn standing(State(app): State<App>) -> Response {
     told(&app.vault.standing().borrow()).into_response()
 }

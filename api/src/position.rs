@@ -13,7 +13,9 @@ use commands::request::{self, Key};
 use domain::Position;
 
 use crate::app::App;
+use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::route;
 use crate::session::SignedIn;
 
 /// The most characters of a key.
@@ -65,12 +67,16 @@ async fn keyed(app: &App, request: Request) -> Result<(Request, Option<Key>), Pr
         ));
     }
     let (mut parts, body) = request.into_parts();
-    let key = SignedIn::from_request_parts(&mut parts, app)
-        .await
-        .ok()
-        .map(|signed_in| {
-            let what = format!("{} {}", parts.method, parts.uri.path());
-            Key::new(signed_in.profile.id, &what, &words)
-        });
+    let member = if route::is_api(parts.uri.path()) {
+        let caller = Caller::from_request_parts(&mut parts, app).await;
+        caller.ok().map(|caller| caller.profile.id)
+    } else {
+        let signed_in = SignedIn::from_request_parts(&mut parts, app).await;
+        signed_in.ok().map(|signed_in| signed_in.profile.id)
+    };
+    let key = member.map(|member| {
+        let what = format!("{} {}", parts.method, parts.uri.path());
+        Key::new(member, &what, &words)
+    });
     Ok((Request::from_parts(parts, body), key))
 }

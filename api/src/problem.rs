@@ -13,6 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::Site;
+use crate::route;
 use crate::web::layout;
 
 /// What went wrong, in words for the person and the program that asked.
@@ -28,6 +29,19 @@ pub struct Problem {
     pub detail: String,
     /// Seconds after which trying again makes sense.
     pub retry_after: Option<u32>,
+    /// What was wrong with which field, where that is known.
+    pub fields: Vec<FieldError>,
+    /// What who asks must bring, for the header `WWW-Authenticate`.
+    pub challenge: Option<&'static str>,
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// The field's name, as it was sent.
+    pub field: String,
+    /// What is wrong with it, and what may be sent.
+    pub detail: String,
 }
 
 /// The name of a request, in its answer and in the log.
@@ -43,6 +57,27 @@ impl Problem {
             title: title.to_owned(),
             detail: detail.to_owned(),
             retry_after: None,
+            fields: vec![],
+            challenge: None,
+        }
+    }
+
+    /// Something is wrong with one field.
+    pub fn field(field: &str, detail: &str) -> Self {
+        Self::fields(vec![FieldError {
+            field: field.to_owned(),
+            detail: detail.to_owned(),
+        }])
+    }
+
+    /// Something is wrong with fields.
+    pub fn fields(fields: Vec<FieldError>) -> Self {
+        let detail = fields.iter().map(|wrong| wrong.detail.as_str());
+        let detail = detail.collect::<Vec<_>>().join(" ");
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self {
+            fields,
+            ..Self::new(status, "rejected", "This can't be done", &detail)
         }
     }
 
@@ -183,10 +218,13 @@ pub(crate) fn sentence(error: &impl std::fmt::Display) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
+        let mut body = json!({
             "type": format!("/problems/{}", self.kind), "title": self.title, "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let (false, Some(body)) = (self.fields.is_empty(), body.as_object_mut()) {
+            body.insert("errors".to_owned(), json!(self.fields));
+        }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(
@@ -195,6 +233,10 @@ impl IntoResponse for Problem {
         );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = self.challenge {
+            let challenge = HeaderValue::from_static(challenge);
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response.extensions_mut().insert(self);
         response
@@ -221,11 +263,9 @@ pub(crate) async fn name_request(mut request: Request, next: Next) -> Response {
 
 /// Answers that the site is busy when a request takes too long; an upload may take its time.
 pub(crate) async fn in_time(request: Request, next: Next) -> Response {
-    let patience = if request.uri().path() == "/upload" {
-        180
-    } else {
-        15
-    };
+    let uploads = matches!(request.uri().path(), "/upload" | "/api/v1/torrents")
+        && request.method() == axum::http::Method::POST;
+    let patience = if uploads { 180 } else { 15 };
     let answered = tokio::time::timeout(Duration::from_secs(patience), next.run(request)).await;
     answered.unwrap_or_else(|_| Problem::unavailable().into_response())
 }
@@ -240,7 +280,7 @@ pub(crate) fn reads_html(headers: &HeaderMap) -> bool {
 
 /// Shows a problem as a page to who reads HTML.
 pub(crate) async fn show(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let html = reads_html(request.headers());
+    let html = reads_html(request.headers()) && !route::is_api(request.uri().path());
     let name = request
         .extensions()
         .get::<RequestId>()

@@ -2,7 +2,8 @@
 //!
 //! A feature's `routes()` names method, path and [`Who`] in one line. That line is the check: a
 //! handler has no second one, except for what depends on the thing itself, such as whose torrent it
-//! is, which commands decide. [`crate::declared`] lists every line, for the tests that walk them.
+//! is, which commands decide. [`crate::declared`] lists every line, for the tests that walk them. What
+//! scripts ask for has path and method above its handler instead, where [`crate::openapi`] reads them.
 
 use std::pin::Pin;
 
@@ -14,8 +15,13 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 use domain::Permission;
+use domain::api_key::Scope;
+use utoipa::openapi::HttpMethod;
 
 use crate::app::App;
+use crate::caller::Caller;
+use crate::etag;
+use crate::openapi::{Described, Document};
 use crate::problem::Problem;
 use crate::session::{NotSignedIn, SignedIn};
 
@@ -28,6 +34,8 @@ pub enum Who {
     Member,
     /// Members whose role lets them.
     May(Permission),
+    /// Scripts whose key has a scope, and whose member's role lets them where it takes that.
+    Key(Scope, Option<Permission>),
 }
 
 /// A route as it is declared.
@@ -36,7 +44,7 @@ pub struct Declared {
     /// What is asked by; a `GET` answers `HEAD` too.
     pub method: Method,
     /// The path, with `{names}` where it varies.
-    pub path: &'static str,
+    pub path: String,
     /// Who may ask.
     pub who: Who,
 }
@@ -46,6 +54,12 @@ pub struct Declared {
 pub(crate) struct Routes {
     router: Router<App>,
     declared: Vec<Declared>,
+    document: Document,
+}
+
+/// Tells whether scripts ask at a path, by their keys, rather than people by a session.
+pub(crate) fn is_api(path: &str) -> bool {
+    path.starts_with("/api/v1/")
 }
 
 impl Routes {
@@ -77,27 +91,53 @@ impl Routes {
     fn route<T: 'static>(
         mut self,
         (method, filter): (Method, MethodFilter),
-        path: &'static str,
+        path: &str,
         who: Who,
         handler: impl Handler<T, App>,
     ) -> Self {
         self.router = self
             .router
             .route(path, on(filter, Guarded { who, handler }));
+        let path = path.to_owned();
         self.declared.push(Declared { method, path, who });
         self
+    }
+
+    /// Adds what scripts ask for, as it is described above its handler: `list, __path_list`.
+    pub(crate) fn api<T: 'static, P: Described>(
+        mut self,
+        who: Who,
+        handler: impl Handler<T, App>,
+        _: P,
+    ) -> Self {
+        let (method, filter) = match P::methods().first() {
+            Some(HttpMethod::Post) => (Method::POST, MethodFilter::POST),
+            Some(HttpMethod::Put) => (Method::PUT, MethodFilter::PUT),
+            Some(HttpMethod::Patch) => (Method::PATCH, MethodFilter::PATCH),
+            Some(HttpMethod::Delete) => (Method::DELETE, MethodFilter::DELETE),
+            Some(HttpMethod::Get | HttpMethod::Options | HttpMethod::Head | HttpMethod::Trace)
+            | None => (Method::GET, MethodFilter::GET),
+        };
+        self.document.add::<P>(who);
+        self.route((method, filter), &P::path(), who, handler)
     }
 
     /// Adds those of another feature.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.router = self.router.merge(other.router);
         self.declared.extend(other.declared);
+        self.document.merge(other.document);
         self
     }
 
     /// Gives the lines.
     pub(crate) fn declared(self) -> Vec<Declared> {
         self.declared
+    }
+
+    /// Gives what is known of those for scripts.
+    pub(crate) fn document(self) -> Document {
+        self.document
     }
 
     /// Gives the router that they are enforced by.
@@ -119,12 +159,17 @@ impl<T, H: Handler<T, App>> Handler<T, App> for Guarded<H> {
     fn call(self, request: Request, app: App) -> Self::Future {
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            match self.who.admits(&mut parts, &app).await {
-                Ok(()) => {
-                    let request = Request::from_parts(parts, body);
-                    self.handler.call(request, app).await
-                }
-                Err(refused) => refused,
+            if let Err(refused) = self.who.admits(&mut parts, &app).await {
+                return refused;
+            }
+            let reads = matches!(self.who, Who::Key(..)) && parts.method == Method::GET;
+            let has = etag::asked(&parts.headers);
+            let request = Request::from_parts(parts, body);
+            let response = self.handler.call(request, app).await;
+            if reads {
+                etag::tagged(response, has.as_deref()).await
+            } else {
+                response
             }
         })
     }
@@ -136,6 +181,11 @@ impl Who {
             Self::Anyone => return Ok(()),
             Self::Member => None,
             Self::May(permission) => Some(permission),
+            Self::Key(scope, permission) => {
+                let caller = Caller::from_request_parts(parts, app).await;
+                let admitted = caller.and_then(|caller| caller.require(scope, permission));
+                return admitted.map_err(Problem::into_response);
+            }
         };
         let signed_in = SignedIn::from_request_parts(parts, app).await;
         let signed_in = signed_in.map_err(NotSignedIn::into_response)?;

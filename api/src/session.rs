@@ -79,6 +79,25 @@ impl SignedIn {
     }
 }
 
+/// Who asks: by a session, or by a key.
+pub(crate) trait Asks {
+    /// Gives who it is, as of this request.
+    fn profile(&self) -> &Profile;
+
+    /// Tells whether they may do something here and now.
+    fn may(&self, permission: Permission) -> bool;
+}
+
+impl Asks for SignedIn {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn may(&self, permission: Permission) -> bool {
+        self.profile.permissions().has(permission)
+    }
+}
+
 /// Begins a session and gives its cookie.
 pub(crate) async fn begin(
     app: &App,

@@ -8,7 +8,9 @@ pub(crate) mod form;
 pub(crate) mod layout;
 pub(crate) mod markdown;
 
+pub(crate) mod api_key;
 pub(crate) mod audit;
+pub(crate) mod docs;
 pub(crate) mod forum;
 pub(crate) mod home;
 pub(crate) mod invite;
@@ -32,7 +34,9 @@ mod samples;
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .merge(asset::routes())
+        .merge(api_key::routes())
         .merge(audit::routes())
+        .merge(docs::routes())
         .merge(forum::routes())
         .merge(home::routes())
         .merge(invite::routes())

@@ -1,14 +1,15 @@
 //! What a person or a client may ask for: who asks, what is reserved, load, decide, append.
 //!
 //! [`Commands`] is the one handle that the edges hold. Each feature adds its methods in the file of
-//! its name: [`user`], [`torrent`], [`section`], [`topic`], [`site`], [`traffic`], [`transfer`], [`audit`].
-//! Nothing here knows a database: what deciding needs from outside comes through [`ports`].
+//! its name: [`user`], [`api_key`], [`torrent`], [`section`], [`topic`], [`site`], [`traffic`], [`transfer`],
+//! [`audit`]. Nothing here knows a database: what deciding needs from outside comes through [`ports`].
 
 pub mod ports;
 pub mod refusal;
 pub mod request;
 mod stored;
 
+pub mod api_key;
 pub mod audit;
 pub mod invite;
 pub mod sanction;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::decider::{Decider, Event};
 use crate::{
-    audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault,
+    api_key, audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault,
 };
 
 /// Makes the sum of all events of one line for each stream: its variant, what that holds, its decider.
@@ -76,6 +76,8 @@ macro_rules! facts {
 facts! {
     /// In a member's stream.
     User(user::Event) of user::User;
+    /// In a member's stream of API keys.
+    ApiKey(api_key::Event) of api_key::ApiKeys;
     /// In a torrent's stream.
     Torrent(Box<torrent::Event>) of torrent::Torrent;
     /// In a category's stream.

@@ -60,6 +60,10 @@ identity!(
     InviteId
 );
 identity!(
+    /// An API key, in its member's `api_key` stream.
+    ApiKeyId
+);
+identity!(
     /// One asked-for change; the same id gets the same answer.
     CommandId
 );

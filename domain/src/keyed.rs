@@ -19,11 +19,13 @@ pub enum Purpose {
     Address,
     /// What nodes tell each other.
     Relay,
+    /// The texts of API keys.
+    ApiKey,
 }
 
 impl Purpose {
     /// All purposes, in the order of their keys.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Claim,
         Self::Passkey,
         Self::Client,
@@ -32,6 +34,7 @@ impl Purpose {
         Self::Form,
         Self::Address,
         Self::Relay,
+        Self::ApiKey,
     ];
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Decider`] is two pure functions: `decide` says which events a command causes, `evolve` folds
 //! them into state. What deciding needs from outside (an id, a salt, a name that is free) is put
-//! into the command. Reading order: [`decider`], [`user`], [`torrent`], [`category`], [`section`],
+//! into the command. Reading order: [`decider`], [`user`], [`api_key`], [`torrent`], [`category`], [`section`],
 //! [`topic`], [`reading`], [`site`], [`traffic`], [`audit`], then [`fact`], the sum of all events, [`recorded`], an event as
 //! the log gives it, and [`history`], what auditors see.
 //!
@@ -13,6 +13,7 @@ pub mod decider;
 pub mod id;
 pub mod recorded;
 
+pub mod api_key;
 pub mod audit;
 pub mod category;
 pub mod reading;

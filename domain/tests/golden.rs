@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use domain::{
-    Fact, audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault,
+    Fact, api_key, audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault,
 };
 use serde_json::Value;
 
@@ -29,6 +29,11 @@ fn written() -> BTreeSet<String> {
                 | user::Event::MemberWarned { .. }
                 | user::Event::MemberBanned { .. }
                 | user::Event::MemberUnbanned { .. } => (event.name(), event.version()),
+            },
+            Fact::ApiKey(event) => match &event {
+                api_key::Event::ApiKeyMade { .. } | api_key::Event::ApiKeyRevoked { .. } => {
+                    (event.name(), event.version())
+                }
             },
             Fact::Torrent(event) => match event.as_ref() {
                 torrent::Event::TorrentUploaded(_)

@@ -117,6 +117,9 @@ const MEMBER: &str = "member";
 /// The class of the key from which the keyed hashes' keys are derived.
 const INDEX: &str = "index";
 
+/// The streams that stand under a member's id and are sealed under the member's own key.
+const OWN: [&str; 2] = ["user", "api_key"];
+
 impl Vault {
     /// Opens the vault with the master key at `path`; makes both when the store is new.
     pub async fn open(pool: PgPool, path: &Path) -> Result<Self, VaultError> {
@@ -281,7 +284,7 @@ impl Vault {
         stream: Uuid,
     ) -> Result<(i32, Key, Option<NewKey>), VaultError> {
         let keys = self.keys()?;
-        if stream_type != "user" {
+        if !OWN.contains(&stream_type) {
             let month = month(OffsetDateTime::now_utc());
             let (key_id, key) = keys.stored(&self.pool, LOG, month).await?;
             return Ok((key_id, key, None));
@@ -463,6 +466,7 @@ fn hasher(index: &Key, purpose: Purpose) -> Result<Hmac<Sha256>, Unsealable> {
         Purpose::Form => b"form",
         Purpose::Address => b"address",
         Purpose::Relay => b"relay",
+        Purpose::ApiKey => b"api key",
     };
     let key = seal::derive(index, &[b"ot/hash/v1/", name])?;
     Hmac::new_from_slice(key.as_slice()).map_err(|_| Unsealable)

@@ -26,6 +26,7 @@ pub mod sealed;
 pub mod swarm;
 
 pub mod access;
+pub mod api_key;
 pub mod category;
 pub mod invite;
 pub mod reading;
@@ -105,6 +106,7 @@ impl From<feed::NotRead> for NotApplied {
 pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
     vec![
         Arc::new(user::Users),
+        Arc::new(api_key::ApiKeys),
         Arc::new(category::Categories),
         Arc::new(section::Sections),
         Arc::new(topic::Topics),

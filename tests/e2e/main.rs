@@ -8,6 +8,7 @@
 )]
 
 mod announce;
+mod api_key;
 mod audit;
 mod clients;
 mod disk;

@@ -12,6 +12,8 @@ const PASSWORD: &str = "correct horse battery";
 enum Met {
     /// Nobody is signed in.
     SignIn,
+    /// No key was sent.
+    NoKey,
     /// The role doesn't let its members.
     Missing,
     /// It reached the handler, whatever that made of it.
@@ -20,6 +22,8 @@ enum Met {
 
 fn expected(who: Who, role: Option<Role>) -> Met {
     match (who, role) {
+        // A session opens nothing that is for scripts.
+        (Who::Key(..), _) => Met::NoKey,
         (Who::Anyone, _) | (Who::Member, Some(_)) => Met::Admitted,
         (_, None) => Met::SignIn,
         (Who::May(permission), Some(role)) if role.permissions().has(permission) => Met::Admitted,
@@ -28,7 +32,7 @@ fn expected(who: Who, role: Option<Role>) -> Met {
 }
 
 /// An address of a route: what varies is filled with what is nowhere.
-fn address(declared: &Declared) -> String {
+pub(crate) fn address(declared: &Declared) -> String {
     let nowhere = "00000000-0000-4000-8000-000000000000";
     let filled = |part| {
         if str::starts_with(part, '{') {
@@ -47,6 +51,7 @@ async fn met(answer: Response) -> Met {
     let says = |kind: &str| text.contains(&format!("/problems/{kind}\""));
     match status {
         401 if says("signed-out") => Met::SignIn,
+        401 if says("no-key") => Met::NoKey,
         403 if says("missing-permission") => Met::Missing,
         _ => Met::Admitted,
     }
@@ -59,7 +64,7 @@ async fn ask(client: &Client, declared: &Declared) -> Met {
 }
 
 /// A site, and a client for the guest and for each role.
-async fn of_every_role() -> (Site, Vec<(Option<Role>, Client)>) {
+pub(crate) async fn of_every_role() -> (Site, Vec<(Option<Role>, Client)>) {
     let site = Site::start(Options::default()).await;
     let admin = site.client();
     admin.set_up("admin", PASSWORD).await;
@@ -93,7 +98,7 @@ async fn every_route_is_refused_to_every_role_exactly_as_it_is_declared() {
             cells += 1;
             let (met, expected) = (ask(client, one).await, expected(one.who, *role));
             if met != expected {
-                let (method, path) = (&one.method, one.path);
+                let (method, path) = (&one.method, &one.path);
                 wrong.push(format!(
                     "{method} {path} {role:?}: {met:?}, not {expected:?}"
                 ));

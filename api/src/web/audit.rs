@@ -14,7 +14,7 @@ use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
-use crate::session::SignedIn;
+use crate::session::{Asks, SignedIn};
 
 pub(crate) mod proof;
 pub(crate) mod stream;
@@ -35,11 +35,11 @@ pub(crate) fn routes() -> Routes {
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Asked {
-    pub(super) of: String,
-    pub(super) event: String,
-    pub(super) by: String,
-    pub(super) until: String,
-    before: String,
+    pub(crate) of: String,
+    pub(crate) event: String,
+    pub(crate) by: String,
+    pub(crate) until: String,
+    pub(crate) before: String,
 }
 
 /// The members who acted, by id.
@@ -67,13 +67,13 @@ async fn timeline(
 }
 
 /// Notes in the log that somebody read it.
-pub(super) async fn note(app: &App, signed_in: &SignedIn, what: &str) -> Result<(), Problem> {
-    let by = Actor::Member(signed_in.profile.id);
+pub(crate) async fn note(app: &App, asks: &impl Asks, what: &str) -> Result<(), Problem> {
+    let by = Actor::Member(asks.profile().id);
     app.commands.note_reading(by, what).await?;
     Ok(())
 }
 
-async fn filter(app: &App, asked: &Asked) -> Result<Filter, Problem> {
+pub(crate) async fn filter(app: &App, asked: &Asked) -> Result<Filter, Problem> {
     let mut filter = Filter {
         stream_type: history::STREAMS
             .contains(&asked.of.as_str())
@@ -123,7 +123,7 @@ fn read_time(text: &str) -> Option<OffsetDateTime> {
 }
 
 /// Gives the names of those who acted.
-pub(super) async fn names(app: &App, events: &[Recorded]) -> Result<Names, Problem> {
+pub(crate) async fn names(app: &App, events: &[Recorded]) -> Result<Names, Problem> {
     let acted = events.iter().filter_map(|event| match event.meta.actor {
         Actor::Member(member) => Some(member),
         Actor::Operator | Actor::System => None,

@@ -32,6 +32,7 @@ use crate::problem::Problem;
 use crate::session::Session;
 
 mod forum;
+mod key;
 mod member;
 mod rules;
 mod transfer;
@@ -292,7 +293,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         ("versions", torrent::version::list_body(&versions())),
         (
             "version",
-            torrent::version::one_body(&versions(), 1).unwrap_or_default(),
+            torrent::version::one_body(&versions(), 1, "00").unwrap_or_default(),
         ),
         (
             "upload",
@@ -419,6 +420,7 @@ fn every_page_holds_to_the_rules() {
     let (site, viewer) = (site(), viewer());
     for (name, body) in bodies()
         .into_iter()
+        .chain(key::bodies())
         .chain(vault::bodies())
         .chain(forum::bodies())
         .chain(member::bodies())

@@ -76,6 +76,11 @@ pub(super) fn body(shown: &Shown) -> Markup {
             p { a.button href="/settings/passkey/reset" { "Get another one" } }
         }
         section.card {
+            h2 { "API keys" }
+            p { "For scripts that act for you." }
+            p { a.button href="/settings/keys" { "API keys" } }
+        }
+        section.card {
             h2 { "Where you are signed in" }
             ul.rows {
                 @for (key, session) in &shown.sessions { (row(shown, key, session)) }

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::Permission;
-use domain::id::TorrentId;
+use domain::id::{MemberId, TorrentId};
 use domain::metainfo;
 use domain::site::Freeleech;
 use domain::torrent::File;
@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
-use crate::session::SignedIn;
+use crate::session::{Asks, SignedIn};
 
 pub(crate) mod difference;
 pub(crate) mod edit;
@@ -32,7 +32,7 @@ mod tree;
 pub(crate) mod version;
 
 /// The most files that a page lists.
-const MOST_FILES: i64 = 2_000;
+pub(crate) const MOST_FILES: i64 = 2_000;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
@@ -77,23 +77,23 @@ pub(super) struct Shown {
 }
 
 /// Reads an id of an address; anything else is no torrent.
-fn read_id(id: &str) -> Result<TorrentId, Problem> {
+pub(crate) fn read_id(id: &str) -> Result<TorrentId, Problem> {
     id.parse().map_err(|_| Problem::not_found())
 }
 
 /// Gives a torrent that the member may see: a withdrawn one is for its uploader and administrators.
-async fn visible(app: &App, signed_in: &SignedIn, id: TorrentId) -> Result<Detail, Problem> {
+pub(crate) async fn visible(app: &App, asks: &impl Asks, id: TorrentId) -> Result<Detail, Problem> {
     let detail = torrent::detail(&app.reads, id)
         .await?
         .ok_or_else(Problem::not_found)?;
-    if detail.withdrawn && !may_change(signed_in, &detail) {
+    if detail.withdrawn && !may_change(asks, &detail) {
         return Err(Problem::not_found());
     }
     Ok(detail)
 }
 
-fn may_change(signed_in: &SignedIn, detail: &Detail) -> bool {
-    detail.uploader == signed_in.profile.id || signed_in.may(Permission::Torrents)
+pub(crate) fn may_change(asks: &impl Asks, detail: &Detail) -> bool {
+    detail.uploader == asks.profile().id || asks.may(Permission::Torrents)
 }
 
 async fn page(
@@ -240,7 +240,15 @@ async fn download(
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let id = read_id(&id)?;
+    personal(&app, signed_in.profile.id, read_id(&id)?).await
+}
+
+/// Gives a torrent's file with a member's own announce URLs.
+pub(crate) async fn personal(
+    app: &App,
+    member: MemberId,
+    id: TorrentId,
+) -> Result<Response, Problem> {
     let upload = app
         .commands
         .offered(id)
@@ -248,7 +256,7 @@ async fn download(
         .ok_or_else(Problem::not_found)?;
     let member = app
         .commands
-        .member(signed_in.profile.id)
+        .member(member)
         .await?
         .ok_or_else(Problem::not_found)?;
     let announces = app.site.announces(&member.passkey);

@@ -46,19 +46,7 @@ pub(super) struct Asked {
 
 impl Asked {
     fn sort(&self) -> Sort {
-        let named = COLUMNS
-            .iter()
-            .find(|(_, name, _)| *name == self.sort)
-            .map(|(column, _, _)| *column);
-        let by = named.unwrap_or(if self.q.trim().is_empty() {
-            Column::Added
-        } else {
-            Column::Relevance
-        });
-        Sort {
-            by,
-            ascending: self.dir == "asc",
-        }
+        sort(&self.q, &self.sort, &self.dir)
     }
 
     /// Writes the address of the same question with another sort or another page.
@@ -81,6 +69,20 @@ impl Asked {
         } else {
             format!("/torrents?{}", query.join("&"))
         }
+    }
+}
+
+/// Reads by which column to sort; without a name the best fit or the newest is first.
+pub(crate) fn sort(words: &str, name: &str, dir: &str) -> Sort {
+    let named = COLUMNS.iter().find(|(_, one, _)| *one == name);
+    let without = if words.trim().is_empty() {
+        Column::Added
+    } else {
+        Column::Relevance
+    };
+    Sort {
+        by: named.map_or(without, |(column, _, _)| *column),
+        ascending: dir == "asc",
     }
 }
 

@@ -6,9 +6,9 @@ use axum::handler::Handler as _;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use commands::Refusal;
-use domain::id::TorrentId;
+use domain::id::{MemberId, TorrentId};
 use domain::metainfo::{self, Checked, Info, ParseError};
-use domain::torrent::Upload;
+use domain::torrent::{Rejection, Upload};
 use maud::{Markup, html};
 use projections::category::Category;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ use crate::session::SignedIn;
 
 /// What is read of a body, so that who sends too much hears it: a connection that is closed in the
 /// middle only breaks.
-const LARGEST_BODY: usize = 64 * 1024 * 1024;
+pub(crate) const LARGEST_BODY: usize = 64 * 1024 * 1024;
 /// What is kept of a field of text; no text that is accepted is longer.
 const LARGEST_TEXT: usize = 1024 * 1024;
 
@@ -124,14 +124,15 @@ pub(super) fn said(tree: &[Category], category: &str, description: &str) -> Mark
 
 /// What the form sends.
 #[derive(Default)]
-struct Sent {
+pub(crate) struct Sent {
     file: Vec<u8>,
     category: String,
     description: String,
     token: String,
 }
 
-async fn read(mut form: Multipart) -> Result<Sent, Problem> {
+/// Reads what a form sends.
+pub(crate) async fn read(mut form: Multipart) -> Result<Sent, Problem> {
     let mut sent = Sent::default();
     let unread = |error: MultipartError| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
@@ -144,6 +145,11 @@ async fn read(mut form: Multipart) -> Result<Sent, Problem> {
             name => {
                 let said = kept(field, LARGEST_TEXT).await.map_err(unread)?;
                 let said = String::from_utf8_lossy(&said).into_owned();
+                if said.contains('\0') {
+                    return Err(Problem::invalid(
+                        "A form holds text; this one has a NUL in it.",
+                    ));
+                }
                 match name {
                     "category" => sent.category = said,
                     // Browsers send line ends as CR LF.
@@ -184,18 +190,17 @@ async fn upload(
 ) -> Result<Response, Problem> {
     let sent = read(form).await?;
     check_token(&signed_in, &sent.token)?;
-    if sent.file.len() > metainfo::LARGEST {
-        return Err(too_large());
-    }
     let viewer = signed_in.viewer(&app).await?;
-    match offer(&app, &signed_in, &sent).await {
+    match offer(&app, signed_in.profile.id, &sent).await {
         Ok((torrent, Info::Kept)) => {
             Ok(Redirect::to(&format!("/torrents/{torrent}")).into_response())
         }
         Ok((torrent, Info::Changed)) => {
             Ok(framed(&app, theme, &viewer, &changed(torrent)).into_response())
         }
-        Err(Refused::Told(status, error)) => {
+        Err(Refused::Problem(problem)) => Err(problem),
+        Err(refused) => {
+            let (status, error) = told(refused);
             let tree = projections::category::tree(&app.reads).await?;
             let Sent {
                 category,
@@ -211,22 +216,38 @@ async fn upload(
             };
             Ok((status, framed(&app, theme, &viewer, &body(&shown))).into_response())
         }
-        Err(Refused::Problem(problem)) => Err(problem),
     }
 }
 
-/// Why an upload is refused: told in the form, or as a problem.
-enum Refused {
-    Told(StatusCode, Markup),
+/// Why an upload is refused.
+pub(crate) enum Refused {
+    /// The file can't be a torrent here.
+    File(ParseError),
+    /// There is no such category.
+    NoCategory,
+    /// The torrent is here already, and which one it is.
+    Taken(Option<uuid::Uuid>),
+    /// What its page would say can't be.
+    Rejected(Rejection),
+    /// Something else is in the way.
     Problem(Problem),
+}
+
+/// Says in the form why an upload is refused.
+fn told(refused: Refused) -> (StatusCode, Markup) {
+    let unfit = StatusCode::UNPROCESSABLE_ENTITY;
+    match refused {
+        Refused::File(error) => (unfit, html! { (sentence(&error)) }),
+        Refused::NoCategory => (unfit, html! { "Choose a category." }),
+        Refused::Taken(holder) => (StatusCode::CONFLICT, taken(holder)),
+        Refused::Rejected(rejection) => (unfit, html! { (sentence(&rejection)) }),
+        Refused::Problem(problem) => (problem.status, html! { (problem.detail) }),
+    }
 }
 
 impl From<ParseError> for Refused {
     fn from(error: ParseError) -> Self {
-        Self::Told(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            html! { (sentence(&error)) },
-        )
+        Self::File(error)
     }
 }
 
@@ -236,13 +257,20 @@ impl<E: Into<Problem>> From<E> for Refused {
     }
 }
 
-async fn offer(app: &App, signed_in: &SignedIn, sent: &Sent) -> Result<(TorrentId, Info), Refused> {
+/// Offers what was sent.
+pub(crate) async fn offer(
+    app: &App,
+    uploader: MemberId,
+    sent: &Sent,
+) -> Result<(TorrentId, Info), Refused> {
+    if sent.file.len() > metainfo::LARGEST {
+        return Err(too_large().into());
+    }
     let checked = metainfo::read(&sent.file, &app.site.source)?;
     let tree = projections::category::tree(&app.reads).await?;
     let chosen = tree.iter().find(|one| one.slug == sent.category);
     let Some(category) = chosen.map(|one| one.id) else {
-        let text = html! { "Choose a category." };
-        return Err(Refused::Told(StatusCode::UNPROCESSABLE_ENTITY, text));
+        return Err(Refused::NoCategory);
     };
     let Checked {
         name,
@@ -254,7 +282,7 @@ async fn offer(app: &App, signed_in: &SignedIn, sent: &Sent) -> Result<(TorrentI
         metainfo,
         info,
     } = checked;
-    let (uploader, description) = (signed_in.profile.id, sent.description.clone());
+    let description = sent.description.clone();
     let upload = Upload {
         uploader,
         name,
@@ -275,11 +303,8 @@ async fn offer(app: &App, signed_in: &SignedIn, sent: &Sent) -> Result<(TorrentI
         Err(Refusal::Taken {
             scope: "info_hash",
             holder,
-        }) => Err(Refused::Told(StatusCode::CONFLICT, taken(holder))),
-        Err(Refusal::Rejected(rejection)) => Err(Refused::Told(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            html! { (sentence(&rejection)) },
-        )),
+        }) => Err(Refused::Taken(holder)),
+        Err(Refusal::Rejected(rejection)) => Err(Refused::Rejected(rejection)),
         Err(refusal) => Err(refusal.into()),
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn page(
     Ok(document(&page, &body(&shown)))
 }
 
-async fn read(app: &App, stream: String, at: String) -> Result<Shown, Problem> {
+pub(crate) async fn read(app: &App, stream: String, at: String) -> Result<Shown, Problem> {
     let (of, id) = stream.split_once('-').ok_or_else(Problem::not_found)?;
     let id = Uuid::parse_str(id).map_err(|_| Problem::not_found())?;
     let events = app.history.stream(of, id).await?;

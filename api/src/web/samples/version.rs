@@ -28,6 +28,5 @@ pub(super) fn versions() -> torrent::version::Shown {
         tree: tree(),
         names: names(),
         may_change: true,
-        token: "00".into(),
     }
 }

@@ -14,7 +14,7 @@ use super::{may_change, read_id};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
-use crate::session::SignedIn;
+use crate::session::{Asks, SignedIn};
 use crate::web::audit::{self, Names};
 use crate::web::component::{age, notice};
 use crate::web::form::token;
@@ -30,7 +30,6 @@ pub(crate) struct Shown {
     pub(crate) names: Names,
     /// Whether the member may go back to one.
     pub(crate) may_change: bool,
-    pub(crate) token: String,
 }
 
 pub(super) async fn list(
@@ -50,7 +49,8 @@ pub(super) async fn one(
     Path((id, number)): Path<(String, String)>,
 ) -> Result<Markup, Problem> {
     let shown = read(&app, &signed_in, &id).await?;
-    let body = one_body(&shown, read_number(&number)?).ok_or_else(Problem::not_found)?;
+    let token = signed_in.form_token();
+    let body = one_body(&shown, read_number(&number)?, token).ok_or_else(Problem::not_found)?;
     framed(&app, theme, &signed_in, "Version", &body).await
 }
 
@@ -76,31 +76,30 @@ async fn framed(
     Ok(document(&page, body))
 }
 
-async fn read(app: &App, signed_in: &SignedIn, id: &str) -> Result<Shown, Problem> {
-    let detail = reachable(app, signed_in, read_id(id)?).await?;
+pub(crate) async fn read(app: &App, asks: &impl Asks, id: &str) -> Result<Shown, Problem> {
+    let detail = reachable(app, asks, read_id(id)?).await?;
     let mut stream = app.history.stream("torrent", detail.id.0).await?;
     // A site that is shown as it once stood ends there.
     let end = app.site.as_of.unwrap_or(Position(i64::MAX));
     stream.retain(|event| event.position <= end);
-    if detail.uploader != signed_in.profile.id {
-        audit::note(app, signed_in, &format!("torrent-{}", detail.id)).await?;
+    if detail.uploader != asks.profile().id {
+        audit::note(app, asks, &format!("torrent-{}", detail.id)).await?;
     }
     Ok(Shown {
         torrent: detail.id,
         versions: versions(&stream),
         tree: category::tree(&app.reads).await?,
         names: audit::names(app, &stream).await?,
-        may_change: may_change(signed_in, &detail),
-        token: signed_in.form_token().to_owned(),
+        may_change: may_change(asks, &detail),
         name: detail.name,
     })
 }
 
 /// Gives a torrent whose versions the member may see: their own, and any to the staff.
-async fn reachable(app: &App, signed_in: &SignedIn, id: TorrentId) -> Result<Detail, Problem> {
+async fn reachable(app: &App, asks: &impl Asks, id: TorrentId) -> Result<Detail, Problem> {
     let found = torrent::detail(&app.reads, id).await?;
     let detail = found.ok_or_else(Problem::not_found)?;
-    if may_change(signed_in, &detail) || signed_in.may(Permission::Audit) {
+    if may_change(asks, &detail) || asks.may(Permission::Audit) {
         Ok(detail)
     } else if detail.withdrawn {
         Err(Problem::not_found())
@@ -161,7 +160,7 @@ fn changed(version: &Version, earlier: Option<&Version>) -> Markup {
 }
 
 /// One version beside today's; nothing, where there is no such version.
-pub(crate) fn one_body(shown: &Shown, number: usize) -> Option<Markup> {
+pub(crate) fn one_body(shown: &Shown, number: usize, form_token: &str) -> Option<Markup> {
     let version = shown.versions.iter().find(|one| one.number == number)?;
     let today = shown.versions.last()?;
     let (then, now) = (&version.said, &today.said);
@@ -176,7 +175,7 @@ pub(crate) fn one_body(shown: &Shown, number: usize) -> Option<Markup> {
         div.actions {
             @if then != now && shown.may_change {
                 form.inline action=(shown.address(version)) method="post" {
-                    (token(&shown.token))
+                    (token(form_token))
                     button.primary type="submit" { "Go back to this version" }
                 }
             }

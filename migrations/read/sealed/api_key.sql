@@ -1,0 +1,1 @@
+-- No key acts for anybody, and which ones hold stands nowhere in the clear.
