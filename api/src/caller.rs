@@ -112,7 +112,10 @@ impl FromRequestParts<App> for Caller {
                 "This key was revoked, or never was one. Make another one in your settings.";
             unknown("wrong-key", "Bearer error=\"invalid_token\"", detail)
         })?;
-        if caller.profile.is_banned(OffsetDateTime::now_utc().unix_timestamp()) {
+        if caller
+            .profile
+            .is_banned(OffsetDateTime::now_utc().unix_timestamp())
+        {
             let detail = "The key's member is banned. It works again when that ends.";
             let status = StatusCode::FORBIDDEN;
             return Err(Problem::new(status, "banned", "You are banned", detail));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Query, State};
+use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -19,6 +19,8 @@ use domain::Purpose as KeyPurpose;
 use domain::id::MemberId;
 use domain::invite::Code;
 use domain::user::{Ban, Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS, Name, Rejection};
+use domain::user::{Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS, Name, Rejection};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -49,9 +51,37 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// A JSON body; what is wrong with it is told as a problem.
-#[derive(FromRequest)]
-#[from_request(via(Json), rejection(Problem))]
 pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Json(value) = Json::<serde_json::Value>::from_request(request, state).await?;
+        if has_nul(&value) {
+            return Err(Problem::invalid("A text has no NUL in it."));
+        }
+        let read = serde_json::from_value(value).map_err(|error| Problem {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            ..Problem::invalid(&sentence(&error))
+        });
+        Ok(Self(read?))
+    }
+}
+
+/// Tells whether a text holds what no database keeps in one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other kind holds text")]
+fn has_nul(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {

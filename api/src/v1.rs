@@ -19,7 +19,7 @@
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::Uri;
-use domain::amount::{Bytes, Ratio};
+use domain::amount::Ratio;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use projections::page::{Cursor, Page};
 use serde::{Deserialize, Serialize};
@@ -135,12 +135,8 @@ fn turned(uri: &Uri, name: &str, value: &str) -> String {
 }
 
 /// Writes a ratio with two decimals; nothing where it has none.
-fn ratio(uploaded: Bytes, downloaded: Bytes) -> Option<String> {
-    let ratio = Ratio {
-        uploaded,
-        downloaded,
-    };
-    (downloaded.0 > 0).then(|| ratio.to_string())
+fn ratio(ratio: Ratio) -> Option<String> {
+    (ratio.downloaded.0 > 0).then(|| ratio.to_string())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::decider::{Decider, Event};
 use crate::{
-    api_key, audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault,
+    api_key, audit, category, reading, section, site, topic, torrent, traffic, transfer, user,
+    vault,
 };
 
 /// Makes the sum of all events of one line for each stream: its variant, what that holds, its decider.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use domain::{
-    Fact, api_key, audit, category, reading, section, site, topic, torrent, traffic, transfer, user, vault,
+    Fact, api_key, audit, category, reading, section, site, topic, torrent, traffic, transfer,
+    user, vault,
 };
 use serde_json::Value;
 

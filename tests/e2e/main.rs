@@ -27,4 +27,5 @@ mod rules;
 mod sign_in;
 mod torrent;
 mod truth;
+mod v1;
 mod write;

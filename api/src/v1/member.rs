@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use domain::api_key::Scope;
+use domain::id::TorrentId;
 use domain::user::{Name, Role};
 use domain::{Actor, Permission};
 use projections::traffic::{self, Line};
@@ -49,7 +50,11 @@ pub(crate) struct Figures {
     uploaded: u64,
     /// Bytes credited as downloaded.
     downloaded: u64,
-    /// Uploaded by downloaded, with two decimals; nothing before the first download.
+    /// What of them counts against the ratio: all but what was freeleech.
+    charged: u64,
+    /// What counts as uploaded besides, such as the starter credit.
+    credit: u64,
+    /// Uploaded and credit by charged, with two decimals; nothing before the first download.
     ratio: Option<String>,
     /// Seconds as a seeder.
     seeded: u64,
@@ -57,6 +62,8 @@ pub(crate) struct Figures {
     leeched: u64,
     /// Torrents completed.
     snatches: i64,
+    /// Hit-and-runs that are open.
+    hit_and_runs: u32,
     /// Torrents that they seed just now.
     seeding: u32,
     /// Torrents that they download just now.
@@ -87,10 +94,13 @@ async fn shown(app: &App, profile: Profile) -> Result<Member, Problem> {
         figures: Figures {
             uploaded: totals.uploaded.0,
             downloaded: totals.downloaded.0,
-            ratio: ratio(totals.uploaded, totals.downloaded),
+            charged: totals.charged.0,
+            credit: totals.credit.0,
+            ratio: ratio(totals.ratio()),
             seeded: totals.seeded.0,
             leeched: totals.leeched.0,
             snatches: totals.snatches,
+            hit_and_runs: totals.marks,
             seeding: swarm.seeders,
             leeching: swarm.leechers,
         },
@@ -134,6 +144,8 @@ pub(crate) struct Credited {
     uploaded: u64,
     /// Bytes credited as downloaded.
     downloaded: u64,
+    /// What of them counts against the ratio.
+    charged: u64,
     /// Bytes that the client still wanted at last.
     left: u64,
     /// Seconds as a seeder.
@@ -156,6 +168,7 @@ fn run(line: Line) -> Credited {
         run: line.run,
         uploaded: line.uploaded.0,
         downloaded: line.downloaded.0,
+        charged: line.charged.0,
         left: line.left.0,
         seeded: line.seeded.0,
         leeched: line.leeched.0,
@@ -165,9 +178,18 @@ fn run(line: Line) -> Credited {
     }
 }
 
+/// Which torrent's runs.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Of {
+    /// A torrent; all of them without.
+    torrent: Option<Uuid>,
+}
+
 /// Gives the member's own ledger: each credited run, the latest first.
 #[utoipa::path(
-    get, path = "/api/v1/ledger", tag = "members", params(Paged),
+    get, path = "/api/v1/ledger", tag = "members", params(Of, Paged),
     responses((status = 200, description = "A page of runs", body = Listed<Credited>))
 )]
 async fn ledger(
@@ -175,9 +197,12 @@ async fn ledger(
     caller: Caller,
     uri: Uri,
     Asked(paged): Asked<Paged>,
+    Asked(of): Asked<Of>,
 ) -> Result<Json<Listed<Credited>>, Problem> {
     let (from, limit) = (paged.cursor(), paged.limit()?);
-    let lines = traffic::ledger(&app.reads, caller.profile.id, from.as_ref(), limit).await?;
+    let member = caller.profile.id;
+    let torrent = of.torrent.map(TorrentId);
+    let lines = traffic::ledger(&app.reads, member, torrent, from.as_ref(), limit).await?;
     Ok(Json(Listed::of(&uri, lines, run)))
 }
 
