@@ -19,7 +19,6 @@ use domain::Purpose as KeyPurpose;
 use domain::id::MemberId;
 use domain::invite::Code;
 use domain::user::{Ban, Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS, Name, Rejection};
-use domain::user::{Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS, Name, Rejection};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
