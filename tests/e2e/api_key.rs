@@ -30,7 +30,8 @@ pub(crate) async fn key(client: &Client, label: &str, scopes: &[Scope]) -> Strin
 /// Asks without any cookie and without an origin, as a script does.
 pub(crate) async fn ask(site: &Site, key: Option<&str>, declared: &Declared) -> (u16, Value) {
     let url = site.url(&address(declared));
-    let request = reqwest::Client::new().request(declared.method.clone(), url);
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let request = http.build().unwrap().request(declared.method.clone(), url);
     let request = match key {
         Some(key) => request.bearer_auth(key),
         None => request,

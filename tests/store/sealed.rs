@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::api_key::Scope;
 use domain::id::MemberId;
 use projections::{Projection, feed::Feed, rebuild, runner, sealed};
 use sqlx::PgPool;
@@ -57,7 +58,10 @@ async fn talk(database: &Database) {
 
 async fn scene() -> (Database, Vec<Arc<dyn Projection>>) {
     let database = Database::start().await;
-    database.member("known-member").await;
+    let member = database.member("known-member").await;
+    let scopes = vec![Scope::Read, Scope::Audit];
+    let made = database.commands.make_api_key(member, "known-key", scopes);
+    made.await.unwrap();
     for name in ["known-one", "known-two", "known-three"] {
         upload(&database, name).await;
     }
@@ -72,6 +76,7 @@ async fn sealed_tables_tell_counts_alone_and_come_back_row_for_row() {
     let reads = &database.pools.read;
     let before = rows(reads).await;
     assert!(before["torrent"].iter().all(|row| row.contains("known-")));
+    assert_eq!(before["api_key"].len(), 1);
     sealed::darken(reads).await.unwrap();
     assert!(rows(reads).await.is_empty());
     assert!(!sealed::is_filled(reads).await.unwrap());
@@ -93,6 +98,7 @@ async fn sealed_tables_tell_counts_alone_and_come_back_row_for_row() {
     ] {
         assert_eq!(hidden[table].len(), before[table].len().max(1), "{table}");
     }
+    assert!(hidden["api_key"].is_empty(), "no key acts for anybody");
     let told = format!("{hidden:?}");
     assert!(
         !told.contains("known") && told.contains("[ENCRYPTED]"),
