@@ -31,6 +31,7 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
     let announcement = [("text", "known-announcement-text")];
     admin.post_form("/staff/announcement", &announcement).await;
     forum(admin).await;
+    let invite = members(site, admin).await;
     let url = admin.announce_url().await;
     reqwest::get(format!("{url}&info_hash=short"))
         .await
@@ -47,12 +48,39 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
         "known-post-text",
         "known-later-wording",
         "known-reason",
+        "known-guest",
+        "known-warning",
+        "known-ban",
+        "known-hero",
+        &invite,
         url.split("passkey=").nth(1).unwrap(),
         PASSWORD,
         PANIC,
     ];
     let texts = texts.into_iter().map(str::to_owned).chain(verifier());
     (texts.collect(), torrent)
+}
+
+/// Invites, warns and bans somebody, and sets a text of the first page; gives the code of an invite.
+async fn members(site: &Site, admin: &Client) -> String {
+    let open = [("registration", "open")];
+    admin.post_form("/staff/registration", &open).await;
+    let guest = site.client().register("known-guest", PASSWORD).await;
+    assert_eq!(guest.0, 201);
+    for (act, reason) in [("warn", "known-warning"), ("ban", "known-ban")] {
+        let fields = [("act", act), ("reason", reason), ("hours", "0")];
+        let done = admin
+            .post_form("/members/known-guest/sanction", &fields)
+            .await;
+        assert_eq!(done.status(), 303);
+    }
+    let hero = [("hero_title", "known-hero")];
+    let set = admin.post_form("/staff/settings/home", &hero).await;
+    assert_eq!(set.status(), 303);
+    assert_eq!(admin.post_form("/invites", &[]).await.status(), 303);
+    let page = admin.page("/invites").await;
+    let code = page.split("/register?invite=").nth(1).unwrap();
+    code.split('<').next().unwrap().to_owned()
 }
 
 /// Fills the forum with what is looked for.
