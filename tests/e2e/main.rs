@@ -15,6 +15,7 @@ mod disk;
 mod edit;
 mod faults;
 mod forum;
+mod fuzz;
 mod kill;
 mod members;
 mod nodes;
