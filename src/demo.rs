@@ -10,9 +10,10 @@ use anyhow::Context as _;
 use api::vault::Secret;
 use commands::user::Join;
 use domain::Actor;
-use domain::id::MemberId;
+use domain::id::{MemberId, TagId};
 use domain::info_hash::InfoHash;
 use domain::site::{Command, Registration};
+use domain::torrent::Upload;
 use domain::user::{Name, Role};
 use infra::vault::LEAST_WORK;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,6 +28,7 @@ use crate::torrent;
 
 mod forum;
 mod sample;
+mod shelf;
 
 /// The members of the demo with their passwords.
 const MEMBERS: [(&str, Role, &str); 5] = [
@@ -39,6 +41,9 @@ const MEMBERS: [(&str, Role, &str); 5] = [
 
 /// The Panic Password of the demo.
 const PANIC_PASSWORD: &str = "demo panic password";
+
+/// How many of the last samples wait for approval.
+const WAITING: usize = 2;
 
 /// Seconds between two announces of a simulated peer.
 const PACE: u64 = 20;
@@ -59,7 +64,8 @@ pub(crate) async fn fill(
             .context("no admin")?
             .id;
         site(store, admin).await?;
-        torrents(config, store).await?;
+        let tags = shelf::tags(&store.commands, admin).await?;
+        torrents(config, store, &tags).await?;
         forum::fill(&store.commands).await?;
         let (commands, vault) = (&store.commands, &store.vault);
         let password = Secret::new(PANIC_PASSWORD.to_owned());
@@ -104,22 +110,25 @@ async fn site(store: &Store, admin: MemberId) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn torrents(config: &Config, store: &Store) -> anyhow::Result<()> {
+async fn torrents(config: &Config, store: &Store, tags: &[TagId]) -> anyhow::Result<()> {
     for (place, sample) in sample::ALL.iter().enumerate() {
         let bytes = sample.torrent(&config.site.source);
         let uploader = MEMBERS
             .get(1 + place % 3)
             .map_or("alice", |(name, _, _)| name);
-        let text = sample.description.to_owned();
-        torrent::add(
-            &store.commands,
-            config,
-            &bytes,
-            sample.category,
-            uploader,
-            text,
-        )
-        .await?;
+        let said = (sample.category, sample.description.to_owned());
+        let upload = torrent::read(&store.commands, config, &bytes, said, uploader).await?;
+        let marks = tags.iter().skip(place % 4).step_by(3).take(2);
+        let upload = Upload {
+            tags: marks.copied().collect(),
+            ..upload
+        };
+        if place + WAITING < sample::ALL.len() {
+            let (id, _) = torrent::add(&store.commands, upload).await?;
+            shelf::talk(&store.commands, id, place).await?;
+        } else {
+            store.commands.upload(upload).await?;
+        }
     }
     Ok(())
 }

@@ -28,15 +28,12 @@ pub(crate) async fn command(
     } = command;
     let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
     let store = Store::open(config).await?;
-    let added = add(
-        &store.commands,
-        config,
-        &bytes,
-        category,
-        uploader,
-        String::new(),
-    )
-    .await;
+    let said = (category.as_str(), String::new());
+    let upload = read(&store.commands, config, &bytes, said, uploader).await;
+    let added = match upload {
+        Ok(upload) => add(&store.commands, upload).await,
+        Err(error) => Err(error),
+    };
     store.close().await?;
     let (torrent, info_hash) = added?;
     let value = json!({ "torrent": torrent, "info_hash": info_hash.to_string() });
@@ -48,15 +45,14 @@ pub(crate) async fn command(
     Ok(())
 }
 
-/// Offers a torrent in the name of a member.
-pub(crate) async fn add(
+/// Reads a torrent's file, to stand in a category with a description, in the name of a member.
+pub(crate) async fn read(
     commands: &Commands,
     config: &Config,
     bytes: &[u8],
-    category: &str,
+    (category, description): (&str, String),
     uploader: &str,
-    description: String,
-) -> anyhow::Result<(TorrentId, InfoHash)> {
+) -> anyhow::Result<Upload> {
     let checked = metainfo::read(bytes, &config.site.source)?;
     let seeded = category::seeded();
     let shelf = seeded.iter().find(|(_, shelf)| shelf.slug == category);
@@ -66,7 +62,7 @@ pub(crate) async fn add(
     let uploader = member
         .with_context(|| format!("there is no member {uploader}"))?
         .id;
-    let upload = Upload {
+    Ok(Upload {
         uploader,
         name: checked.name,
         category: *category,
@@ -77,9 +73,19 @@ pub(crate) async fn add(
         piece_length: checked.piece_length,
         files: checked.files,
         metainfo: checked.metainfo,
-    };
-    match commands.upload(upload).await {
-        Ok(done) => Ok((done.of, checked.info_hash)),
+        tags: vec![],
+        pending: false,
+    })
+}
+
+/// Offers a torrent, whoever its uploader is.
+pub(crate) async fn add(
+    commands: &Commands,
+    upload: Upload,
+) -> anyhow::Result<(TorrentId, InfoHash)> {
+    let info_hash = upload.info_hash;
+    match commands.add(upload).await {
+        Ok(done) => Ok((done.of, info_hash)),
         Err(Refusal::Taken {
             holder: Some(holder),
             ..

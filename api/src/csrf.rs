@@ -126,6 +126,16 @@ impl CheckedForm {
         self.fields.get(name).map_or("", String::as_str)
     }
 
+    /// Gives what stands behind a beginning in the names of fields, in order.
+    pub(crate) fn named<'a>(&'a self, beginning: &'a str) -> Vec<&'a str> {
+        let names = self.fields.keys();
+        let mut found: Vec<&str> = names
+            .filter_map(|name| name.strip_prefix(beginning))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
     /// Takes a password out; empty when it is absent.
     pub(crate) fn secret(&mut self, name: &str) -> Secret {
         Secret::new(self.fields.remove(name).unwrap_or_default())

@@ -31,10 +31,13 @@ pub(crate) use crate::sign_in::Body;
 
 mod audit;
 mod category;
+mod comment;
 mod member;
 mod projection;
+mod review;
 mod setting;
 mod site;
+mod tag;
 mod torrent;
 mod version;
 
@@ -43,10 +46,13 @@ pub(crate) fn routes() -> Routes {
     Routes::new()
         .merge(audit::routes())
         .merge(category::routes())
+        .merge(comment::routes())
         .merge(member::routes())
         .merge(projection::routes())
+        .merge(review::routes())
         .merge(setting::routes())
         .merge(site::routes())
+        .merge(tag::routes())
         .merge(torrent::routes())
         .merge(version::routes())
 }

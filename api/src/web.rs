@@ -11,11 +11,13 @@ pub(crate) mod markdown;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod docs;
+pub(crate) mod feed;
 pub(crate) mod forum;
 pub(crate) mod home;
 pub(crate) mod invite;
 pub(crate) mod panic;
 pub(crate) mod profile;
+pub(crate) mod queue;
 pub(crate) mod register;
 pub(crate) mod sealed;
 pub(crate) mod settings;
@@ -38,10 +40,12 @@ pub(crate) fn routes() -> Routes {
         .merge(audit::routes())
         .merge(docs::routes())
         .merge(forum::routes())
+        .merge(feed::routes())
         .merge(home::routes())
         .merge(invite::routes())
         .merge(panic::routes())
         .merge(profile::routes())
+        .merge(queue::routes())
         .merge(register::routes())
         .merge(settings::routes())
         .merge(setup::routes())

@@ -11,10 +11,15 @@ mod stored;
 
 pub mod api_key;
 pub mod audit;
+pub mod bookmark;
+pub mod category;
+pub mod comment;
+pub mod feed_key;
 pub mod invite;
 pub mod sanction;
 pub mod section;
 pub mod site;
+pub mod tag;
 pub mod topic;
 pub mod torrent;
 pub mod traffic;

@@ -1,23 +1,57 @@
-//! Uploading, editing, withdrawing and handing out torrents, and the ways back.
+//! Uploading, approving, editing, withdrawing and handing out torrents, and the ways back.
 //!
 //! Before: `api::web::upload`. After: [`domain::torrent`].
 
+use std::collections::BTreeSet;
+
 use domain::category::Category;
-use domain::id::{CategoryId, MemberId, TorrentId};
+use domain::id::{CategoryId, MemberId, SITE, TagId, TorrentId};
 use domain::info_hash::{InfoHash, InfoHashV2};
+use domain::setting::Key;
+use domain::site::Site;
+use domain::tag::Tag;
 use domain::torrent::version::versions;
-use domain::torrent::{Command, Edit, Event, Free, Rejection, Torrent, Upload};
+use domain::torrent::{
+    Command, Edit, Event, Free, MOST_TAGS, Rejection, Review, Torrent, Upload, Verdict,
+};
 use domain::{Actor, Decider as _, Fact, Permission, Position, Recorded};
 
 use crate::ports::{Claim, Reach, Unavailable};
 use crate::{Commands, Done, Refusal};
 
 impl Commands {
-    /// Offers a torrent; refused as `Taken` with its holder when its `info_hash` is offered already.
+    /// Offers a torrent, or lets it wait for the staff; refused as `Taken` with its holder when its
+    /// `info_hash` is offered already.
     pub async fn upload(&self, upload: Upload) -> Result<Done<TorrentId>, Refusal<Rejection>> {
-        self.category(upload.category).await?;
+        let pending = self.must_wait(upload.uploader).await?;
+        let by = Actor::Member(upload.uploader);
+        self.offer(by, Upload { pending, ..upload }).await
+    }
+
+    /// Offers a torrent in a member's name at the command line, whoever they are.
+    pub async fn add(&self, upload: Upload) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        let pending = false;
+        self.offer(Actor::Operator, Upload { pending, ..upload })
+            .await
+    }
+
+    /// Tells whether what a member uploads waits for the staff.
+    pub async fn must_wait(&self, uploader: MemberId) -> Result<bool, Unavailable> {
+        let may = self.permissions(uploader).await?;
+        let site: Site = self.load(SITE).await?;
+        Ok(site.settings.switch(Key::ApproveUploads) && !may.has(Permission::UploadAtOnce))
+    }
+
+    async fn offer(
+        &self,
+        by: Actor,
+        upload: Upload,
+    ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        self.category(upload.category, None).await?;
+        let tags = self.tags(&upload.tags, &[]).await?;
+        let upload = Upload { tags, ..upload };
         let torrent = TorrentId(self.new_id());
-        let mut frame = self.frame(Actor::Member(upload.uploader));
+        let mut frame = self.frame(by);
         frame.claims = self.hash_claims(upload.info_hash, upload.info_hash_v2);
         let position = self
             .execute::<Torrent>(torrent.0, Command::Upload(Box::new(upload)), frame)
@@ -62,8 +96,16 @@ impl Commands {
         edit: Edit,
         because: Option<Position>,
     ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
-        self.own(by, torrent).await?;
-        self.category(edit.category).await?;
+        let (before, _) = self.own(by, torrent).await?;
+        // What a version of it had once may come back, though it is retired.
+        let before = if because.is_some() {
+            edit.clone()
+        } else {
+            before.editable()
+        };
+        self.category(edit.category, Some(before.category)).await?;
+        let tags = self.tags(&edit.tags, &before.tags).await?;
+        let edit = Edit { tags, ..edit };
         let mut frame = self.frame(Actor::Member(by));
         frame.meta.causation = because;
         let command = Command::Edit(edit);
@@ -74,12 +116,44 @@ impl Commands {
         })
     }
 
-    /// Refuses a category that isn't there.
-    async fn category(&self, category: CategoryId) -> Result<(), Refusal<Rejection>> {
+    /// Refuses a category that isn't there, and a retired one unless the torrent stands in it.
+    async fn category(
+        &self,
+        category: CategoryId,
+        before: Option<CategoryId>,
+    ) -> Result<(), Refusal<Rejection>> {
         match self.load(category.0).await? {
             Category::Unknown => Err(Refusal::NotFound),
-            Category::Open(_) => Ok(()),
+            Category::Retired(_) if before != Some(category) => {
+                Err(Refusal::Rejected(Rejection::CategoryRetired))
+            }
+            Category::Open(_) | Category::Retired(_) => Ok(()),
         }
+    }
+
+    /// Gives each tag once; refuses those that aren't there, and retired ones that are new to the
+    /// torrent.
+    async fn tags(
+        &self,
+        wanted: &[TagId],
+        before: &[TagId],
+    ) -> Result<Vec<TagId>, Refusal<Rejection>> {
+        let mut seen = BTreeSet::new();
+        let once: Vec<TagId> = wanted
+            .iter()
+            .copied()
+            .filter(|tag| seen.insert(*tag))
+            .collect();
+        if once.len() > MOST_TAGS {
+            return Err(Refusal::Rejected(Rejection::TooManyTags));
+        }
+        for tag in once.iter().filter(|tag| !before.contains(tag)) {
+            let found: Tag = self.load(tag.0).await?;
+            if !matches!(found, Tag::Open(_)) {
+                return Err(Refusal::Rejected(Rejection::TagGone));
+            }
+        }
+        Ok(once)
     }
 
     async fn stream(&self, torrent: TorrentId) -> Result<Vec<Recorded>, Unavailable> {
@@ -106,7 +180,51 @@ impl Commands {
         })
     }
 
-    /// Offers a withdrawn torrent again; refused as `Taken` with its holder when the same was
+    /// Says whether others may have a torrent that waits; the staff does.
+    pub async fn review(
+        &self,
+        by: MemberId,
+        torrent: TorrentId,
+        verdict: Verdict,
+    ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        self.require(by, Permission::Torrents).await?;
+        let (upload, _) = self.own(by, torrent).await?;
+        let mut frame = self.frame(Actor::Member(by));
+        match &verdict {
+            Verdict::Approve => {}
+            Verdict::AskForChanges(reason) => frame.meta.reason = Some(reason.clone()),
+            // The same may be uploaded again, and better.
+            Verdict::Reject(reason) => {
+                frame.meta.reason = Some(reason.clone());
+                frame.releases = self.hash_claims(upload.info_hash, upload.info_hash_v2);
+            }
+        }
+        let command = Command::Review(verdict);
+        let position = self.execute::<Torrent>(torrent.0, command, frame).await?;
+        Ok(Done {
+            of: torrent,
+            position,
+        })
+    }
+
+    /// Puts a torrent before the staff once more; its uploader does, after changes were asked for.
+    pub async fn submit(
+        &self,
+        by: MemberId,
+        torrent: TorrentId,
+    ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
+        self.own(by, torrent).await?;
+        let frame = self.frame(Actor::Member(by));
+        let position = self
+            .execute::<Torrent>(torrent.0, Command::Submit, frame)
+            .await?;
+        Ok(Done {
+            of: torrent,
+            position,
+        })
+    }
+
+    /// Offers a withdrawn torrent again, or lets a rejected one wait again; refused as `Taken` with its holder when the same was
     /// uploaded meanwhile.
     pub async fn restore(
         &self,
@@ -115,7 +233,7 @@ impl Commands {
     ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
         let (upload, by_staff) = self.own(by, torrent).await?;
         let mut frame = self.frame(Actor::Member(by));
-        frame.meta.causation = last_withdrawal(&self.stream(torrent).await?);
+        frame.meta.causation = last_refusal(&self.stream(torrent).await?);
         frame.claims = self.hash_claims(upload.info_hash, upload.info_hash_v2);
         let command = Command::Restore { by_staff };
         let position = self.execute::<Torrent>(torrent.0, command, frame).await?;
@@ -150,7 +268,9 @@ impl Commands {
     ) -> Result<(Box<Upload>, bool), Refusal<Rejection>> {
         let upload = match self.load(torrent.0).await? {
             Torrent::Unknown => return Err(Refusal::NotFound),
-            Torrent::Offered(upload) | Torrent::Withdrawn { upload, .. } => upload,
+            Torrent::Offered(upload)
+            | Torrent::Held { upload, .. }
+            | Torrent::Withdrawn { upload, .. } => upload,
         };
         let staff = self.permissions(by).await?.has(Permission::Torrents);
         if upload.uploader != by && !staff {
@@ -159,11 +279,21 @@ impl Commands {
         Ok((upload, staff))
     }
 
-    /// Gives an offered torrent as its uploader gave it, with its .torrent file.
-    pub async fn offered(&self, torrent: TorrentId) -> Result<Option<Upload>, Unavailable> {
+    /// Gives a torrent as its uploader gave it, with its .torrent file, to who may have it.
+    pub async fn offered(
+        &self,
+        to: MemberId,
+        torrent: TorrentId,
+    ) -> Result<Option<Upload>, Unavailable> {
         Ok(match self.load(torrent.0).await? {
             Torrent::Offered(upload) => Some(*upload),
-            Torrent::Unknown | Torrent::Withdrawn { .. } => None,
+            Torrent::Held {
+                review: Review::Waiting | Review::ChangesAsked { .. },
+                upload,
+            } if upload.uploader == to || self.permissions(to).await?.has(Permission::Torrents) => {
+                Some(*upload)
+            }
+            Torrent::Unknown | Torrent::Held { .. } | Torrent::Withdrawn { .. } => None,
         })
     }
 
@@ -187,11 +317,8 @@ impl Commands {
     }
 }
 
-/// Tells where a torrent was withdrawn last: what a restoration undoes.
-fn last_withdrawal(stream: &[Recorded]) -> Option<Position> {
-    let is_withdrawal = |event: &&Recorded| matches!(&event.fact, Fact::Torrent(happened) if matches!(**happened, Event::TorrentWithdrawn { .. }));
-    stream
-        .iter()
-        .rfind(is_withdrawal)
-        .map(|event| event.position)
+/// Tells where a torrent was withdrawn or rejected last: what a restoration undoes.
+fn last_refusal(stream: &[Recorded]) -> Option<Position> {
+    let is_refusal = |event: &&Recorded| matches!(&event.fact, Fact::Torrent(happened) if matches!(**happened, Event::TorrentWithdrawn { .. } | Event::TorrentRejected { .. }));
+    stream.iter().rfind(is_refusal).map(|event| event.position)
 }

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::decider::{Decider, Event};
 use crate::{
-    api_key, audit, category, reading, section, site, topic, torrent, traffic, transfer, user,
-    vault,
+    api_key, audit, bookmark, category, comment, feed_key, reading, section, site, tag, topic,
+    torrent, traffic, transfer, user, vault,
 };
 
 /// Makes the sum of all events of one line for each stream: its variant, what that holds, its decider.
@@ -89,6 +89,14 @@ facts! {
     Topic(topic::Event) of topic::Topic;
     /// In a stream of what a member has read.
     Reading(reading::Event) of reading::Reading;
+    /// In a tag's stream.
+    Tag(tag::Event) of tag::Tag;
+    /// In a comment's stream.
+    Comment(comment::Event) of comment::Comment;
+    /// In the stream of a member's bookmarks.
+    Bookmark(bookmark::Event) of bookmark::Bookmarks;
+    /// In the stream of a member's feed key.
+    FeedKey(feed_key::Event) of feed_key::Feeds;
     /// In the site's stream.
     Site(site::Event) of site::Site;
     /// In a tracker node's stream of a day.

@@ -7,7 +7,14 @@ use crate::fact::{self, Fact};
 pub use crate::fact::STREAMS;
 
 /// The fields that nobody but the program may read, wherever they stand.
-const SECRETS: [&str; 5] = ["passkey", "salt", "verifier", "server_key", "code"];
+const SECRETS: [&str; 6] = [
+    "passkey",
+    "salt",
+    "verifier",
+    "server_key",
+    "feed_key",
+    "code",
+];
 /// What stands in place of a secret.
 const WITHHELD: &str = "[withheld]";
 

@@ -64,6 +64,14 @@ identity!(
     ApiKeyId
 );
 identity!(
+    /// A comment; the id of its `comment` stream.
+    CommentId
+);
+identity!(
+    /// A tag; the id of its `tag` stream.
+    TagId
+);
+identity!(
     /// One asked-for change; the same id gets the same answer.
     CommandId
 );

@@ -15,10 +15,14 @@ pub mod recorded;
 
 pub mod api_key;
 pub mod audit;
+pub mod bookmark;
 pub mod category;
+pub mod comment;
+pub mod feed_key;
 pub mod reading;
 pub mod section;
 pub mod site;
+pub mod tag;
 pub mod topic;
 pub mod torrent;
 pub mod traffic;

@@ -11,7 +11,7 @@ use crate::amount::{Bytes, Seconds};
 
 mod form;
 
-pub use form::{NotRead, check, read, write};
+pub use form::{NotRead, bytes, check, read, write};
 
 /// Where a setting stands on its page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,18 +1,21 @@
-//! A torrent: uploaded, edited, withdrawn.
+//! A torrent: uploaded, approved, edited, withdrawn.
 //!
 //! The story begins in `api::web::upload`, goes through `commands::torrent`, and goes on in
 //! `projections::torrent`. What a .torrent file may hold is [`crate::metainfo`]'s; what the page said at
-//! any time is [`version`]'s.
+//! any time is [`version`]'s, and whether it waits for the staff is [`review`]'s.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::amount::Bytes;
 use crate::decider::Decider;
-use crate::id::{CategoryId, MemberId};
+use crate::id::{CategoryId, MemberId, TagId};
 use crate::info_hash::{InfoHash, InfoHashV2};
 
+pub mod review;
 pub mod version;
+
+pub use review::{Review, Verdict};
 
 /// What happened to a torrent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +40,20 @@ pub enum Event {
     },
     /// Downloads of it are charged again.
     FreeleechLifted {},
+    /// It waited, and every member may have it.
+    TorrentApproved {},
+    /// It waited, and is never offered to others unless the staff looks at it anew.
+    TorrentRejected {
+        /// Why, in the words of who rejected it.
+        reason: String,
+    },
+    /// It waits till its uploader has changed something.
+    TorrentChangesAsked {
+        /// What should change, in the words of who asks for it.
+        reason: String,
+    },
+    /// It waits for the staff once more.
+    TorrentSubmitted {},
 }
 
 impl crate::Event for Event {
@@ -48,31 +65,50 @@ impl crate::Event for Event {
             Self::TorrentRestored {} => "TorrentRestored",
             Self::FreeleechSet { .. } => "FreeleechSet",
             Self::FreeleechLifted {} => "FreeleechLifted",
+            Self::TorrentApproved {} => "TorrentApproved",
+            Self::TorrentRejected { .. } => "TorrentRejected",
+            Self::TorrentChangesAsked { .. } => "TorrentChangesAsked",
+            Self::TorrentSubmitted {} => "TorrentSubmitted",
         }
     }
 
     fn version(&self) -> i32 {
         match self {
-            Self::TorrentWithdrawn { .. } => 2,
-            Self::TorrentUploaded(_)
-            | Self::TorrentEdited(_)
-            | Self::TorrentRestored {}
+            Self::TorrentUploaded(_) | Self::TorrentEdited(_) | Self::TorrentWithdrawn { .. } => 2,
+            Self::TorrentRestored {}
             | Self::FreeleechSet { .. }
-            | Self::FreeleechLifted {} => 1,
+            | Self::FreeleechLifted {}
+            | Self::TorrentApproved {}
+            | Self::TorrentRejected { .. }
+            | Self::TorrentChangesAsked { .. }
+            | Self::TorrentSubmitted {} => 1,
         }
     }
 
     fn upcast(name: &str, version: i32, mut payload: Value) -> Option<Value> {
+        let mut fields = payload.get_mut(name).and_then(Value::as_object_mut);
         match (name, version) {
             // Version 1 didn't say who withdrew; it is taken for the uploader.
             ("TorrentWithdrawn", 1) => {
-                let fields = payload.get_mut(name)?.as_object_mut()?;
-                fields.insert("by_staff".to_owned(), Value::Bool(false));
-                Some(payload)
+                fields.as_mut()?.insert("by_staff".to_owned(), false.into());
             }
-            ("TorrentWithdrawn", 2) => Some(payload),
-            (_, version) => (version == 1).then_some(payload),
+            // Version 1 was offered to everybody at once, and had no tags.
+            ("TorrentUploaded", 1) => {
+                fields
+                    .as_mut()?
+                    .insert("tags".to_owned(), Value::Array(vec![]));
+                fields.as_mut()?.insert("pending".to_owned(), false.into());
+            }
+            ("TorrentEdited", 1) => {
+                fields
+                    .as_mut()?
+                    .insert("tags".to_owned(), Value::Array(vec![]));
+            }
+            ("TorrentWithdrawn" | "TorrentUploaded" | "TorrentEdited", 2) => {}
+            ("TorrentWithdrawn" | "TorrentUploaded" | "TorrentEdited", _) => return None,
+            (_, version) => return (version == 1).then_some(payload),
         }
+        Some(payload)
     }
 }
 
@@ -99,6 +135,10 @@ pub struct Upload {
     pub files: Vec<File>,
     /// The normalised .torrent file without any announce URL, base64.
     pub metainfo: Metainfo,
+    /// What it is marked with, each once.
+    pub tags: Vec<TagId>,
+    /// Whether it waits for the staff before other members see it.
+    pub pending: bool,
 }
 
 /// What may change of a torrent: what its page says besides its file.
@@ -108,6 +148,8 @@ pub struct Edit {
     pub category: CategoryId,
     /// The description in markdown, as written.
     pub description: String,
+    /// What it is marked with, each once.
+    pub tags: Vec<TagId>,
 }
 
 impl Upload {
@@ -116,6 +158,7 @@ impl Upload {
         Edit {
             category: self.category,
             description: self.description.clone(),
+            tags: self.tags.clone(),
         }
     }
 }
@@ -163,6 +206,14 @@ pub enum Torrent {
     Unknown,
     /// Members may download it.
     Offered(Box<Upload>),
+    /// Its uploader and the staff alone see it.
+    Held {
+        /// What was uploaded.
+        #[serde(flatten)]
+        upload: Box<Upload>,
+        /// What the staff says of it.
+        review: Review,
+    },
     /// It is no longer offered.
     Withdrawn {
         /// What was offered.
@@ -170,6 +221,8 @@ pub enum Torrent {
         upload: Box<Upload>,
         /// Whether an administrator withdrew it.
         by_staff: bool,
+        /// What the staff said of it, where it was held.
+        review: Option<Review>,
     },
 }
 
@@ -187,13 +240,17 @@ pub enum Command {
         /// Whether an administrator does, and not the uploader.
         by_staff: bool,
     },
-    /// Offer it again.
+    /// Offer it again, or look anew at one that was rejected.
     Restore {
         /// Whether an administrator asks, and not the uploader.
         by_staff: bool,
     },
     /// Charge downloads of it, or don't.
     SetFreeleech(Free),
+    /// Say whether others may have it.
+    Review(Verdict),
+    /// Put it before the staff once more.
+    Submit,
 }
 
 /// Whether downloads of a torrent are charged.
@@ -234,10 +291,34 @@ pub enum Rejection {
     /// The description is too long.
     #[error("a description has at most 50,000 characters")]
     DescriptionTooLong,
+    /// It has too many tags.
+    #[error("a torrent has at most 10 tags")]
+    TooManyTags,
+    /// A tag isn't there, or is retired.
+    #[error("a tag that you chose is gone; choose others")]
+    TagGone,
+    /// Nothing more is put into the category.
+    #[error("nothing more is put into this category; choose another")]
+    CategoryRetired,
+    /// It doesn't wait for the staff.
+    #[error("this torrent doesn't wait for approval")]
+    NotWaiting,
+    /// The staff rejected it.
+    #[error("this torrent was rejected")]
+    Rejected,
+    /// Nobody asked its uploader for changes.
+    #[error("nobody asked for changes of this torrent")]
+    NotAsked,
+    /// It isn't said why.
+    #[error("say why, in 1 to 1,000 characters")]
+    ReasonMissing,
 }
 
 /// The most characters of a description.
 pub const LONGEST_DESCRIPTION: usize = 50_000;
+
+/// The most tags of a torrent.
+pub const MOST_TAGS: usize = 10;
 
 impl Decider for Torrent {
     const STREAM: &'static str = "torrent";
@@ -246,245 +327,168 @@ impl Decider for Torrent {
     type Rejection = Rejection;
 
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
-        match (self, command) {
-            (Self::Unknown, Command::Upload(upload)) => {
-                short_enough(&upload.description)?;
-                Ok(vec![Event::TorrentUploaded(*upload)])
-            }
-            (
-                Self::Unknown,
-                Command::Edit(_)
-                | Command::Withdraw { .. }
-                | Command::Restore { .. }
-                | Command::SetFreeleech(_),
-            ) => Err(Rejection::Unknown),
-            (_, Command::SetFreeleech(Free::Charged)) => Ok(vec![Event::FreeleechLifted {}]),
-            (_, Command::SetFreeleech(Free::Until { end, now })) => {
-                if end.is_some_and(|end| end <= now) {
-                    return Err(Rejection::EndsBehind);
+        match command {
+            Command::Upload(upload) => match self {
+                Self::Unknown => {
+                    fits(&upload.editable())?;
+                    Ok(vec![Event::TorrentUploaded(*upload)])
                 }
-                Ok(vec![Event::FreeleechSet { until: end }])
-            }
-            (Self::Offered(upload) | Self::Withdrawn { upload, .. }, Command::Edit(edit)) => {
-                short_enough(&edit.description)?;
-                let is_new = edit != upload.editable();
-                Ok(is_new
-                    .then_some(Event::TorrentEdited(edit))
-                    .into_iter()
-                    .collect())
-            }
-            (Self::Offered(_) | Self::Withdrawn { .. }, Command::Upload(_)) => {
-                Err(Rejection::AlreadyUploaded)
-            }
-            (Self::Offered(_), Command::Withdraw { reason, by_staff }) => {
-                Ok(vec![Event::TorrentWithdrawn { reason, by_staff }])
-            }
-            (Self::Withdrawn { .. }, Command::Withdraw { .. }) => Err(Rejection::AlreadyWithdrawn),
-            (Self::Offered(_), Command::Restore { .. }) => Err(Rejection::NotWithdrawn),
-            (Self::Withdrawn { by_staff: true, .. }, Command::Restore { by_staff: false }) => {
-                Err(Rejection::WithdrawnByStaff)
-            }
-            (Self::Withdrawn { .. }, Command::Restore { .. }) => {
-                Ok(vec![Event::TorrentRestored {}])
-            }
+                Self::Offered(_) | Self::Held { .. } | Self::Withdrawn { .. } => {
+                    Err(Rejection::AlreadyUploaded)
+                }
+            },
+            Command::Edit(edit) => self.edit(edit),
+            Command::Withdraw { reason, by_staff } => match self {
+                Self::Unknown => Err(Rejection::Unknown),
+                Self::Withdrawn { .. } => Err(Rejection::AlreadyWithdrawn),
+                Self::Held {
+                    review: Review::Rejected { .. },
+                    ..
+                } => Err(Rejection::Rejected),
+                Self::Offered(_) | Self::Held { .. } => {
+                    Ok(vec![Event::TorrentWithdrawn { reason, by_staff }])
+                }
+            },
+            Command::Restore { by_staff } => self.restore(by_staff),
+            Command::Review(verdict) => self.review(verdict),
+            Command::Submit => match self {
+                Self::Unknown => Err(Rejection::Unknown),
+                Self::Held {
+                    review: Review::ChangesAsked { .. },
+                    ..
+                } => Ok(vec![Event::TorrentSubmitted {}]),
+                Self::Offered(_) | Self::Held { .. } | Self::Withdrawn { .. } => {
+                    Err(Rejection::NotAsked)
+                }
+            },
+            Command::SetFreeleech(free) => self.free(free),
         }
     }
 
     fn evolve(&mut self, event: &Event) {
         match event {
-            Event::TorrentUploaded(upload) => *self = Self::Offered(Box::new(upload.clone())),
+            Event::TorrentUploaded(upload) => {
+                let upload = Box::new(upload.clone());
+                *self = match upload.pending.then_some(Review::Waiting) {
+                    Some(review) => Self::Held { upload, review },
+                    None => Self::Offered(upload),
+                };
+            }
             Event::TorrentEdited(edit) => {
-                if let Self::Offered(upload) | Self::Withdrawn { upload, .. } = self {
+                if let Some(upload) = self.upload_mut() {
                     upload.category = edit.category;
                     upload.description.clone_from(&edit.description);
+                    upload.tags.clone_from(&edit.tags);
                 }
             }
             Event::TorrentWithdrawn { by_staff, .. } => {
-                if let Self::Offered(upload) = std::mem::take(self) {
-                    let by_staff = *by_staff;
-                    *self = Self::Withdrawn { upload, by_staff };
-                }
+                let by_staff = *by_staff;
+                *self = match std::mem::take(self) {
+                    Self::Offered(upload) => Self::Withdrawn {
+                        upload,
+                        by_staff,
+                        review: None,
+                    },
+                    Self::Held { upload, review } => Self::Withdrawn {
+                        upload,
+                        by_staff,
+                        review: Some(review),
+                    },
+                    other @ (Self::Unknown | Self::Withdrawn { .. }) => other,
+                };
             }
             // Nothing is decided on it.
             Event::FreeleechSet { .. } | Event::FreeleechLifted {} => {}
             Event::TorrentRestored {} => {
-                if let Self::Withdrawn { upload, .. } = std::mem::take(self) {
+                if let Self::Withdrawn { upload, review, .. } = std::mem::take(self) {
+                    *self = match review {
+                        Some(review) => Self::Held { upload, review },
+                        None => Self::Offered(upload),
+                    };
+                }
+            }
+            Event::TorrentApproved {} => {
+                if let Self::Held { upload, .. } = std::mem::take(self) {
                     *self = Self::Offered(upload);
                 }
             }
+            Event::TorrentRejected { reason } => self.held(Review::Rejected {
+                reason: reason.clone(),
+            }),
+            Event::TorrentChangesAsked { reason } => self.held(Review::ChangesAsked {
+                reason: reason.clone(),
+            }),
+            Event::TorrentSubmitted {} => self.held(Review::Waiting),
         }
     }
 }
 
-fn short_enough(description: &str) -> Result<(), Rejection> {
-    if description.chars().count() > LONGEST_DESCRIPTION {
+impl Torrent {
+    /// Gives what was uploaded.
+    pub fn upload(&self) -> Option<&Upload> {
+        match self {
+            Self::Unknown => None,
+            Self::Offered(upload) | Self::Held { upload, .. } | Self::Withdrawn { upload, .. } => {
+                Some(upload)
+            }
+        }
+    }
+
+    fn upload_mut(&mut self) -> Option<&mut Upload> {
+        match self {
+            Self::Unknown => None,
+            Self::Offered(upload) | Self::Held { upload, .. } | Self::Withdrawn { upload, .. } => {
+                Some(upload)
+            }
+        }
+    }
+
+    fn free(&self, free: Free) -> Result<Vec<Event>, Rejection> {
+        match (self, free) {
+            (Self::Unknown, _) => Err(Rejection::Unknown),
+            (_, Free::Charged) => Ok(vec![Event::FreeleechLifted {}]),
+            (_, Free::Until { end, now }) if end.is_some_and(|end| end <= now) => {
+                Err(Rejection::EndsBehind)
+            }
+            (_, Free::Until { end, .. }) => Ok(vec![Event::FreeleechSet { until: end }]),
+        }
+    }
+
+    fn held(&mut self, now: Review) {
+        if let Self::Held { review, .. } = self {
+            *review = now;
+        }
+    }
+
+    /// What was asked for is done with an edit, so the torrent waits for the staff again.
+    fn edit(&self, edit: Edit) -> Result<Vec<Event>, Rejection> {
+        let upload = self.upload().ok_or(Rejection::Unknown)?;
+        fits(&edit)?;
+        if edit == upload.editable() {
+            return Ok(vec![]);
+        }
+        let was_asked = matches!(
+            self,
+            Self::Held {
+                review: Review::ChangesAsked { .. },
+                ..
+            }
+        );
+        let submitted = was_asked.then_some(Event::TorrentSubmitted {});
+        let edited = std::iter::once(Event::TorrentEdited(edit));
+        Ok(edited.chain(submitted).collect())
+    }
+}
+
+fn fits(edit: &Edit) -> Result<(), Rejection> {
+    if edit.description.chars().count() > LONGEST_DESCRIPTION {
         return Err(Rejection::DescriptionTooLong);
+    }
+    if edit.tags.len() > MOST_TAGS {
+        return Err(Rejection::TooManyTags);
     }
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spec::given;
-    use uuid::Uuid;
-
-    fn upload() -> Upload {
-        Upload {
-            uploader: MemberId(Uuid::from_u128(1)),
-            name: "debian.iso".into(),
-            category: CategoryId(Uuid::from_u128(2)),
-            description: String::new(),
-            info_hash: InfoHash([1; 20]),
-            info_hash_v2: None,
-            size: Bytes(5),
-            piece_length: Bytes(16_384),
-            files: vec![File {
-                path: "debian.iso".into(),
-                size: Bytes(5),
-            }],
-            metainfo: Metainfo(b"de".to_vec()),
-        }
-    }
-
-    #[test]
-    fn a_torrent_is_uploaded_once() {
-        let again = Command::Upload(Box::new(upload()));
-        given::<Torrent>(&[])
-            .when(again.clone())
-            .then(&[Event::TorrentUploaded(upload())]);
-        given::<Torrent>(&[Event::TorrentUploaded(upload())])
-            .when(again)
-            .rejected(&Rejection::AlreadyUploaded);
-    }
-
-    #[test]
-    fn freeleech_ends_ahead_or_never() {
-        let set = |end| Command::SetFreeleech(Free::Until { end, now: 9 });
-        let uploaded = [Event::TorrentUploaded(upload())];
-        given::<Torrent>(&[])
-            .when(set(None))
-            .rejected(&Rejection::Unknown);
-        given::<Torrent>(&uploaded)
-            .when(set(Some(9)))
-            .rejected(&Rejection::EndsBehind);
-        given::<Torrent>(&uploaded)
-            .when(set(Some(10)))
-            .then(&[Event::FreeleechSet { until: Some(10) }]);
-        given::<Torrent>(&uploaded)
-            .when(Command::SetFreeleech(Free::Charged))
-            .then(&[Event::FreeleechLifted {}]);
-    }
-
-    #[test]
-    fn a_torrent_is_withdrawn_once() {
-        let withdrawn = withdrawn(false);
-        let withdraw = Command::Withdraw {
-            reason: Some("wrong file".into()),
-            by_staff: false,
-        };
-        given::<Torrent>(&[])
-            .when(withdraw.clone())
-            .rejected(&Rejection::Unknown);
-        given::<Torrent>(&[Event::TorrentUploaded(upload())])
-            .when(withdraw.clone())
-            .then(std::slice::from_ref(&withdrawn));
-        given::<Torrent>(&[Event::TorrentUploaded(upload()), withdrawn])
-            .when(withdraw)
-            .rejected(&Rejection::AlreadyWithdrawn);
-    }
-
-    fn withdrawn(by_staff: bool) -> Event {
-        Event::TorrentWithdrawn {
-            reason: Some("wrong file".into()),
-            by_staff,
-        }
-    }
-
-    #[test]
-    fn a_withdrawn_torrent_is_restored_by_who_withdrew_it_or_the_staff() {
-        let uploaded = Event::TorrentUploaded(upload());
-        let restore = |by_staff| Command::Restore { by_staff };
-        let gone = |by_staff| given::<Torrent>(&[uploaded.clone(), withdrawn(by_staff)]);
-        for (withdrawn, restored) in [(false, false), (false, true), (true, true)] {
-            gone(withdrawn)
-                .when(restore(restored))
-                .then(&[Event::TorrentRestored {}]);
-        }
-        gone(true)
-            .when(restore(false))
-            .rejected(&Rejection::WithdrawnByStaff);
-        let again = [uploaded, withdrawn(false), Event::TorrentRestored {}];
-        given::<Torrent>(&again)
-            .when(restore(false))
-            .rejected(&Rejection::NotWithdrawn);
-        given::<Torrent>(&[])
-            .when(restore(true))
-            .rejected(&Rejection::Unknown);
-    }
-
-    fn edit(description: &str) -> Edit {
-        Edit {
-            category: CategoryId(Uuid::from_u128(3)),
-            description: description.into(),
-        }
-    }
-
-    #[test]
-    fn an_edit_changes_the_page_and_not_the_file() {
-        let uploaded = Event::TorrentUploaded(upload());
-        let edited = Event::TorrentEdited(edit("new"));
-        given::<Torrent>(&[])
-            .when(Command::Edit(edit("new")))
-            .rejected(&Rejection::Unknown);
-        for past in [
-            vec![uploaded.clone()],
-            vec![uploaded.clone(), withdrawn(true)],
-        ] {
-            given::<Torrent>(&past)
-                .when(Command::Edit(edit("new")))
-                .then(std::slice::from_ref(&edited));
-        }
-        let mut state = Torrent::default();
-        state.evolve(&uploaded);
-        state.evolve(&edited);
-        let Torrent::Offered(now) = state else {
-            panic!("it is offered")
-        };
-        let expected = Upload {
-            category: edit("new").category,
-            description: "new".into(),
-            ..upload()
-        };
-        assert_eq!(*now, expected);
-    }
-
-    #[test]
-    fn an_edit_that_changes_nothing_is_no_event() {
-        let uploaded = Event::TorrentUploaded(upload());
-        given::<Torrent>(std::slice::from_ref(&uploaded))
-            .when(Command::Edit(upload().editable()))
-            .then(&[]);
-        let past = [uploaded, Event::TorrentEdited(edit("new"))];
-        given::<Torrent>(&past)
-            .when(Command::Edit(edit("new")))
-            .then(&[]);
-        given::<Torrent>(&past)
-            .when(Command::Edit(upload().editable()))
-            .then(&[Event::TorrentEdited(upload().editable())]);
-    }
-
-    #[test]
-    fn an_endless_description_is_refused() {
-        let long = Upload {
-            description: "é".repeat(50_001),
-            ..upload()
-        };
-        given::<Torrent>(&[])
-            .when(Command::Upload(Box::new(long)))
-            .rejected(&Rejection::DescriptionTooLong);
-        given::<Torrent>(&[Event::TorrentUploaded(upload())])
-            .when(Command::Edit(edit(&"é".repeat(50_001))))
-            .rejected(&Rejection::DescriptionTooLong);
-    }
-}
+mod tests;

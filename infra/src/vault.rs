@@ -118,7 +118,7 @@ const MEMBER: &str = "member";
 const INDEX: &str = "index";
 
 /// The streams that stand under a member's id and are sealed under the member's own key.
-const OWN: [&str; 2] = ["user", "api_key"];
+const OWN: [&str; 4] = ["user", "api_key", "bookmarks", "feed_key"];
 
 impl Vault {
     /// Opens the vault with the master key at `path`; makes both when the store is new.

@@ -11,6 +11,9 @@ create unlogged table torrent (
     info_hash     text not null,
     info_hash_v2  text,
     withdrawn     boolean not null default false,
+    -- What the staff says of it while it isn't approved: waiting, changes or rejected.
+    review        text,
+    review_reason text,
     position      bigint not null
 );
 create unlogged table torrent_file (
@@ -19,11 +22,18 @@ create unlogged table torrent_file (
     path    text not null,
     size    bigint not null
 );
+create unlogged table torrent_tag (
+    torrent uuid not null,
+    tag     uuid not null
+);
 -- Keys and indexes.
 alter table torrent add primary key (id);
 create index torrent_newest on torrent (position desc) where not withdrawn;
 create index torrent_by_size on torrent (size desc, id desc) where not withdrawn;
 create index torrent_by_name on torrent (lower(name), id) where not withdrawn;
 create index torrent_by_category on torrent (category) where not withdrawn;
-create index torrent_by_uploader on torrent (uploader) where not withdrawn;
+create index torrent_by_uploader on torrent (uploader, position desc);
+create index torrent_held on torrent (position) where review is not null and not withdrawn;
 alter table torrent_file add primary key (torrent, place);
+alter table torrent_tag add primary key (torrent, tag);
+create index torrent_of_tag on torrent_tag (tag);

@@ -174,7 +174,7 @@ impl Projection for Access {
     }
 
     fn version(&self) -> i32 {
-        2
+        3
     }
 
     fn tables(&self) -> &'static str {
@@ -199,8 +199,8 @@ impl Projection for Access {
             members: Copy::into("access_member (member, passkey, staff, position)", 4),
             changed_members: BTreeMap::new(),
             torrents: Copy::into(
-                "access_torrent (torrent, hashes, uploader, offered, position)",
-                5,
+                "access_torrent (torrent, hashes, uploader, offered, pending, position)",
+                6,
             ),
             changed_torrents: BTreeMap::new(),
         })
@@ -285,11 +285,17 @@ impl Said {
                     .map(|hash| hash.0.to_vec())
                     .collect();
                 let row = self.torrents.row().put(at.stream_id)?.put(hashes)?;
-                row.put(upload.uploader.0)?.put(true)?.put(at.position.0)?;
+                let row = row.put(upload.uploader.0)?.put(true)?;
+                row.put(upload.pending)?.put(at.position.0)?;
             }
-            torrent::Event::TorrentEdited(_) => {}
-            torrent::Event::TorrentWithdrawn { .. } => self.changed(at).offered = Some(false),
-            torrent::Event::TorrentRestored {} => self.changed(at).offered = Some(true),
+            torrent::Event::TorrentEdited(_) | torrent::Event::TorrentChangesAsked { .. } => {}
+            torrent::Event::TorrentWithdrawn { .. } | torrent::Event::TorrentRejected { .. } => {
+                self.changed(at).offered = Some(false);
+            }
+            torrent::Event::TorrentRestored {} | torrent::Event::TorrentSubmitted {} => {
+                self.changed(at).offered = Some(true);
+            }
+            torrent::Event::TorrentApproved {} => self.changed(at).pending = Some(false),
             torrent::Event::FreeleechSet { until } => {
                 self.changed(at).free = (true, Some(until.unwrap_or(i64::MAX)));
             }

@@ -1,19 +1,22 @@
 //! The category tree.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
+use domain::category::Shelf;
 use domain::id::CategoryId;
 use domain::{Fact, Recorded, category};
-use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::fold::{Copy, Held};
 use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 /// A category in the tree.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Category {
     /// Which one it is.
-    #[sqlx(try_from = "Uuid")]
     pub id: CategoryId,
     /// What stands in addresses.
     pub slug: String,
@@ -21,18 +24,37 @@ pub struct Category {
     pub name: String,
     /// How deep it stands: 0 at the top.
     pub depth: i32,
+    /// The category above it.
+    pub parent: Option<CategoryId>,
+    /// Its place among its neighbours.
+    pub rank: i32,
+    /// Whether nothing more is put into it.
+    pub retired: bool,
 }
 
 /// Gives the tree, each category behind the one above it.
 pub async fn tree(reads: &Reads) -> Result<Vec<Category>, Unavailable> {
-    let rows = sqlx::query_as(
+    let rows = sqlx::query(
         "with recursive tree as (
-             select id, slug, name, 0 as depth, array[rank] as path from category where parent is null
+             select c.*, 0 as depth, array[(rank, id)] as path from category c where parent is null
              union all
-             select c.id, c.slug, c.name, depth + 1, path || c.rank from category c join tree on c.parent = tree.id)
-         select id, slug, name, depth from tree order by path",
+             select c.*, depth + 1, path || (c.rank, c.id) from category c join tree on c.parent = tree.id)
+         select id, slug, name, depth, parent, rank, retired from tree order by path",
     );
-    Ok(rows.fetch_all(&reads.pool).await?)
+    let rows = rows.fetch_all(&reads.pool).await?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+fn read(row: &PgRow) -> Result<Category, sqlx::Error> {
+    Ok(Category {
+        id: CategoryId(row.try_get("id")?),
+        slug: row.try_get("slug")?,
+        name: row.try_get("name")?,
+        depth: row.try_get("depth")?,
+        parent: row.try_get::<Option<Uuid>, _>("parent")?.map(CategoryId),
+        rank: row.try_get("rank")?,
+        retired: row.try_get("retired")?,
+    })
 }
 
 /// The projection behind the category tree.
@@ -45,7 +67,7 @@ impl Projection for Categories {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -65,39 +87,76 @@ impl Projection for Categories {
     }
 
     fn fold(&self) -> Box<dyn Fold> {
-        let table = "category (id, slug, name, parent, rank)";
-        Box::new(Shelves(Copy::into(table, 5)))
+        Box::new(Shelves {
+            new: Copy::into("category (id, slug, name, parent, rank, retired)", 6),
+            changed: BTreeMap::new(),
+            retired: BTreeMap::new(),
+        })
     }
 }
 
-/// New categories.
-struct Shelves(Copy);
+/// New categories, and the last word on each that changed.
+struct Shelves {
+    new: Copy,
+    changed: BTreeMap<Uuid, Shelf>,
+    retired: BTreeMap<Uuid, bool>,
+}
 
 #[async_trait]
 impl Fold for Shelves {
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
-        if let Fact::Category(category::Event::CategoryCreated(shelf)) = &event.fact {
-            let row = self.0.row().put(event.stream_id)?;
-            row.put(&shelf.slug)?
-                .put(&shelf.name)?
-                .put(shelf.parent.map(|parent| parent.0))?
-                .put(shelf.rank)?;
+        let Fact::Category(happened) = &event.fact else {
+            return Ok(());
+        };
+        let id = event.stream_id;
+        match happened {
+            category::Event::CategoryCreated(shelf) => {
+                let row = self.new.row().put(id)?.put(&shelf.slug)?.put(&shelf.name)?;
+                row.put(shelf.parent.map(|parent| parent.0))?
+                    .put(shelf.rank)?
+                    .put(false)?;
+            }
+            category::Event::CategoryChanged(shelf) => {
+                self.changed.insert(id, shelf.clone());
+            }
+            category::Event::CategoryRetired {} => {
+                self.retired.insert(id, true);
+            }
+            category::Event::CategoryReopened {} => {
+                self.retired.insert(id, false);
+            }
         }
         Ok(())
     }
 
     fn held(&self) -> Held {
         Held {
-            bytes: self.0.bytes(),
-            changes: 0,
+            bytes: self.new.bytes(),
+            changes: self.changed.len() + self.retired.len(),
         }
     }
 
     async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        self.0.write(to).await
+        self.new.write(to).await
     }
 
-    async fn update(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        for (id, shelf) in std::mem::take(&mut self.changed) {
+            sqlx::query("update category set name = $2, parent = $3, rank = $4 where id = $1")
+                .bind(id)
+                .bind(shelf.name)
+                .bind(shelf.parent.map(|parent| parent.0))
+                .bind(shelf.rank)
+                .execute(&mut *to)
+                .await?;
+        }
+        for (id, retired) in std::mem::take(&mut self.retired) {
+            sqlx::query("update category set retired = $2 where id = $1")
+                .bind(id)
+                .bind(retired)
+                .execute(&mut *to)
+                .await?;
+        }
         Ok(())
     }
 }

@@ -27,11 +27,14 @@ pub mod swarm;
 
 pub mod access;
 pub mod api_key;
+pub mod bookmark;
 pub mod category;
+pub mod comment;
 pub mod invite;
 pub mod reading;
 pub mod section;
 pub mod site;
+pub mod tag;
 pub mod topic;
 pub mod torrent;
 pub mod traffic;
@@ -114,6 +117,9 @@ pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
         Arc::new(invite::Invites),
         Arc::new(site::Sites),
         Arc::new(torrent::Torrents),
+        Arc::new(tag::Tags),
+        Arc::new(comment::Comments),
+        Arc::new(bookmark::Bookmarks),
         Arc::new(traffic::Ledger),
         Arc::new(transfer::Transfers),
         Arc::new(access::Access::new(Arc::clone(keys))),

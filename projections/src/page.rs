@@ -28,6 +28,15 @@ impl Cursor {
     }
 }
 
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            rows: vec![],
+            next: None,
+        }
+    }
+}
+
 impl<T> Page<T> {
     /// Cuts a page out of one row more than it shows.
     pub(crate) fn cut<K: Serialize>(mut rows: Vec<T>, limit: i64, key: impl Fn(&T) -> K) -> Self {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use domain::amount::Bytes;
 use domain::id::{CategoryId, MemberId, TorrentId};
-use domain::torrent::{self, Edit, File, Upload};
+use domain::torrent::{self, Edit, File, Review, Upload};
 use domain::{Fact, Position, Recorded};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -15,9 +15,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::fold::{Copy, Held};
+use crate::tag::{self, Tag};
 use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 pub mod list;
+pub mod queue;
 pub mod search;
 
 /// Bytes of descriptions that weigh as one change in memory.
@@ -54,6 +56,10 @@ pub struct Detail {
     pub info_hash_v2: Option<String>,
     /// Whether it is no longer offered.
     pub withdrawn: bool,
+    /// What it is marked with.
+    pub tags: Vec<Tag>,
+    /// What the staff says of it while it isn't approved.
+    pub review: Option<Review>,
     /// How many members completed it.
     pub snatches: i64,
 }
@@ -63,7 +69,7 @@ pub async fn detail(reads: &Reads, id: TorrentId) -> Result<Option<Detail>, Unav
     let row = sqlx::query(
         "select t.id, t.name, t.category, coalesce(c.name, '') as category_name, t.description, t.uploader,
                 coalesce(m.name, '') as uploader_name, t.uploaded_at, t.size, t.files, t.piece_length,
-                t.info_hash, t.info_hash_v2, t.withdrawn,
+                t.info_hash, t.info_hash_v2, t.withdrawn, t.review, t.review_reason,
                 (select count(*) from snatch s where s.torrent = t.id) as snatches
          from torrent t left join category c on c.id = t.category left join member m on m.id = t.uploader
          where t.id = $1",
@@ -71,7 +77,12 @@ pub async fn detail(reads: &Reads, id: TorrentId) -> Result<Option<Detail>, Unav
     .bind(id.0)
     .fetch_optional(&reads.pool)
     .await?;
-    Ok(row.as_ref().map(detail_row).transpose()?)
+    let Some(mut detail) = row.as_ref().map(detail_row).transpose()? else {
+        return Ok(None);
+    };
+    let mut tags = tag::of(reads, vec![id.0]).await?;
+    detail.tags = tags.remove(&id.0).unwrap_or_default();
+    Ok(Some(detail))
 }
 
 /// Gives at most `limit` of a torrent's files, in the order of its info dictionary.
@@ -108,8 +119,16 @@ fn detail_row(row: &PgRow) -> Result<Detail, sqlx::Error> {
         info_hash: row.try_get("info_hash")?,
         info_hash_v2: row.try_get("info_hash_v2")?,
         withdrawn: row.try_get("withdrawn")?,
+        tags: vec![],
+        review: review(row)?,
         snatches: row.try_get("snatches")?,
     })
+}
+
+fn review(row: &PgRow) -> Result<Option<Review>, sqlx::Error> {
+    let name: Option<String> = row.try_get("review")?;
+    let reason: Option<String> = row.try_get("review_reason")?;
+    Ok(name.map(|name| Review::named(&name, reason.unwrap_or_default())))
 }
 
 fn bytes(row: &PgRow, column: &str) -> Result<Bytes, sqlx::Error> {
@@ -127,7 +146,7 @@ impl Projection for Torrents {
     }
 
     fn version(&self) -> i32 {
-        2
+        3
     }
 
     fn tables(&self) -> &'static str {
@@ -139,7 +158,7 @@ impl Projection for Torrents {
     }
 
     fn table_names(&self) -> &'static [&'static str] {
-        &["torrent", "torrent_file"]
+        &["torrent", "torrent_file", "torrent_tag"]
     }
 
     fn streams(&self) -> &'static [&'static str] {
@@ -150,25 +169,30 @@ impl Projection for Torrents {
         Box::new(Said {
             uploads: Copy::into(
                 "torrent (id, name, category, description, uploader, uploaded_at, size, files, piece_length,
-                          info_hash, info_hash_v2, withdrawn, position)",
-                13,
+                          info_hash, info_hash_v2, withdrawn, review, position)",
+                14,
             ),
             files: Copy::into("torrent_file (torrent, place, path, size)", 4),
+            tags: Copy::into("torrent_tag (torrent, tag)", 2),
             edits: BTreeMap::new(),
             edited: 0,
             offered: BTreeMap::new(),
+            reviews: BTreeMap::new(),
         })
     }
 }
 
-/// New torrents with their files, and the last word on what each page says and whether it is offered.
+/// New torrents with their files, and the last word on what each page says, whether it is offered, and
+/// what the staff says of it.
 struct Said {
     uploads: Copy,
     files: Copy,
+    tags: Copy,
     edits: BTreeMap<Uuid, Edit>,
     /// Bytes of the descriptions in `edits`.
     edited: usize,
     offered: BTreeMap<Uuid, bool>,
+    reviews: BTreeMap<Uuid, Option<Review>>,
 }
 
 impl Said {
@@ -192,10 +216,14 @@ impl Said {
             .put(upload.info_hash.to_string())?
             .put(upload.info_hash_v2.map(|hash| hash.to_string()))?
             .put(false)?
+            .put(upload.pending.then(|| Review::Waiting.name()))?
             .put(at.position.0)?;
         for (place, file) in (0_i32..).zip(&upload.files) {
             let row = self.files.row().put(at.stream_id)?.put(place)?;
             row.put(&file.path)?.put(column(file.size, at.position)?)?;
+        }
+        for tag in &upload.tags {
+            self.tags.row().put(at.stream_id)?.put(tag.0)?;
         }
         Ok(())
     }
@@ -219,6 +247,13 @@ impl Fold for Said {
             torrent::Event::FreeleechSet { .. } | torrent::Event::FreeleechLifted {} => {
                 return Ok(());
             }
+            torrent::Event::TorrentApproved {}
+            | torrent::Event::TorrentRejected { .. }
+            | torrent::Event::TorrentChangesAsked { .. }
+            | torrent::Event::TorrentSubmitted {} => {
+                self.reviews.insert(event.stream_id, reviewed(happened));
+                return Ok(());
+            }
         };
         self.offered.insert(event.stream_id, is_offered);
         Ok(())
@@ -226,37 +261,91 @@ impl Fold for Said {
 
     fn held(&self) -> Held {
         Held {
-            bytes: self.uploads.bytes() + self.files.bytes(),
+            bytes: self.uploads.bytes() + self.files.bytes() + self.tags.bytes(),
             // Long descriptions count as the changes that would fill as much memory.
-            changes: self.offered.len() + self.edits.len() + self.edited / BYTES_OF_A_CHANGE,
+            changes: self.offered.len()
+                + self.reviews.len()
+                + self.edits.len()
+                + self.edited / BYTES_OF_A_CHANGE,
         }
     }
 
     async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.uploads.write(to).await?;
-        self.files.write(to).await
+        self.files.write(to).await?;
+        self.tags.write(to).await
     }
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.write_edits(to).await?;
+        self.write_reviews(to).await?;
+        self.write_offered(to).await
+    }
+}
+
+impl Said {
+    async fn write_edits(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         let (ids, edits): (Vec<Uuid>, Vec<Edit>) =
             std::mem::take(&mut self.edits).into_iter().unzip();
         self.edited = 0;
-        if !ids.is_empty() {
-            let (categories, descriptions): (Vec<Uuid>, Vec<String>) = edits
-                .into_iter()
-                .map(|edit| (edit.category.0, edit.description))
-                .unzip();
-            sqlx::query(
-                "update torrent t set category = s.category, description = s.description
-                 from unnest($1::uuid[], $2::uuid[], $3::text[]) as s(id, category, description)
-                 where t.id = s.id",
-            )
-            .bind(ids)
-            .bind(categories)
-            .bind(descriptions)
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let marked = ids.iter().zip(&edits);
+        let (of, tags): (Vec<Uuid>, Vec<Uuid>) = marked
+            .flat_map(|(id, edit)| edit.tags.iter().map(|tag| (*id, tag.0)))
+            .unzip();
+        let (categories, descriptions): (Vec<Uuid>, Vec<String>) = edits
+            .into_iter()
+            .map(|edit| (edit.category.0, edit.description))
+            .unzip();
+        sqlx::query("delete from torrent_tag where torrent = any($1)")
+            .bind(&ids)
             .execute(&mut *to)
             .await?;
+        sqlx::query(
+            "insert into torrent_tag (torrent, tag) select torrent, tag from unnest($1::uuid[], $2::uuid[]) as s(torrent, tag)",
+        )
+        .bind(of)
+        .bind(tags)
+        .execute(&mut *to)
+        .await?;
+        sqlx::query(
+            "update torrent t set category = s.category, description = s.description
+             from unnest($1::uuid[], $2::uuid[], $3::text[]) as s(id, category, description)
+             where t.id = s.id",
+        )
+        .bind(ids)
+        .bind(categories)
+        .bind(descriptions)
+        .execute(to)
+        .await
+        .map(|_| ())
+    }
+
+    async fn write_reviews(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.reviews.is_empty() {
+            return Ok(());
         }
+        let (ids, reviews): (Vec<Uuid>, Vec<_>) =
+            std::mem::take(&mut self.reviews).into_iter().unzip();
+        let said = reviews.iter().map(Option::as_ref);
+        let (names, reasons): (Vec<_>, Vec<_>) = said
+            .map(|review| (review.map(Review::name), review.and_then(Review::reason)))
+            .unzip();
+        sqlx::query(
+            "update torrent t set review = s.review, review_reason = s.reason
+             from unnest($1::uuid[], $2::text[], $3::text[]) as s(id, review, reason) where t.id = s.id",
+        )
+        .bind(ids)
+        .bind(names)
+        .bind(reasons)
+        .execute(to)
+        .await
+        .map(|_| ())
+    }
+
+    async fn write_offered(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         if self.offered.is_empty() {
             return Ok(());
         }
@@ -271,6 +360,26 @@ impl Fold for Said {
         .execute(to)
         .await
         .map(|_| ())
+    }
+}
+
+/// What the staff says of a torrent after an event; nothing once it is approved.
+fn reviewed(event: &torrent::Event) -> Option<Review> {
+    match event {
+        torrent::Event::TorrentRejected { reason } => Some(Review::Rejected {
+            reason: reason.clone(),
+        }),
+        torrent::Event::TorrentChangesAsked { reason } => Some(Review::ChangesAsked {
+            reason: reason.clone(),
+        }),
+        torrent::Event::TorrentSubmitted {} => Some(Review::Waiting),
+        torrent::Event::TorrentApproved {}
+        | torrent::Event::TorrentUploaded(_)
+        | torrent::Event::TorrentEdited(_)
+        | torrent::Event::TorrentWithdrawn { .. }
+        | torrent::Event::TorrentRestored {}
+        | torrent::Event::FreeleechSet { .. }
+        | torrent::Event::FreeleechLifted {} => None,
     }
 }
 

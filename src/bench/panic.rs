@@ -126,7 +126,7 @@ async fn prepare(store: &Store, events: usize) -> anyhow::Result<String> {
         .iter()
         .map(|byte| format!("%{byte:02x}"))
         .collect();
-    store.commands.upload(upload).await?;
+    store.commands.add(upload).await?;
     let password = Secret::new(PASSWORD.to_owned());
     let (commands, vault) = (&store.commands, &store.vault);
     password::set(commands, vault, Actor::Operator, None, password, LEAST_WORK).await?;

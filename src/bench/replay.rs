@@ -84,7 +84,7 @@ async fn one(store: &Store, number: usize) -> anyhow::Result<Position> {
     let member = |of: usize| MemberId(Uuid::from_u128(u128::try_from(of % 5_000).unwrap_or(0)));
     if number.is_multiple_of(2) {
         let upload = upload(number, member(number));
-        return Ok(store.commands.upload(upload).await?.position);
+        return Ok(store.commands.add(upload).await?.position);
     }
     let entry = |of: usize| Entry {
         member: member(of),
@@ -128,6 +128,8 @@ pub(super) fn upload(number: usize, uploader: MemberId) -> Upload {
         }],
         name,
         metainfo: Metainfo(vec![7; 300]),
+        tags: vec![],
+        pending: false,
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) struct Sample {
 }
 
 /// All of them, the liveliest first.
-pub(super) const ALL: [Sample; 14] = [
+pub(super) const ALL: [Sample; 16] = [
     sample(
         "Debian.12.bookworm.netinst.amd64.iso",
         "software-linux",
@@ -96,6 +96,18 @@ pub(super) const ALL: [Sample; 14] = [
         "other",
         "This text holds demo-secret-marker, so that you can look for it.",
         64,
+    ),
+    sample(
+        "Elephants.Dream.2006.1080p",
+        "movies-hd",
+        "The first of the open films.",
+        815_000,
+    ),
+    sample(
+        "openSUSE.Tumbleweed.DVD.x86_64.iso",
+        "software-linux",
+        "It rolls, and waits for approval.",
+        4_300_000,
     ),
 ];
 

@@ -8,6 +8,7 @@ use tests::{Browser, Options, Site, make};
 mod forum;
 mod panic;
 mod staff;
+mod torrents;
 
 const PASSWORD: &str = "correct horse battery";
 

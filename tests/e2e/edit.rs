@@ -17,6 +17,7 @@ async fn with_a_torrent() -> (Site, Client, Client, String) {
     admin
         .post_form("/staff/registration", &[("registration", "open")])
         .await;
+    admin.approve_nothing().await;
     let member = joined(&site, "alice").await;
     let file = make::torrent("file", &make::payload(6, 20_000), Some("OpenTracker"));
     let id = member.uploaded(file, "other", "a first draft").await;

@@ -9,11 +9,14 @@
 
 mod announce;
 mod api_key;
+mod approval;
 mod audit;
 mod clients;
+mod comment;
 mod disk;
 mod edit;
 mod faults;
+mod feed;
 mod forum;
 mod fuzz;
 mod kill;
@@ -25,6 +28,7 @@ mod permission;
 mod press;
 mod rebuild;
 mod rules;
+mod shelf;
 mod sign_in;
 mod torrent;
 mod truth;

@@ -29,6 +29,7 @@ async fn clients_of_libtorrent_exchange_a_file_over_udp_and_every_byte_is_credit
     seeder
         .post_form("/staff/registration", &[("registration", "open")])
         .await;
+    seeder.approve_nothing().await;
     assert_eq!(leecher.register("leecher", PASSWORD).await.0, 201);
     let payload = make::payload(5, LENGTH);
     let file = make::torrent("film.bin", &payload, Some("OpenTracker"));

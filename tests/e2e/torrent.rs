@@ -204,6 +204,7 @@ async fn a_withdrawn_torrent_is_gone_and_may_come_again() {
     admin
         .post_form("/staff/registration", &[("registration", "open")])
         .await;
+    admin.approve_nothing().await;
     let member = site.client();
     assert_eq!(
         member.register("alice", PASSWORD).await.0,
@@ -257,6 +258,7 @@ async fn a_withdrawn_torrent_is_restored_unless_the_staff_withdrew_it() {
     admin
         .post_form("/staff/registration", &[("registration", "open")])
         .await;
+    admin.approve_nothing().await;
     let member = site.client();
     assert_eq!(member.register("alice", PASSWORD).await.0, 201);
     let file = make::torrent("file", &make::payload(6, 20_000), SOURCE);

@@ -148,6 +148,13 @@ impl Client {
         assert_eq!(status, StatusCode::CREATED, "{answer}");
     }
 
+    /// As an administrator: lets members' uploads appear without approval.
+    pub async fn approve_nothing(&self) {
+        let fields = [("approve_uploads", "off")];
+        let answer = self.post_form("/staff/settings/torrents", &fields).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    }
+
     pub async fn register(&self, name: &str, password: &str) -> (StatusCode, Value) {
         let body = self.registration(name, password).await;
         self.post_json("/api/auth/register", &body).await
@@ -233,12 +240,33 @@ impl Client {
             .header(ACCEPT, "text/html")
     }
 
+    pub async fn upload_with_tags(&self, file: Vec<u8>, tags: &[&str]) -> Response {
+        let token = self.token().await;
+        let tags = tags.iter();
+        let form = tags.fold(upload_form(&token, file, "other", ""), |form, tag| {
+            form.text(format!("tag-{tag}"), "yes")
+        });
+        let request = self.upload_request().multipart(form);
+        request.send().await.unwrap()
+    }
+
+    /// Uploads a torrent with tags, and gives its id.
+    pub async fn uploaded_with_tags(&self, file: Vec<u8>, tags: &[&str]) -> String {
+        id_of(&self.upload_with_tags(file, tags).await)
+    }
+
+    /// What the form shows of a description before anything is uploaded.
+    pub async fn upload_preview(&self, file: Vec<u8>, description: &str) -> String {
+        let token = self.token().await;
+        let form = upload_form(&token, file, "other", description).text("preview", "yes");
+        let answer = self.upload_request().multipart(form).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.text().await.unwrap()
+    }
+
     /// Uploads a torrent that is ours already, and gives its id.
     pub async fn uploaded(&self, file: Vec<u8>, category: &str, description: &str) -> String {
-        let answer = self.upload(file, category, description).await;
-        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-        let location = answer.headers()["location"].to_str().unwrap().to_owned();
-        location.trim_start_matches("/torrents/").to_owned()
+        id_of(&self.upload(file, category, description).await)
     }
 
     /// The member's own .torrent file.
@@ -254,6 +282,13 @@ impl Client {
         let found = page.split("data-copy>").nth(1).unwrap();
         found.split('<').next().unwrap().to_owned()
     }
+}
+
+/// The torrent to which an upload leads.
+fn id_of(answer: &Response) -> String {
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let location = answer.headers()["location"].to_str().unwrap();
+    location.trim_start_matches("/torrents/").to_owned()
 }
 
 fn upload_form(token: &str, file: Vec<u8>, category: &str, description: &str) -> Form {

@@ -38,6 +38,8 @@ pub(crate) async fn upload(database: &Database, name: &str) -> TorrentId {
         files: vec![file],
         name: name.into(),
         metainfo: Metainfo(vec![1]),
+        tags: vec![],
+        pending: false,
     };
     database.commands.upload(upload).await.unwrap().of
 }
@@ -48,6 +50,7 @@ async fn reword(database: &Database, torrent: TorrentId, description: &str) {
     let edit = Edit {
         category,
         description: description.into(),
+        tags: vec![],
     };
     let by = MemberId(uuid::Uuid::from_u128(1));
     database.commands.edit(by, torrent, edit).await.unwrap();

@@ -7,8 +7,8 @@ const LARGEST = 10 * 1024 * 1024;
 export function upload() {
   const form = document.querySelector("[data-upload]");
   if (form) drop(form);
-  const box = document.querySelector("[data-preview]");
-  if (box) preview(box);
+  const button = document.querySelector("[data-preview-button]");
+  if (button) preview(button);
 }
 
 function drop(form) {
@@ -33,11 +33,11 @@ function drop(form) {
   });
 }
 
-function preview(box) {
-  const form = box.closest("form");
-  const region = box.querySelector("[data-preview-region]");
-  box.hidden = false;
-  box.querySelector("[data-preview-button]").addEventListener("click", async () => {
+function preview(button) {
+  const form = button.closest("form");
+  const region = form.querySelector("[data-preview-region]");
+  button.addEventListener("click", async (event) => {
+    event.preventDefault();
     const text = form.querySelector("#description").value;
     const answer = await fetch("/upload/preview", { method: "POST", body: new URLSearchParams({ text }) });
     if (answer.ok) show(region, await answer.text());

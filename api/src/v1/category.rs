@@ -25,6 +25,8 @@ pub(crate) struct Category {
     name: String,
     /// How deep it stands: 0 at the top.
     depth: i32,
+    /// Whether nothing more is put into it.
+    retired: bool,
 }
 
 /// Gives the category tree, each category behind the one above it.
@@ -39,6 +41,7 @@ async fn categories(State(app): State<App>) -> Result<Json<Vec<Category>>, Probl
         slug: one.slug,
         name: one.name,
         depth: one.depth,
+        retired: one.retired,
     };
     Ok(Json(tree.into_iter().map(category).collect()))
 }

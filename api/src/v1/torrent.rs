@@ -8,11 +8,12 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use commands::{Done, Refusal};
 use domain::api_key::Scope;
-use domain::id::TorrentId;
+use domain::id::{TagId, TorrentId};
 use domain::metainfo::Info;
-use domain::torrent::{Edit, Rejection};
+use domain::torrent::{Edit, Rejection, Review};
 use domain::user::Name;
 use projections::page::Cursor;
+use projections::tag::Tag;
 use projections::torrent::list::{self, Row, Wanted};
 use projections::{category, torrent, user};
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,18 @@ pub(crate) struct Torrent {
     seeders: u32,
     /// Peers that still download, just now.
     leechers: u32,
+    /// The names of what it is marked with.
+    tags: Vec<String>,
+    /// `approved`, or `waiting`, `changes` or `rejected` where its uploader and the staff alone see it.
+    state: &'static str,
+}
+
+fn state(review: Option<&Review>) -> &'static str {
+    review.map_or("approved", Review::name)
+}
+
+fn names(tags: Vec<Tag>) -> Vec<String> {
+    tags.into_iter().map(|tag| tag.name).collect()
 }
 
 fn row(row: Row) -> Torrent {
@@ -109,6 +122,8 @@ fn row(row: Row) -> Torrent {
         snatches: row.snatches,
         seeders: row.swarm.seeders,
         leechers: row.swarm.leechers,
+        tags: names(row.tags),
+        state: state(row.review.as_ref()),
     }
 }
 
@@ -119,6 +134,7 @@ fn row(row: Row) -> Torrent {
 )]
 async fn torrents(
     State(app): State<App>,
+    caller: Caller,
     uri: Uri,
     Asked(filter): Asked<Filter>,
 ) -> Result<Json<Listed<Torrent>>, Problem> {
@@ -144,10 +160,12 @@ async fn torrents(
     let wanted = Wanted {
         sort: torrents::sort(&filter.q, &filter.sort, &filter.dir),
         words: Some(filter.q).filter(|words| !words.trim().is_empty()),
-        category: category.map(|one| one.id),
+        categories: category.map(|one| one.id).into_iter().collect(),
         uploader,
+        eyes: torrents::eyes(&caller),
         from: Some(Cursor(filter.from)).filter(|cursor| !cursor.0.is_empty()),
         limit: limited(filter.limit)?,
+        ..Wanted::default()
     };
     let rows = list::list(&app.reads, &wanted, app.swarms.as_ref()).await?;
     Ok(Json(Listed::of(&uri, rows, row)))
@@ -168,6 +186,8 @@ pub(crate) struct Whole {
     info_hash_v2: Option<String>,
     /// Whether it is no longer offered.
     withdrawn: bool,
+    /// Why the staff rejected it, or what should change.
+    reason: Option<String>,
     /// At most two thousand of its files, in the order of its info dictionary.
     listed_files: Vec<File>,
 }
@@ -199,7 +219,14 @@ async fn whole(app: &App, caller: &Caller, id: TorrentId) -> Result<Whole, Probl
             snatches: detail.snatches,
             seeders: swarm.seeders,
             leechers: swarm.leechers,
+            tags: names(detail.tags),
+            state: state(detail.review.as_ref()),
         },
+        reason: detail
+            .review
+            .as_ref()
+            .and_then(Review::reason)
+            .map(str::to_owned),
         description: detail.description,
         piece_length: detail.piece_length.0,
         info_hash: detail.info_hash,
@@ -255,6 +282,9 @@ pub(crate) struct Form {
     /// Markdown.
     #[schema(max_length = 50000, required = false)]
     description: String,
+    /// The ids of at most ten tags, joined by commas.
+    #[schema(required = false)]
+    tags: String,
 }
 
 /// What came of an upload.
@@ -326,10 +356,22 @@ fn no_category() -> Problem {
 
 /// Names the field that a torrent's rejection is about, where it is about one.
 fn rejected(rejection: Rejection) -> Problem {
-    if rejection == Rejection::DescriptionTooLong {
-        return Problem::field("description", &sentence(&rejection));
-    }
-    Refusal::Rejected(rejection).into()
+    let field = match rejection {
+        Rejection::DescriptionTooLong => "description",
+        Rejection::TooManyTags | Rejection::TagGone => "tags",
+        Rejection::CategoryRetired => "category",
+        Rejection::ReasonMissing => "reason",
+        Rejection::AlreadyUploaded
+        | Rejection::Unknown
+        | Rejection::AlreadyWithdrawn
+        | Rejection::NotWithdrawn
+        | Rejection::WithdrawnByStaff
+        | Rejection::EndsBehind
+        | Rejection::NotWaiting
+        | Rejection::Rejected
+        | Rejection::NotAsked => return Refusal::Rejected(rejection).into(),
+    };
+    Problem::field(field, &sentence(&rejection))
 }
 
 /// What a torrent's page should say; what isn't named stays.
@@ -341,6 +383,9 @@ pub(crate) struct Said {
     /// Markdown.
     #[schema(max_length = 50000)]
     description: Option<String>,
+    /// The ids of at most ten tags.
+    #[schema(max_items = 10)]
+    tags: Option<Vec<Uuid>>,
 }
 
 /// Changes what a torrent's page says; others' torrents under the scope `moderate` besides.
@@ -368,6 +413,10 @@ async fn edit(
     let edit = Edit {
         category,
         description: said.description.unwrap_or(detail.description),
+        tags: match said.tags {
+            Some(tags) => tags.into_iter().map(TagId).collect(),
+            None => detail.tags.iter().map(|tag| tag.id).collect(),
+        },
     };
     let edited = app.commands.edit(caller.profile.id, id, edit).await;
     settled(&app, &caller, edited).await

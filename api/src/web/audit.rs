@@ -244,7 +244,7 @@ pub(super) fn actor(actor: Actor, names: &Names) -> Markup {
     reason = "the rest is said by its name"
 )]
 fn about(fact: &Fact) -> Option<String> {
-    use domain::{audit, category, torrent, user};
+    use domain::{audit, category, tag, torrent, user};
     match fact {
         Fact::User(user::Event::MemberRegistered { name, role, .. }) => {
             Some(format!("{name}, {}", role.name()))
@@ -255,9 +255,16 @@ fn about(fact: &Fact) -> Option<String> {
             torrent::Event::TorrentWithdrawn { by_staff, .. } => {
                 by_staff.then(|| "by the staff".to_owned())
             }
+            torrent::Event::TorrentRejected { reason }
+            | torrent::Event::TorrentChangesAsked { reason } => Some(reason.clone()),
             _ => None,
         },
-        Fact::Category(category::Event::CategoryCreated(shelf)) => Some(shelf.name.clone()),
+        Fact::Category(
+            category::Event::CategoryCreated(shelf) | category::Event::CategoryChanged(shelf),
+        ) => Some(shelf.name.clone()),
+        Fact::Tag(tag::Event::TagCreated(label) | tag::Event::TagChanged(label)) => {
+            Some(label.name.clone())
+        }
         Fact::Traffic(domain::traffic::Event::TrafficRecorded(batch)) => {
             Some(format!("{} clients", batch.entries.len()))
         }

@@ -2,6 +2,7 @@
 
 use domain::amount::{Bytes, Ratio, Seconds};
 use maud::{Markup, PreEscaped, html};
+use projections::tag::Tag;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -90,6 +91,15 @@ pub(crate) fn notice(kind: &str, text: &Markup) -> Markup {
 /// Markup of [`super::markdown`], which has sanitised it.
 pub(crate) fn sanitised(html: &str) -> Markup {
     html! { div.prose { (PreEscaped(html)) } }
+}
+
+/// The tags of a torrent, each leading to all that have it.
+pub(crate) fn tags(tags: &[Tag]) -> Markup {
+    html! {
+        @if !tags.is_empty() {
+            span.tags { @for tag in tags { a class={ "tag " (tag.colour.name()) } href={ "/torrents?tag=" (tag.id) } { (tag.name) } } }
+        }
+    }
 }
 
 /// Seeders and leechers, told apart by more than colour.

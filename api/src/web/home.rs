@@ -44,8 +44,8 @@ async fn home(
     };
     let home = Home {
         announcement: projections::site::settings(&app.reads).await?.announcement,
-        latest: top(&app, Sort::default()).await?,
-        seeded: top(&app, seeders)
+        latest: top(&app, &signed_in, Sort::default()).await?,
+        seeded: top(&app, &signed_in, seeders)
             .await?
             .into_iter()
             .filter(|row| row.swarm.seeders > 0)
@@ -62,9 +62,10 @@ async fn home(
     Ok(document(&page, &body(&home, &viewer)))
 }
 
-async fn top(app: &App, sort: Sort) -> Result<Vec<Row>, Problem> {
+async fn top(app: &App, signed_in: &SignedIn, sort: Sort) -> Result<Vec<Row>, Problem> {
     let wanted = Wanted {
         sort,
+        eyes: torrents::eyes(signed_in),
         limit: 8,
         ..Wanted::default()
     };

@@ -127,6 +127,7 @@ fn masthead(page: &Page<'_>) -> Markup {
                     (section(page, "/torrents", "Torrents"))
                     (section(page, "/upload", "Upload"))
                     (section(page, "/forum", "Forum"))
+                    @if viewer.profile.permissions().has(Permission::Torrents) { (section(page, "/staff/queue", "Queue")) }
                     @if viewer.profile.permissions().has(Permission::Audit) { (section(page, "/audit", "Audit")) }
                     @if viewer.profile.permissions().has(Permission::Administer) { (section(page, "/staff", "Staff")) }
                 }
@@ -159,6 +160,7 @@ fn menu(page: &Page<'_>, viewer: &Viewer) -> Markup {
                 (viewer.profile.name)
             }
             a href="/invites" { "Invites" }
+            a href="/bookmarks" aria-current=[(page.section == "/bookmarks").then_some("page")] { "Bookmarks" }
             a href="/settings" aria-current=[(page.section == "/settings").then_some("page")] { "Settings" }
             form action="/sign-out" method="post" {
                 (super::form::token(&viewer.token))

@@ -77,6 +77,7 @@ async fn profile(
         .ok_or_else(Problem::not_found)?;
     let wanted = Wanted {
         uploader: Some(profile.id),
+        eyes: torrents::eyes(&signed_in),
         limit: 20,
         ..Wanted::default()
     };
@@ -145,7 +146,12 @@ pub(super) fn body(shown: &Shown) -> Markup {
             div { dt { "Leeching" } dd.num { (swarm.leechers) } }
             div { dt { "Hit-and-runs" } dd.num { (totals.marks) } }
         }
-        @if shown.own { p { a.button href="/ledger" { "Your ledger: every credited byte" } } }
+        @if shown.own {
+            p.actions {
+                a.button href="/ledger" { "Your ledger: every credited byte" }
+                a.button href="/uploads" { "Your uploads" }
+            }
+        }
         @if let Some(staff) = &shown.staff { (behind(profile, staff)) }
         (members::sanctions(profile, &shown.sanctions, &shown.names, shown.may_sanction.as_deref()))
         section {

@@ -1,10 +1,11 @@
 //! Every page rendered from a sample, and what must hold of each.
 
 use domain::amount::{Bytes, Seconds};
-use domain::id::{CategoryId, CommandId, MemberId, TorrentId};
+use domain::id::{CategoryId, CommandId, MemberId, TagId, TorrentId};
 use domain::setting::Key;
 use domain::site::{Freeleech, Registration};
-use domain::torrent::File;
+use domain::tag::Colour;
+use domain::torrent::Review;
 use domain::user::Role;
 use domain::{Actor, Fact, Meta, Position, Recorded};
 use maud::Markup;
@@ -15,7 +16,8 @@ use projections::progress::Standing;
 use projections::proof;
 use projections::rebuild::Rebuilding;
 use projections::site::Settings;
-use projections::swarm::{Count, Peer};
+use projections::swarm::Count;
+use projections::tag::Tag;
 use projections::torrent::Detail;
 use projections::torrent::list::Row;
 use projections::traffic::{Line, Totals};
@@ -24,9 +26,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::layout::{Page, Theme, Viewer, document, problem_page};
-use super::{
-    audit, home, profile, register, settings, setup, sign_in, staff, torrent, torrents, upload,
-};
+use super::{audit, home, profile, register, settings, setup, sign_in, staff, torrent, torrents};
 use crate::app::Site;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -35,13 +35,14 @@ mod forum;
 mod key;
 mod member;
 mod rules;
+mod shelves;
 mod transfer;
+mod uploads;
 mod vault;
 mod version;
 
 pub(super) use forum::post;
 use rules::check;
-use version::versions;
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -102,6 +103,10 @@ fn row() -> Row {
         uploaded_at: AT,
         size: Bytes(1 << 30),
         files: 2,
+        tags: tags(),
+        free_until: Some(i64::MAX),
+        info_hash: "01".repeat(20),
+        review: Some(Review::Waiting),
         snatches: 4,
         swarm: Count {
             seeders: 2,
@@ -116,8 +121,22 @@ fn tree() -> Vec<Category> {
         slug: slug.into(),
         name: slug.into(),
         depth,
+        parent: None,
+        rank: 0,
+        retired: depth > 0,
     };
     vec![shelf("movies", 0), shelf("movies-hd", 1)]
+}
+
+fn tags() -> Vec<Tag> {
+    let tag = |id, name: &str, retired| Tag {
+        id: TagId(Uuid::from_u128(id)),
+        name: name.into(),
+        colour: Colour::Teal,
+        rank: 1,
+        retired,
+    };
+    vec![tag(70, "<b>remux</b>", false), tag(71, "old", true)]
 }
 
 fn detail() -> Detail {
@@ -136,45 +155,11 @@ fn detail() -> Detail {
         info_hash: "01".repeat(20),
         info_hash_v2: Some("02".repeat(32)),
         withdrawn: false,
+        tags: tags(),
+        review: Some(Review::ChangesAsked {
+            reason: "<i>".into(),
+        }),
         snatches: 1,
-    }
-}
-
-fn one_torrent() -> torrent::Shown {
-    let file = |path: &str| File {
-        path: path.into(),
-        size: Bytes(5),
-    };
-    let client = "Transmission 3.00".to_owned();
-    let peer = Peer {
-        member: viewer().profile.id,
-        client,
-        left: 3,
-        uploaded: 1,
-        downloaded: 2,
-        idle: 70,
-    };
-    torrent::Shown {
-        detail: detail(),
-        files: vec![file("folder/<one>"), file("two")],
-        peers: vec![("zoë_42".into(), peer)],
-        may_change: true,
-        token: "00".into(),
-        may_audit: true,
-        free: Some(Freeleech { until: Some(9) }),
-        may_free: true,
-    }
-}
-
-fn edit() -> torrent::edit::Shown {
-    torrent::edit::Shown {
-        torrent: row().id,
-        name: row().name,
-        tree: tree(),
-        category: "movies".into(),
-        description: detail().description,
-        token: "00".into(),
-        error: Some("Too long.".into()),
     }
 }
 
@@ -229,6 +214,8 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             rows,
             next: Some(Cursor("00".into())),
         },
+        tags: tags(),
+        wrong: vec!["<b>".into()],
     };
     let session = Session {
         begun: 0,
@@ -287,23 +274,11 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         ),
         ("torrents", torrents::body(&rows(vec![row()]))),
         ("no torrents", torrents::body(&rows(vec![]))),
-        ("torrent", torrent::body(&one_torrent())),
-        ("withdraw", torrent::confirmation(&detail(), "00")),
-        ("edit", torrent::edit::body(&edit())),
-        ("versions", torrent::version::list_body(&versions())),
+        ("bookmarks", torrents::bookmarks::body(&rows(vec![row()]))),
         (
-            "version",
-            torrent::version::one_body(&versions(), 1, "00").unwrap_or_default(),
+            "no bookmarks",
+            torrents::bookmarks::body(&torrents::Shown::default()),
         ),
-        (
-            "upload",
-            upload::body(&upload::Shown {
-                tree: tree(),
-                error: Some(maud::html! { "wrong" }),
-                ..upload::Shown::default()
-            }),
-        ),
-        ("uploaded", upload::changed(row().id)),
         (
             "profile",
             profile::body(&profile::Shown {
@@ -421,6 +396,8 @@ fn every_page_holds_to_the_rules() {
     for (name, body) in bodies()
         .into_iter()
         .chain(key::bodies())
+        .chain(uploads::bodies())
+        .chain(shelves::bodies())
         .chain(vault::bodies())
         .chain(forum::bodies())
         .chain(member::bodies())
@@ -445,7 +422,7 @@ fn every_page_holds_to_the_rules() {
 
 #[test]
 fn what_members_write_is_shown_as_text() {
-    let page = torrent::body(&one_torrent()).into_string();
+    let page = torrent::body(&uploads::one_torrent()).into_string();
     assert!(
         page.contains("&lt;b&gt;A &quot;name&quot;&lt;/b&gt;") && page.contains("&lt;one&gt;"),
         "{page}"

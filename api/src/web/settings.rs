@@ -81,6 +81,11 @@ pub(super) fn body(shown: &Shown) -> Markup {
             p { a.button href="/settings/keys" { "API keys" } }
         }
         section.card {
+            h2 { "Feeds" }
+            p { "What is new, for feed readers and tools." }
+            p { a.button href="/settings/feeds" { "Your feeds" } }
+        }
+        section.card {
             h2 { "Where you are signed in" }
             ul.rows {
                 @for (key, session) in &shown.sessions { (row(shown, key, session)) }

@@ -20,10 +20,12 @@ use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
+pub(super) mod categories;
 pub(super) mod freeleech;
 pub(super) mod members;
 pub(super) mod sections;
 pub(super) mod settings;
+pub(super) mod tags;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
@@ -49,7 +51,9 @@ pub(crate) fn routes() -> Routes {
             Who::May(Permission::Administer),
             start_rebuild,
         )
+        .merge(categories::routes())
         .merge(freeleech::routes())
+        .merge(tags::routes())
         .merge(sections::routes())
         .merge(members::routes())
         .merge(settings::routes())
@@ -71,6 +75,24 @@ async fn staff(
         section: "/staff",
     };
     Ok(document(&page, &body(&settings, &standing, &viewer.token)))
+}
+
+/// Reads where something stands among its neighbours.
+fn order(text: &str) -> Result<i32, String> {
+    let order = text.parse().ok();
+    let order = order.filter(|order| (0..=10_000).contains(order));
+    order.ok_or_else(|| "The order is a whole number from 0 to 10,000.".to_owned())
+}
+
+/// The field of where something stands among its neighbours.
+fn order_field(value: &str) -> Markup {
+    html! {
+        div.field {
+            label for="order" { "Order" }
+            input id="order" name="order" type="number" value=(value) required min="0" max="10000" aria-describedby="order-hint";
+            p.hint id="order-hint" { "The smallest number stands first." }
+        }
+    }
 }
 
 /// How far a projection is.
@@ -120,6 +142,9 @@ pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str
                 a.button href="/staff/hit-and-runs" { "Hit-and-runs" }
                 a.button href="/staff/flags" { "Flagged traffic" }
                 a.button href="/staff/sections" { "Forum" }
+                a.button href="/staff/queue" { "Queue" }
+                a.button href="/staff/categories" { "Categories" }
+                a.button href="/staff/tags" { "Tags" }
                 a.button href="/staff/members" { "Members" }
                 a.button href="/staff/invites" { "Invites" }
             }

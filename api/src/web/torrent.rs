@@ -1,46 +1,70 @@
 //! One torrent: facts, description, files, swarm; its download; its withdrawal. Its page is changed by [`edit`],
-//! and goes back by [`version`].
+//! goes back by [`version`], and is approved by [`review`]; what is said below it is [`comment`]'s.
 
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::handler::Handler as _;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::Permission;
 use domain::id::{MemberId, TorrentId};
 use domain::metainfo;
 use domain::site::Freeleech;
-use domain::torrent::File;
+use domain::torrent::{File, Review};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use projections::bookmark;
 use projections::swarm::Peer;
 use projections::torrent::{self, Detail};
+use serde::Deserialize;
 
 use super::audit::behind;
-use super::component::{age, duration, empty, icon, notice, sanitised, size, swarm};
+use super::component::{age, duration, empty, icon, notice, sanitised, size, swarm, tags};
 use super::form::token;
 use super::layout::{Page, Theme, document};
 use super::markdown;
+use super::torrents::bookmarks;
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::session::{Asks, SignedIn};
 
+pub(crate) mod comment;
 pub(crate) mod difference;
 pub(crate) mod edit;
 mod free;
+pub(crate) mod review;
 mod tree;
 pub(crate) mod version;
 
+/// The largest form of an edit: a description of the longest kind, each letter four bytes, each byte
+/// written as three.
+const LARGEST_EDIT: usize = 1024 * 1024;
 /// The most files that a page lists.
 pub(crate) const MOST_FILES: i64 = 2_000;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
-    Routes::new()
+    comments()
         .get("/torrents/{id}", Who::Member, page)
         .get("/torrents/{id}/download", Who::Member, download)
         .get("/torrents/{id}/edit", Who::Member, edit::page)
-        .post("/torrents/{id}/edit", Who::Member, edit::save)
+        .post(
+            "/torrents/{id}/edit",
+            Who::Member,
+            edit::save.layer(DefaultBodyLimit::max(LARGEST_EDIT)),
+        )
+        .get(
+            "/torrents/{id}/review",
+            Who::May(Permission::Torrents),
+            review::page,
+        )
+        .post(
+            "/torrents/{id}/review",
+            Who::May(Permission::Torrents),
+            review::review,
+        )
+        .post("/torrents/{id}/submit", Who::Member, review::submit)
         .get("/torrents/{id}/versions", Who::Member, version::list)
         .get(
             "/torrents/{id}/versions/{number}",
@@ -69,11 +93,35 @@ pub(super) struct Shown {
     pub(super) peers: Vec<(String, Peer)>,
     /// Whether the member may edit, withdraw and restore it.
     pub(super) may_change: bool,
+    /// Whether they may approve it.
+    pub(super) may_review: bool,
     pub(super) may_audit: bool,
     /// While downloads aren't charged.
     pub(super) free: Option<Freeleech>,
     pub(super) may_free: bool,
+    /// Whether the member bookmarked it.
+    pub(super) bookmarked: bool,
+    pub(super) comments: comment::Shown,
     pub(super) token: String,
+}
+
+fn comments() -> Routes {
+    Routes::new()
+        .post("/torrents/{id}/comments", Who::Member, comment::write)
+        .get("/comments/{id}", Who::Member, comment::permalink)
+        .get("/comments/{id}/edit", Who::Member, comment::compose)
+        .post("/comments/{id}/edit", Who::Member, comment::save)
+        .get("/comments/{id}/history", Who::Member, comment::history)
+        .get("/comments/{id}/remove", Who::Member, comment::confirm)
+        .post("/comments/{id}/remove", Who::Member, comment::remove)
+        .post("/comments/{id}/restore", Who::Member, comment::restore)
+}
+
+/// Which comments of a torrent are shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct From {
+    comments: String,
 }
 
 /// Reads an id of an address; anything else is no torrent.
@@ -81,15 +129,25 @@ pub(crate) fn read_id(id: &str) -> Result<TorrentId, Problem> {
     id.parse().map_err(|_| Problem::not_found())
 }
 
-/// Gives a torrent that the member may see: a withdrawn one is for its uploader and administrators.
+/// Gives a torrent that the member may see: a withdrawn one, and one that isn't approved, is for its
+/// uploader and the staff.
 pub(crate) async fn visible(app: &App, asks: &impl Asks, id: TorrentId) -> Result<Detail, Problem> {
     let detail = torrent::detail(&app.reads, id)
         .await?
         .ok_or_else(Problem::not_found)?;
-    if detail.withdrawn && !may_change(asks, &detail) {
+    if is_hidden(&detail) && !may_change(asks, &detail) {
         return Err(Problem::not_found());
     }
     Ok(detail)
+}
+
+fn is_rejected(detail: &Detail) -> bool {
+    matches!(detail.review, Some(Review::Rejected { .. }))
+}
+
+/// Tells whether members don't see it.
+fn is_hidden(detail: &Detail) -> bool {
+    detail.withdrawn || detail.review.is_some()
 }
 
 pub(crate) fn may_change(asks: &impl Asks, detail: &Detail) -> bool {
@@ -101,9 +159,11 @@ async fn page(
     theme: Theme,
     signed_in: SignedIn,
     Path(id): Path<String>,
+    Query(from): Query<From>,
 ) -> Result<Markup, Problem> {
     let viewer = signed_in.viewer(&app).await?;
     let detail = visible(&app, &signed_in, read_id(&id)?).await?;
+    let comments = comment::read(&app, &signed_in, &detail, &from.comments).await?;
     let mut peers = vec![];
     for peer in app.swarms.peers(detail.id).into_iter().take(200) {
         let profile = projections::user::profile(&app.reads, peer.member).await?;
@@ -129,6 +189,9 @@ async fn page(
             files,
             peers,
             may_change,
+            may_review: signed_in.may(Permission::Torrents),
+            bookmarked: bookmark::is_set(&app.reads, viewer.profile.id, detail_id).await?,
+            comments,
             token: viewer.token.clone(),
             may_audit: signed_in.may(Permission::Audit),
             free: free::of(&app, detail_id).await?,
@@ -143,10 +206,13 @@ pub(super) fn body(shown: &Shown) -> Markup {
         @if detail.withdrawn {
             (notice("bad", &html! { "This torrent was withdrawn. Only its uploader and administrators see this page." }))
         }
+        @else if let Some(review) = &detail.review { (review::state(detail.id, review, shown.may_review, &shown.token)) }
         h1.torrent-name { (detail.name) }
+        @if !detail.tags.is_empty() { p { (tags(&detail.tags)) } }
         div.actions {
-            @if !detail.withdrawn {
+            @if !detail.withdrawn && !is_rejected(detail) {
                 a.button.primary href={ "/torrents/" (detail.id) "/download" } { (icon("download")) "Download .torrent" }
+                (bookmarks::button(detail.id, shown.bookmarked, &shown.token))
             }
             @if shown.may_change && detail.withdrawn {
                 form.inline action={ "/torrents/" (detail.id) "/restore" } method="post" {
@@ -156,7 +222,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
             }
             @if shown.may_change {
                 a.button href={ "/torrents/" (detail.id) "/edit" } { "Edit" }
-                @if !detail.withdrawn { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
+                @if !detail.withdrawn && !is_rejected(detail) { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
             }
             @if shown.may_change || shown.may_audit { a.button href={ "/torrents/" (detail.id) "/versions" } { "Versions" } }
         }
@@ -173,6 +239,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
             (tree::tree(&shown.files, detail.files))
         }
         (peers(shown))
+        (comment::section(detail.id, &shown.comments, &shown.token))
     }
 }
 
@@ -243,22 +310,16 @@ async fn download(
     personal(&app, signed_in.profile.id, read_id(&id)?).await
 }
 
-/// Gives a torrent's file with a member's own announce URLs.
+/// Gives a torrent's file with a member's own announce URLs, where they may have it.
 pub(crate) async fn personal(
     app: &App,
     member: MemberId,
     id: TorrentId,
 ) -> Result<Response, Problem> {
-    let upload = app
-        .commands
-        .offered(id)
-        .await?
-        .ok_or_else(Problem::not_found)?;
-    let member = app
-        .commands
-        .member(member)
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let upload = app.commands.offered(member, id).await?;
+    let upload = upload.ok_or_else(Problem::not_found)?;
+    let member = app.commands.member(member).await?;
+    let member = member.ok_or_else(Problem::not_found)?;
     let announces = app.site.announces(&member.passkey);
     let comment = format!("{}/torrents/{id}", app.site.origin());
     let file = metainfo::personal(&upload.metainfo, &announces, &comment, "OpenTracker")

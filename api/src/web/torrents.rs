@@ -1,96 +1,48 @@
-//! Browse and search in one: words, a category, a sort, keyset pages. The address is the state.
+//! Browse and search in one: words, filters, a sort, keyset pages. The address is the state, read by
+//! [`asked`]; a member's [`bookmarks`] are the same list.
 
 use axum::extract::{Query, State};
-use domain::id::CategoryId;
+use domain::Permission;
 use maud::{Markup, html};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use projections::category::Category;
-use projections::page::{Cursor, Page as Rows};
-use projections::torrent::list::{self, Column, Row, Sort, Wanted};
-use serde::Deserialize;
+use projections::page::Page as Rows;
+use projections::tag::Tag;
+use projections::torrent::list::{self, Column, Eyes, Row, Wanted};
+use time::OffsetDateTime;
 
-use super::component::{age, empty, size};
+use super::component::{age, empty, notice, size, tags};
 use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
-use crate::session::SignedIn;
+use crate::session::{Asks, SignedIn};
+
+mod asked;
+pub(crate) mod bookmarks;
+
+pub(super) use asked::Asked;
+pub(crate) use asked::sort;
+use asked::{AGES, COLUMNS};
 
 /// Rows of a page.
 const ROWS: i64 = 50;
-/// The columns by which the list can be sorted, with the words of the address and the head.
-const COLUMNS: [(Column, &str, &str); 6] = [
-    (Column::Name, "name", "Name"),
-    (Column::Size, "size", "Size"),
-    (Column::Added, "added", "Added"),
-    (Column::Seeders, "seeders", "Seeders"),
-    (Column::Leechers, "leechers", "Leechers"),
-    (Column::Snatches, "snatches", "Snatches"),
-];
-
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
-    Routes::new().get("/torrents", Who::Member, torrents)
-}
-
-/// What the address asks for.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Asked {
-    pub(super) q: String,
-    pub(super) category: String,
-    pub(super) sort: String,
-    pub(super) dir: String,
-    pub(super) from: String,
-}
-
-impl Asked {
-    fn sort(&self) -> Sort {
-        sort(&self.q, &self.sort, &self.dir)
-    }
-
-    /// Writes the address of the same question with another sort or another page.
-    fn address(&self, sort: &str, dir: &str, from: Option<&Cursor>) -> String {
-        let from = from.map_or("", |cursor| cursor.0.as_str());
-        let pairs = [
-            ("q", self.q.as_str()),
-            ("category", &self.category),
-            ("sort", sort),
-            ("dir", dir),
-            ("from", from),
-        ];
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let said = pairs.iter().filter(|(_, value)| !value.is_empty());
-        let query: Vec<String> = said
-            .map(|(name, value)| format!("{name}={}", encoded(value)))
-            .collect();
-        if query.is_empty() {
-            "/torrents".to_owned()
-        } else {
-            format!("/torrents?{}", query.join("&"))
-        }
-    }
-}
-
-/// Reads by which column to sort; without a name the best fit or the newest is first.
-pub(crate) fn sort(words: &str, name: &str, dir: &str) -> Sort {
-    let named = COLUMNS.iter().find(|(_, one, _)| *one == name);
-    let without = if words.trim().is_empty() {
-        Column::Added
-    } else {
-        Column::Relevance
-    };
-    Sort {
-        by: named.map_or(without, |(column, _, _)| *column),
-        ascending: dir == "asc",
-    }
+    Routes::new()
+        .get("/torrents", Who::Member, torrents)
+        .get("/bookmarks", Who::Member, bookmarks::page)
+        .post("/torrents/{id}/bookmark", Who::Member, bookmarks::change)
 }
 
 /// What the page shows.
+#[derive(Default)]
 pub(super) struct Shown {
     pub(super) asked: Asked,
     pub(super) tree: Vec<Category>,
+    pub(super) tags: Vec<Tag>,
     pub(super) rows: Rows<Row>,
+    /// What was asked for and can't be.
+    pub(super) wrong: Vec<String>,
 }
 
 async fn torrents(
@@ -100,20 +52,7 @@ async fn torrents(
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
     let viewer = signed_in.viewer(&app).await?;
-    let tree = projections::category::tree(&app.reads).await?;
-    let category: Option<CategoryId> = tree
-        .iter()
-        .find(|one| one.slug == asked.category)
-        .map(|one| one.id);
-    let wanted = Wanted {
-        words: Some(asked.q.clone()).filter(|words| !words.trim().is_empty()),
-        category,
-        uploader: None,
-        sort: asked.sort(),
-        from: Some(Cursor(asked.from.clone())).filter(|cursor| !cursor.0.is_empty()),
-        limit: ROWS,
-    };
-    let rows = list::list(&app.reads, &wanted, app.swarms.as_ref()).await?;
+    let shown = read(&app, &signed_in, asked).await?;
     let page = Page {
         title: "Torrents",
         site: &app.site,
@@ -121,7 +60,36 @@ async fn torrents(
         theme,
         section: "/torrents",
     };
-    Ok(document(&page, &body(&Shown { asked, tree, rows })))
+    Ok(document(&page, &body(&shown)))
+}
+
+/// Reads what a page asks for.
+async fn read(app: &App, signed_in: &SignedIn, asked: Asked) -> Result<Shown, Problem> {
+    let tree = projections::category::tree(&app.reads).await?;
+    let tags = projections::tag::all(&app.reads).await?;
+    let read = asked.read(app, &tree).await?;
+    let wanted = Wanted {
+        eyes: eyes(signed_in),
+        limit: ROWS,
+        ..read.wanted
+    };
+    let rows = list::list(&app.reads, &wanted, app.swarms.as_ref()).await?;
+    Ok(Shown {
+        asked,
+        tree,
+        tags,
+        rows,
+        wrong: read.wrong,
+    })
+}
+
+/// Tells whose eyes a list is for.
+pub(crate) fn eyes(asks: &impl Asks) -> Eyes {
+    if asks.may(Permission::Torrents) {
+        Eyes::Staff
+    } else {
+        Eyes::Member(asks.profile().id)
+    }
 }
 
 pub(super) fn body(shown: &Shown) -> Markup {
@@ -130,19 +98,29 @@ pub(super) fn body(shown: &Shown) -> Markup {
         h1 { "Torrents" }
         (filters(shown))
         div data-region="torrents" aria-live="polite" {
+            @for wrong in &shown.wrong { (notice("bad", &html! { (wrong) })) }
             @if rows.rows.is_empty() {
                 (nothing(asked))
             } @else {
                 (table(&rows.rows, "Torrents", Some(asked)))
             }
-            @if let Some(next) = &rows.next {
-                nav.pager aria-label="Pages" {
-                    @if !asked.from.is_empty() { a href=(asked.address(&asked.sort, &asked.dir, None)) { "First page" } }
-                    a.button rel="next" href=(asked.address(&asked.sort, &asked.dir, Some(next))) { "Next page" }
-                }
-            } @else if !asked.from.is_empty() {
-                nav.pager aria-label="Pages" { a href=(asked.address(&asked.sort, &asked.dir, None)) { "First page" } }
+            (pager(asked, rows))
+            p.more { a href=(asked.feed()) { "Follow this search in a feed reader" } }
+        }
+    }
+}
+
+/// The ways to the first page and the next one.
+pub(super) fn pager(asked: &Asked, rows: &Rows<Row>) -> Markup {
+    let first = || asked.address(&asked.sort, &asked.dir, None);
+    html! {
+        @if let Some(next) = &rows.next {
+            nav.pager aria-label="Pages" {
+                @if !asked.from.is_empty() { a href=(first()) { "First page" } }
+                a.button rel="next" href=(asked.address(&asked.sort, &asked.dir, Some(next))) { "Next page" }
             }
+        } @else if !asked.from.is_empty() {
+            nav.pager aria-label="Pages" { a href=(first()) { "First page" } }
         }
     }
 }
@@ -161,7 +139,7 @@ fn filters(shown: &Shown) -> Markup {
                     option value="" { "All" }
                     @for one in &shown.tree {
                         option value=(one.slug) selected[one.slug == asked.category] {
-                            @if one.depth > 0 { "– " } (one.name)
+                            @if one.depth > 0 { "– " } (one.name) @if one.retired { " (retired)" }
                         }
                     }
                 }
@@ -171,12 +149,59 @@ fn filters(shown: &Shown) -> Markup {
                 input type="hidden" name="dir" value=(asked.dir);
             }
             button.primary type="submit" { "Search" }
+            (more(shown))
+        }
+    }
+}
+
+/// The filters that are asked for less often.
+fn more(shown: &Shown) -> Markup {
+    let asked = &shown.asked;
+    let text = |name: &str, label: &str, value: &str, placeholder: &str| {
+        html! {
+            div.field {
+                label for=(name) { (label) }
+                input id=(name) name=(name) type="text" value=(value) placeholder=(placeholder) autocomplete="off";
+            }
+        }
+    };
+    let choice = |name: &str, label: &str, value: &str, choices: &[(&str, &str)]| {
+        html! {
+            div.field {
+                label for=(name) { (label) }
+                select id=(name) name=(name) {
+                    option value="" { "Any" }
+                    @for (word, label) in choices { option value=(word) selected[*word == value] { (label) } }
+                }
+            }
+        }
+    };
+    html! {
+        details.wide open[asked.is_narrow()] {
+            summary { "More filters" }
+            div.fields {
+                div.field {
+                    label for="tag" { "Tag" }
+                    select id="tag" name="tag" {
+                        option value="" { "Any" }
+                        @for tag in &shown.tags {
+                            option value=(tag.id) selected[tag.id.to_string() == asked.tag] { (tag.name) @if tag.retired { " (retired)" } }
+                        }
+                    }
+                }
+                (text("uploader", "Uploaded by", &asked.uploader, "A member's name"))
+                (text("least", "At least", &asked.least, "700 MiB"))
+                (text("most", "At most", &asked.most, "4.5 GiB"))
+                (choice("age", "Added within", &asked.age, &AGES))
+                (choice("seeds", "Seeders", &asked.seeds, &[("yes", "Some"), ("no", "None")]))
+                (choice("free", "Freeleech", &asked.free, &[("yes", "Freeleech alone")]))
+            }
         }
     }
 }
 
 fn nothing(asked: &Asked) -> Markup {
-    if asked.q.trim().is_empty() && asked.category.is_empty() {
+    if asked.is_anything() {
         empty(
             "No torrent was uploaded yet.",
             &html! { "Be the first: " a href="/upload" { "upload one" } "." },
@@ -184,42 +209,39 @@ fn nothing(asked: &Asked) -> Markup {
     } else {
         empty(
             "Nothing fits.",
-            &html! { "Try fewer or other words, or " a href="/torrents" { "see all torrents" } "." },
+            &html! { "Try fewer or other words and filters, or " a href="/torrents" { "see all torrents" } "." },
         )
     }
 }
 
 /// Torrents as a table; as cards where there is no room. Heads sort where the list can be asked.
 pub(super) fn table(rows: &[Row], caption: &str, asked: Option<&Asked>) -> Markup {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
     html! {
         div.scroller {
             table.torrents {
                 caption.visually-hidden { (caption) }
                 thead {
                     tr {
-                        th scope="col" { "Category" }
                         @for (column, name, label) in COLUMNS { (head(column, name, label, asked)) }
                     }
                 }
-                tbody { @for row in rows { (line(row)) } }
+                tbody { @for row in rows { (line(row, now)) } }
             }
         }
     }
 }
 
 fn head(column: Column, name: &str, label: &str, asked: Option<&Asked>) -> Markup {
-    let numeric = (column != Column::Name).then_some("num");
+    let is_text = matches!(column, Column::Name | Column::Category);
+    let numeric = (!is_text).then_some("num");
     let Some(asked) = asked else {
         return html! { th scope="col" class=[numeric] { (label) } };
     };
     let sort = asked.sort();
     let sorted = sort.by == column;
     // A name begins at A, everything else at the greatest; a second press turns it round.
-    let ascending = if sorted {
-        !sort.ascending
-    } else {
-        column == Column::Name
-    };
+    let ascending = if sorted { !sort.ascending } else { is_text };
     let state = match (sorted, sort.ascending) {
         (false, _) => None,
         (true, true) => Some("ascending"),
@@ -229,13 +251,16 @@ fn head(column: Column, name: &str, label: &str, asked: Option<&Asked>) -> Marku
     html! { th scope="col" class=[numeric] aria-sort=[state] { a href=(address) { (label) } } }
 }
 
-fn line(row: &Row) -> Markup {
+fn line(row: &Row, now: i64) -> Markup {
     html! {
         tr {
             td data-label="Category" { a.badge href={ "/torrents?category=" (row.category) } { (row.category_name) } }
             td.name {
                 a href={ "/torrents/" (row.id) } { (row.name) }
+                @if row.review.is_some() { " " span.badge.warn { "waits for approval" } }
+                @if row.free_until.is_some_and(|until| now < until) { " " span.badge.good { "freeleech" } }
                 span.by { " by " a href={ "/members/" (row.uploader_name) } { (row.uploader_name) } }
+                (tags(&row.tags))
             }
             td.num data-label="Size" { (size(row.size)) }
             td.num data-label="Added" { (age(row.uploaded_at)) }

@@ -6,15 +6,15 @@ use axum::handler::Handler as _;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use commands::Refusal;
-use domain::id::{MemberId, TorrentId};
+use domain::id::{MemberId, TagId, TorrentId};
 use domain::metainfo::{self, Checked, Info, ParseError};
-use domain::torrent::{Rejection, Upload};
+use domain::torrent::{MOST_TAGS, Rejection, Upload};
 use maud::{Markup, html};
-use projections::category::Category;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::component::{icon, notice, sanitised};
-use super::form::{submit, token};
+use super::form::token;
 use super::layout::{Page, Theme, Viewer, document};
 use super::markdown;
 use crate::app::App;
@@ -22,6 +22,10 @@ use crate::csrf::check_token;
 use crate::problem::{Problem, sentence};
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
+
+pub(crate) mod draft;
+
+pub(super) use draft::Draft;
 
 /// What is read of a body, so that who sends too much hears it: a connection that is closed in the
 /// middle only breaks.
@@ -44,10 +48,10 @@ pub(crate) fn routes() -> Routes {
 /// What the form holds when it is shown, at first or again.
 #[derive(Default)]
 pub(super) struct Shown {
-    pub(super) tree: Vec<Category>,
-    pub(super) category: String,
-    pub(super) description: String,
+    pub(super) draft: Draft,
     pub(super) token: String,
+    /// Whether it will wait for the staff.
+    pub(super) waits: bool,
     pub(super) error: Option<Markup>,
 }
 
@@ -57,10 +61,10 @@ async fn page(
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
     let viewer = signed_in.viewer(&app).await?;
-    let tree = projections::category::tree(&app.reads).await?;
     let shown = Shown {
-        tree,
+        draft: Draft::new(&app).await?,
         token: viewer.token.clone(),
+        waits: app.commands.must_wait(signed_in.profile.id).await?,
         ..Shown::default()
     };
     Ok(framed(&app, theme, &viewer, &body(&shown)))
@@ -82,6 +86,12 @@ pub(super) fn body(shown: &Shown) -> Markup {
         section.narrow {
             h1 { "Upload a torrent" }
             @if let Some(error) = &shown.error { (notice("bad", error)) }
+            @else if shown.waits {
+                (notice("info", &html! {
+                    "What you upload waits for the staff's approval. Till then you alone can seed it, and you find it among "
+                    a href="/uploads" { "your uploads" } "."
+                }))
+            }
             form action="/upload" method="post" enctype="multipart/form-data" data-upload {
                 (token(&shown.token))
                 div.field.drop data-drop {
@@ -91,32 +101,8 @@ pub(super) fn body(shown: &Shown) -> Markup {
                         "At most 10 MiB. Any announce URL in it is replaced by each member's own."
                     }
                 }
-                (said(&shown.tree, &shown.category, &shown.description))
-                (submit("Upload"))
-            }
-        }
-    }
-}
-
-/// The fields of what a torrent's page says besides its file.
-pub(super) fn said(tree: &[Category], category: &str, description: &str) -> Markup {
-    html! {
-        div.field {
-            label for="category" { "Category" }
-            select id="category" name="category" required {
-                option value="" { "Choose one" }
-                @for one in tree {
-                    option value=(one.slug) selected[one.slug == category] { @if one.depth > 0 { "– " } (one.name) }
-                }
-            }
-        }
-        div.field {
-            label for="description" { "Description" }
-            textarea id="description" name="description" rows="10" maxlength="50000" aria-describedby="description-hint" { (description) }
-            p.hint id="description-hint" { "Markdown: **bold**, [links](https://…), lists, tables. Optional." }
-            div.more data-preview hidden {
-                button type="button" data-preview-button { "Preview" }
-                div data-preview-region aria-live="polite" {}
+                (draft::fields(&shown.draft))
+                (draft::buttons("Upload"))
             }
         }
     }
@@ -128,7 +114,10 @@ pub(crate) struct Sent {
     file: Vec<u8>,
     category: String,
     description: String,
+    tags: Vec<TagId>,
     token: String,
+    /// Whether it is only to be shown how it will look.
+    preview: bool,
 }
 
 /// Reads what a form sends.
@@ -155,6 +144,19 @@ pub(crate) async fn read(mut form: Multipart) -> Result<Sent, Problem> {
                     // Browsers send line ends as CR LF.
                     "description" => sent.description = said.replace("\r\n", "\n"),
                     "_token" => sent.token = said,
+                    "preview" => sent.preview = true,
+                    // Scripts name them all at once.
+                    "tags" => {
+                        let tags = said.split(',').map(str::trim).filter(|tag| !tag.is_empty());
+                        let tags = tags.map(|tag| tag.parse().unwrap_or(TagId(Uuid::nil())));
+                        sent.tags.extend(tags.take(MOST_TAGS + 1));
+                    }
+                    // One more than a torrent may have is enough to be refused.
+                    name if sent.tags.len() <= MOST_TAGS => {
+                        let tag = name.strip_prefix(draft::TAG);
+                        sent.tags
+                            .extend(tag.and_then(|tag| tag.parse::<TagId>().ok()));
+                    }
                     _ => {}
                 }
             }
@@ -191,6 +193,11 @@ async fn upload(
     let sent = read(form).await?;
     check_token(&signed_in, &sent.token)?;
     let viewer = signed_in.viewer(&app).await?;
+    if sent.preview {
+        let error = None;
+        let page = again(&app, theme, &viewer, sent, error).await?;
+        return Ok(page.into_response());
+    }
     match offer(&app, signed_in.profile.id, &sent).await {
         Ok((torrent, Info::Kept)) => {
             Ok(Redirect::to(&format!("/torrents/{torrent}")).into_response())
@@ -201,22 +208,33 @@ async fn upload(
         Err(Refused::Problem(problem)) => Err(problem),
         Err(refused) => {
             let (status, error) = told(refused);
-            let tree = projections::category::tree(&app.reads).await?;
-            let Sent {
-                category,
-                description,
-                ..
-            } = sent;
-            let shown = Shown {
-                tree,
-                category,
-                description,
-                token: viewer.token.clone(),
-                error: Some(error),
-            };
-            Ok((status, framed(&app, theme, &viewer, &body(&shown))).into_response())
+            let page = again(&app, theme, &viewer, sent, Some(error)).await?;
+            Ok((status, page).into_response())
         }
     }
+}
+
+/// Shows the form with what was sent; the file itself has to be chosen again.
+async fn again(
+    app: &App,
+    theme: Theme,
+    viewer: &Viewer,
+    sent: Sent,
+    error: Option<Markup>,
+) -> Result<Markup, Problem> {
+    let shown = Shown {
+        draft: Draft {
+            category: sent.category,
+            description: sent.description,
+            chosen: sent.tags,
+            preview: sent.preview,
+            ..Draft::new(app).await?
+        },
+        token: viewer.token.clone(),
+        waits: false,
+        error,
+    };
+    Ok(framed(app, theme, viewer, &body(&shown)))
 }
 
 /// Why an upload is refused.
@@ -225,8 +243,8 @@ pub(crate) enum Refused {
     File(ParseError),
     /// There is no such category.
     NoCategory,
-    /// The torrent is here already, and which one it is.
-    Taken(Option<uuid::Uuid>),
+    /// The torrent is here already, and which one it is, where the member may have it.
+    Taken(Option<TorrentId>),
     /// What its page would say can't be.
     Rejected(Rejection),
     /// Something else is in the way.
@@ -294,6 +312,8 @@ pub(crate) async fn offer(
         piece_length,
         files,
         metainfo,
+        tags: sent.tags.clone(),
+        pending: false,
     };
     match app.commands.upload(upload).await {
         Ok(done) => {
@@ -303,13 +323,20 @@ pub(crate) async fn offer(
         Err(Refusal::Taken {
             scope: "info_hash",
             holder,
-        }) => Err(Refused::Taken(holder)),
+        }) => {
+            // Who may not have it isn't told where it is.
+            let holder = match holder.map(TorrentId) {
+                Some(id) => app.commands.offered(uploader, id).await?.map(|_| id),
+                None => None,
+            };
+            Err(Refused::Taken(holder))
+        }
         Err(Refusal::Rejected(rejection)) => Err(Refused::Rejected(rejection)),
         Err(refusal) => Err(refusal.into()),
     }
 }
 
-fn taken(holder: Option<uuid::Uuid>) -> Markup {
+fn taken(holder: Option<TorrentId>) -> Markup {
     html! {
         "This torrent is here already"
         @if let Some(holder) = holder { ": " a href={ "/torrents/" (holder) } { "see it" } }

@@ -1,6 +1,7 @@
 //! Settings as people write them, and back.
 
 use super::{Key, Kind, Unit, Value};
+use crate::amount::Bytes;
 use crate::client::Clients;
 
 /// A text can't be what a setting wants.
@@ -92,6 +93,11 @@ const SIZES: [(&str, u64); 6] = [
     ("B", 1),
 ];
 const SPANS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+
+/// Reads a size such as `1.5 GiB`; a number alone is bytes.
+pub fn bytes(text: &str) -> Option<Bytes> {
+    measured(text.trim(), &SIZES).map(Bytes)
+}
 
 fn wanted(unit: Unit) -> &'static str {
     match unit {

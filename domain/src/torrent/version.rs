@@ -36,7 +36,11 @@ pub fn versions(stream: &[Recorded]) -> Vec<Version> {
             Event::TorrentWithdrawn { .. }
             | Event::TorrentRestored {}
             | Event::FreeleechSet { .. }
-            | Event::FreeleechLifted {} => continue,
+            | Event::FreeleechLifted {}
+            | Event::TorrentApproved {}
+            | Event::TorrentRejected { .. }
+            | Event::TorrentChangesAsked { .. }
+            | Event::TorrentSubmitted {} => continue,
         };
         let brings_back = event.meta.causation.and_then(|cause| {
             let earlier = versions.iter().find(|version| version.position == cause);
@@ -86,6 +90,7 @@ mod tests {
         Event::TorrentEdited(Edit {
             category: CategoryId(Uuid::nil()),
             description: description.into(),
+            tags: vec![],
         })
     }
 
@@ -101,6 +106,8 @@ mod tests {
             piece_length: Bytes(1),
             files: vec![],
             metainfo: Metainfo(vec![]),
+            tags: vec![],
+            pending: false,
         })
     }
 

@@ -32,6 +32,7 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
     admin.post_form("/staff/announcement", &announcement).await;
     forum(admin).await;
     let invite = members(site, admin).await;
+    let feed_key = shelves(admin, &torrent).await;
     let url = admin.announce_url().await;
     reqwest::get(format!("{url}&info_hash=short"))
         .await
@@ -53,6 +54,11 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
         "known-ban",
         "known-hero",
         &invite,
+        "known-tag-name",
+        "known-category-name",
+        "known-comment-text",
+        "known-comment-wording",
+        &feed_key,
         url.split("passkey=").nth(1).unwrap(),
         PASSWORD,
         PANIC,
@@ -81,6 +87,35 @@ async fn members(site: &Site, admin: &Client) -> String {
     let page = admin.page("/invites").await;
     let code = page.split("/register?invite=").nth(1).unwrap();
     code.split('<').next().unwrap().to_owned()
+}
+
+/// Fills tags, categories, comments, reviews and feeds with what is looked for; gives the feed key.
+async fn shelves(admin: &Client, torrent: &str) -> String {
+    let tag = [
+        ("name", "known-tag-name"),
+        ("colour", "red"),
+        ("order", "1"),
+    ];
+    admin.post_form("/staff/tags", &tag).await;
+    let category = [
+        ("name", "known-category-name"),
+        ("slug", "new"),
+        ("order", "9"),
+    ];
+    admin.post_form("/staff/categories", &category).await;
+    let path = format!("/torrents/{torrent}/comments");
+    let written = admin.post_form(&path, &[("text", "known-comment-text")]);
+    let written = written.await;
+    let comment = written.headers()["location"].to_str().unwrap();
+    let wording = [("text", "known-comment-wording")];
+    let edited = admin.post_form(&format!("{comment}/edit"), &wording).await;
+    assert_eq!(edited.status(), 303);
+    let bookmark = format!("/torrents/{torrent}/bookmark");
+    admin.post_form(&bookmark, &[("act", "set")]).await;
+    admin.post_form("/settings/feeds", &[]).await;
+    let feeds = admin.page("/settings/feeds").await;
+    let key = feeds.split("/rss/latest?key=").nth(1).unwrap();
+    key.chars().take(32).collect()
 }
 
 /// Fills the forum with what is looked for.

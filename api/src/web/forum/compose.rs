@@ -31,7 +31,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Begins an empty form.
-    pub(super) fn new(app: &App, form_token: &str) -> Self {
+    pub(crate) fn new(app: &App, form_token: &str) -> Self {
         Self {
             nonce: app.random.id().simple().to_string(),
             token: form_token.to_owned(),
@@ -40,7 +40,7 @@ impl Draft {
     }
 
     /// Takes back what was sent.
-    pub(super) fn sent(form: &CheckedForm) -> Self {
+    pub(crate) fn sent(form: &CheckedForm) -> Self {
         Self {
             // Browsers send line ends as CR LF.
             text: form.field("text").replace("\r\n", "\n"),
@@ -51,7 +51,7 @@ impl Draft {
     }
 
     /// Shows how it will look.
-    pub(super) async fn previewed(mut self, app: &App) -> Result<Self, Problem> {
+    pub(crate) async fn previewed(mut self, app: &App) -> Result<Self, Problem> {
         let known = known(app, [self.text.as_str()].into_iter()).await?;
         self.preview = Some(said(&self.text, &known));
         Ok(self)
@@ -59,12 +59,12 @@ impl Draft {
 }
 
 /// Tells whether a form asks for a preview alone.
-pub(super) fn is_preview(form: &CheckedForm) -> bool {
+pub(crate) fn is_preview(form: &CheckedForm) -> bool {
     form.field("act") == "preview"
 }
 
 /// Carries a form out once, however often the very same one arrives; `what` tells apart what is asked.
-pub(super) async fn once<T>(form: &CheckedForm, what: &str, work: impl Future<Output = T>) -> T {
+pub(crate) async fn once<T>(form: &CheckedForm, what: &str, work: impl Future<Output = T>) -> T {
     // It holds a whole command, which is more than a handler's own future should.
     let work = Box::pin(work);
     let nonce = form.field("nonce");
@@ -77,13 +77,13 @@ pub(super) async fn once<T>(form: &CheckedForm, what: &str, work: impl Future<Ou
 }
 
 /// Gives the names of members that texts name, those that there are.
-pub(super) async fn known(app: &App, texts: impl Iterator<Item = &str>) -> Result<Known, Problem> {
+pub(crate) async fn known(app: &App, texts: impl Iterator<Item = &str>) -> Result<Known, Problem> {
     let names = texts.flat_map(mention::find).map(|(_, name)| name.folded());
     Ok(projections::user::known(&app.reads, names).await?)
 }
 
 /// A post's text as it is shown.
-pub(super) fn said(text: &str, known: &Known) -> Markup {
+pub(crate) fn said(text: &str, known: &Known) -> Markup {
     sanitised(&markdown::render_naming(text, known))
 }
 

@@ -6,7 +6,7 @@ use domain::torrent::version::Version;
 use domain::{Actor, Position};
 use uuid::Uuid;
 
-use super::{AT, names, row, tree, viewer};
+use super::{AT, names, row, tags, tree, viewer};
 use crate::web::torrent;
 
 pub(super) fn versions() -> torrent::version::Shown {
@@ -19,6 +19,11 @@ pub(super) fn versions() -> torrent::version::Shown {
         said: Edit {
             category: CategoryId(Uuid::nil()),
             description: description.into(),
+            tags: (number > 1)
+                .then(|| tags().into_iter().map(|tag| tag.id))
+                .into_iter()
+                .flatten()
+                .collect(),
         },
     };
     torrent::version::Shown {
@@ -26,6 +31,7 @@ pub(super) fn versions() -> torrent::version::Shown {
         name: row().name,
         versions: vec![version(1, "old\nsame"), version(2, "<script>alert\nsame")],
         tree: tree(),
+        tags: tags(),
         names: names(),
         may_change: true,
     }

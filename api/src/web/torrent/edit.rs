@@ -1,4 +1,4 @@
-//! Editing what a torrent's page says: its category and its description.
+//! Editing what a torrent's page says: its category, its tags and its description.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -7,7 +7,6 @@ use commands::Refusal;
 use domain::id::TorrentId;
 use domain::torrent::Edit;
 use maud::{Markup, html};
-use projections::category::{self, Category};
 use projections::torrent::Detail;
 
 use super::{may_change, read_id, visible};
@@ -16,18 +15,15 @@ use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
 use crate::session::SignedIn;
 use crate::web::component::notice;
-use crate::web::form::{submit, token};
+use crate::web::form::token;
 use crate::web::layout::{Page, Theme, document};
-use crate::web::upload;
+use crate::web::upload::draft::{Draft, TAG, buttons, fields};
 
 /// What the form holds when it is shown, at first or again.
 pub(crate) struct Shown {
     pub(crate) torrent: TorrentId,
     pub(crate) name: String,
-    pub(crate) tree: Vec<Category>,
-    /// The slug of the chosen category.
-    pub(crate) category: String,
-    pub(crate) description: String,
+    pub(crate) draft: Draft,
     pub(crate) token: String,
     pub(crate) error: Option<String>,
 }
@@ -39,14 +35,21 @@ pub(super) async fn page(
     Path(id): Path<String>,
 ) -> Result<Markup, Problem> {
     let detail = editable(&app, &signed_in, &id).await?;
-    let tree = category::tree(&app.reads).await?;
-    let category = tree.iter().find(|one| one.id == detail.category);
+    let fresh = Draft::new(&app).await?;
+    let shelves = fresh.tree.iter();
+    let mut shelves = shelves.filter(|one| one.id == detail.category);
     let shown = Shown {
         torrent: detail.id,
         name: detail.name,
-        category: category.map(|one| one.slug.clone()).unwrap_or_default(),
-        tree,
-        description: detail.description,
+        draft: Draft {
+            category: shelves
+                .next()
+                .map(|one| one.slug.clone())
+                .unwrap_or_default(),
+            description: detail.description,
+            chosen: detail.tags.iter().map(|tag| tag.id).collect(),
+            ..fresh
+        },
         token: String::new(),
         error: None,
     };
@@ -91,9 +94,9 @@ pub(crate) fn body(shown: &Shown) -> Markup {
             @if let Some(error) = &shown.error { (notice("bad", &html! { (error) })) }
             form action={ "/torrents/" (shown.torrent) "/edit" } method="post" {
                 (token(&shown.token))
-                (upload::said(&shown.tree, &shown.category, &shown.description))
+                (fields(&shown.draft))
                 p.hint { "The file stays what it is, and so does its name. What the page says today stays among its versions." }
-                (submit("Save"))
+                (buttons("Save"))
                 " " a.button href={ "/torrents/" (shown.torrent) } { "Leave it as it is" }
             }
         }
@@ -107,16 +110,27 @@ pub(super) async fn save(
     form: CheckedForm,
 ) -> Result<Response, Problem> {
     let detail = editable(&app, &form.signed_in, &id).await?;
-    // Browsers send line ends as CR LF.
-    let description = form.field("description").replace("\r\n", "\n");
-    let tree = category::tree(&app.reads).await?;
-    let slug = form.field("category").to_owned();
-    let error = match tree.iter().find(|one| one.slug == slug) {
-        None => "Choose a category.".to_owned(),
+    let chosen = form.named(TAG);
+    let draft = Draft {
+        // Browsers send line ends as CR LF.
+        description: form.field("description").replace("\r\n", "\n"),
+        category: form.field("category").to_owned(),
+        chosen: chosen.iter().filter_map(|tag| tag.parse().ok()).collect(),
+        preview: !form.field("preview").is_empty(),
+        ..Draft::new(&app).await?
+    };
+    let shelf = draft.tree.iter().find(|one| one.slug == draft.category);
+    let (status, error) = match shelf {
+        _ if draft.preview => (StatusCode::OK, None),
+        None => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some("Choose a category.".to_owned()),
+        ),
         Some(chosen) => {
             let edit = Edit {
                 category: chosen.id,
-                description: description.clone(),
+                description: draft.description.clone(),
+                tags: draft.chosen.clone(),
             };
             let by = form.signed_in.profile.id;
             match app.commands.edit(by, detail.id, edit).await {
@@ -124,7 +138,9 @@ pub(super) async fn save(
                     app.reads.wait_for(done.position).await;
                     return Ok(Redirect::to(&format!("/torrents/{}", done.of)).into_response());
                 }
-                Err(Refusal::Rejected(rejection)) => sentence(&rejection),
+                Err(Refusal::Rejected(rejection)) => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, Some(sentence(&rejection)))
+                }
                 Err(refusal) => return Err(refusal.into()),
             }
         }
@@ -132,12 +148,10 @@ pub(super) async fn save(
     let shown = Shown {
         torrent: detail.id,
         name: detail.name,
-        tree,
-        category: slug,
-        description,
+        draft,
         token: String::new(),
-        error: Some(error),
+        error,
     };
     let page = framed(&app, theme, &form.signed_in, shown).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    Ok((status, page).into_response())
 }

@@ -2,15 +2,16 @@
 
 use axum::extract::{Path, State};
 use axum::response::Redirect;
-use domain::id::{CategoryId, TorrentId};
+use domain::id::{CategoryId, TagId, TorrentId};
 use domain::torrent::version::{Version, versions};
 use domain::{Permission, Position};
 use maud::{Markup, html};
 use projections::category::{self, Category};
+use projections::tag::Tag;
 use projections::torrent::{self, Detail};
 
 use super::difference::beside;
-use super::{may_change, read_id};
+use super::{is_hidden, may_change, read_id};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -27,6 +28,7 @@ pub(crate) struct Shown {
     /// Every version, the first first.
     pub(crate) versions: Vec<Version>,
     pub(crate) tree: Vec<Category>,
+    pub(crate) tags: Vec<Tag>,
     pub(crate) names: Names,
     /// Whether the member may go back to one.
     pub(crate) may_change: bool,
@@ -89,6 +91,7 @@ pub(crate) async fn read(app: &App, asks: &impl Asks, id: &str) -> Result<Shown,
         torrent: detail.id,
         versions: versions(&stream),
         tree: category::tree(&app.reads).await?,
+        tags: projections::tag::all(&app.reads).await?,
         names: audit::names(app, &stream).await?,
         may_change: may_change(asks, &detail),
         name: detail.name,
@@ -101,7 +104,7 @@ async fn reachable(app: &App, asks: &impl Asks, id: TorrentId) -> Result<Detail,
     let detail = found.ok_or_else(Problem::not_found)?;
     if may_change(asks, &detail) || asks.may(Permission::Audit) {
         Ok(detail)
-    } else if detail.withdrawn {
+    } else if is_hidden(&detail) {
         Err(Problem::not_found())
     } else {
         Err(Problem::forbidden(
@@ -114,6 +117,17 @@ impl Shown {
     fn category(&self, id: CategoryId) -> &str {
         let found = self.tree.iter().find(|one| one.id == id);
         found.map_or("a category that is gone", |one| one.name.as_str())
+    }
+
+    /// Names tags, in the order of all.
+    fn named(&self, ids: &[TagId]) -> String {
+        let some = self.tags.iter().filter(|tag| ids.contains(&tag.id));
+        let names: Vec<&str> = some.map(|tag| tag.name.as_str()).collect();
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
     }
 
     fn address(&self, version: &Version) -> String {
@@ -150,13 +164,24 @@ pub(crate) fn list_body(shown: &Shown) -> Markup {
 }
 
 fn changed(version: &Version, earlier: Option<&Version>) -> Markup {
-    let what = match earlier.map(|earlier| &earlier.said) {
-        None => "the upload",
-        Some(said) if said.category == version.said.category => "the description",
-        Some(said) if said.description == version.said.description => "the category",
-        Some(_) => "the category and the description",
+    let now = &version.said;
+    let differs = earlier.map(|earlier| &earlier.said).map(|before| {
+        [
+            (before.category != now.category, "the category"),
+            (before.tags != now.tags, "the tags"),
+            (before.description != now.description, "the description"),
+        ]
+    });
+    let what: Vec<&str> = match differs {
+        None => vec!["the upload"],
+        Some(parts) => {
+            let parts = parts.into_iter();
+            parts
+                .filter_map(|(differs, what)| differs.then_some(what))
+                .collect()
+        }
     };
-    html! { (what) @if let Some(number) = version.brings_back { ", back to version " (number) } }
+    html! { (what.join(" and ")) @if let Some(number) = version.brings_back { ", back to version " (number) } }
 }
 
 /// One version beside today's; nothing, where there is no such version.
@@ -184,6 +209,13 @@ pub(crate) fn one_body(shown: &Shown, number: usize, form_token: &str) -> Option
         section.card {
             h2 { "Category" }
             @if old == new { p { (old) } } @else { p.differences { del { (old) } " " ins { (new) } } }
+        }
+        @if !(then.tags.is_empty() && now.tags.is_empty()) {
+            section.card {
+                h2 { "Tags" }
+                @if then.tags == now.tags { p { (shown.named(&now.tags)) } }
+                @else { p.differences { del { (shown.named(&then.tags)) } " " ins { (shown.named(&now.tags)) } } }
+            }
         }
         section.card {
             h2 { "Description" }

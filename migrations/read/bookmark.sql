@@ -1,0 +1,5 @@
+create unlogged table bookmark (
+    member  uuid not null,
+    torrent uuid not null,
+    primary key (member, torrent)
+);

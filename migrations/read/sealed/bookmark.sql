@@ -1,0 +1,1 @@
+-- Who marked what stands nowhere in the clear.
