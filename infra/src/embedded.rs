@@ -32,7 +32,7 @@ const LONGEST_FOLDER: usize = 80;
 /// Settings of the server. Nothing of a statement but its form may reach its log.
 const SETTINGS: [&str; 12] = [
     "listen_addresses=",
-    "max_connections=60",
+    "max_connections=100",
     "shared_buffers=64MB",
     "logging_collector=off",
     "log_min_messages=warning",

@@ -56,7 +56,8 @@ pub async fn connect(url: &str) -> Result<Pools, PostgresError> {
         .map_err(PostgresError::Away)?;
     sqlx::migrate!("../migrations").run(&log).await?;
     let path = format!("{SCHEMA},public");
-    let read = pool(16).connect_lazy_with(options.options([("search_path", path)]));
+    // Each projection may hold one at a time, and pages ask beside them.
+    let read = pool(24).connect_lazy_with(options.options([("search_path", path)]));
     Ok(Pools { log, read })
 }
 

@@ -47,6 +47,8 @@ async fn a_fuzzer_finds_no_undocumented_answer_with_any_scope() {
         let run = run.expect("./test --long provides schemathesis");
         let told = String::from_utf8_lossy(&run.stdout);
         assert!(run.status.success(), "{scopes:?}: {told}");
+        let summary = told.split("SUMMARY").nth(1).unwrap_or_default();
+        eprintln!("{scopes:?}{summary}");
     }
     let stopped = site.run_json(&["--json", "projections", "status"]);
     let living = |one: &serde_json::Value| one["state"] == "living";
