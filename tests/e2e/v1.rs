@@ -169,6 +169,8 @@ async fn a_torrent_is_edited_and_goes_back_and_what_is_wrong_names_the_field() {
 #[tokio::test]
 async fn others_torrents_are_changed_by_a_key_that_moderates_alone() {
     let (site, admin, member) = site().await;
+    let at_once = [("approve_uploads", "off")];
+    admin.post_form("/staff/settings/torrents", &at_once).await;
     let script = Script::of(&site, &member, &[Scope::Read, Scope::Upload]).await;
     let offered: Value = script
         .upload("one", file(1), "other")

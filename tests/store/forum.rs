@@ -96,7 +96,7 @@ async fn living_event_by_event_or_rebuilt_at_once_the_tables_are_the_same() {
     let database = Database::start().await;
     let seen = run_all(&database, vec![]).await;
     said(&database).await;
-    reached(&seen, database.feed.head().await.unwrap()).await;
+    reached(&database, &seen, database.feed.head().await.unwrap()).await;
     let living = rows(&database.pools.read).await;
     assert!(living.values().all(|rows| !rows.is_empty()), "{living:?}");
     let totals: Vec<(i64, i64)> = sqlx::query_as(

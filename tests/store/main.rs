@@ -310,11 +310,12 @@ pub(crate) async fn run_all(
     seen
 }
 
-pub(crate) async fn reached(seen: &watch::Receiver<Progress>, head: Position) {
+pub(crate) async fn reached(database: &Database, seen: &watch::Receiver<Progress>, head: Position) {
+    let all = projections::all(&database.keys()).len();
     let deadline = Duration::from_secs(20);
     until("the projections", deadline, || async {
         let progress = seen.borrow();
-        (progress.standing().len() >= 10 && progress.all_reached(head)).then_some(())
+        (progress.standing().len() >= all && progress.all_reached(head)).then_some(())
     })
     .await;
 }
@@ -344,7 +345,7 @@ async fn traffic_that_comes_twice_late_or_in_pieces_is_credited_once() {
     let seen = run_all(&database, vec![]).await;
     let head = database.feed.head().await.unwrap();
     assert_eq!(head, Position(4), "a number is recorded once");
-    reached(&seen, head).await;
+    reached(&database, &seen, head).await;
     let totals: Vec<(i64, i64)> =
         sqlx::query_as("select uploaded, seeded from member_total order by member")
             .fetch_all(&database.pools.read)

@@ -104,7 +104,7 @@ async fn a_projection_that_fails_stops_alone_before_the_event_and_says_why() {
     }
     let choking = Arc::new(Choking::default());
     let seen = run_all(&database, vec![Arc::<Choking>::clone(&choking)]).await;
-    reached(&seen, Position(4)).await;
+    reached(&database, &seen, Position(4)).await;
     until("the stop", Duration::from_secs(20), || async {
         seen.borrow()
             .standing()
@@ -168,7 +168,7 @@ async fn an_event_of_a_newer_program_stops_who_listens_to_it_and_is_named() {
     database.events.append(append).await.unwrap();
     database.member("bertha").await;
     let seen = run_all(&database, vec![]).await;
-    reached(&seen, Position(3)).await;
+    reached(&database, &seen, Position(3)).await;
     until("the stop", Duration::from_secs(20), || async {
         let statuses = runner::status(&database.pools.read).await.unwrap();
         let stopped: Vec<_> = statuses

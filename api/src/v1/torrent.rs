@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{DefaultBodyLimit, Multipart, State};
 use axum::handler::Handler as _;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use commands::{Done, Refusal};
 use domain::api_key::Scope;
@@ -24,10 +24,14 @@ use uuid::Uuid;
 use super::{Asked, Body, Listed, Named, limited};
 use crate::app::App;
 use crate::caller::Caller;
-use crate::problem::{Problem, sentence};
+use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::web::torrent::{MOST_FILES, may_change, personal, read_id, visible};
 use crate::web::{torrents, upload};
+
+mod refused;
+
+use refused::{no_category, refusal, rejected};
 
 /// The largest body that holds a description alone.
 const LARGEST_TEXT: usize = 1024 * 1024;
@@ -329,49 +333,6 @@ async fn offer(
         }
         Err(refused) => Ok(refusal(refused)),
     }
-}
-
-fn refusal(refused: upload::Refused) -> Response {
-    use upload::Refused;
-    match refused {
-        Refused::File(error) => Problem::field("torrent", &sentence(&error)).into_response(),
-        Refused::NoCategory => no_category().into_response(),
-        Refused::Rejected(rejection) => rejected(rejection).into_response(),
-        Refused::Taken(holder) => {
-            let detail = "This torrent is here already.";
-            let mut response = Problem::conflict("taken", detail, detail).into_response();
-            let path = holder.map(|holder| format!("/api/v1/torrents/{holder}"));
-            if let Some(Ok(path)) = path.map(|path| HeaderValue::from_str(&path)) {
-                response.headers_mut().insert(header::LOCATION, path);
-            }
-            response
-        }
-        Refused::Problem(problem) => problem.into_response(),
-    }
-}
-
-fn no_category() -> Problem {
-    Problem::field("category", "There is no such category.")
-}
-
-/// Names the field that a torrent's rejection is about, where it is about one.
-fn rejected(rejection: Rejection) -> Problem {
-    let field = match rejection {
-        Rejection::DescriptionTooLong => "description",
-        Rejection::TooManyTags | Rejection::TagGone => "tags",
-        Rejection::CategoryRetired => "category",
-        Rejection::ReasonMissing => "reason",
-        Rejection::AlreadyUploaded
-        | Rejection::Unknown
-        | Rejection::AlreadyWithdrawn
-        | Rejection::NotWithdrawn
-        | Rejection::WithdrawnByStaff
-        | Rejection::EndsBehind
-        | Rejection::NotWaiting
-        | Rejection::Rejected
-        | Rejection::NotAsked => return Refusal::Rejected(rejection).into(),
-    };
-    Problem::field(field, &sentence(&rejection))
 }
 
 /// What a torrent's page should say; what isn't named stays.
