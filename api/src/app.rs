@@ -101,6 +101,11 @@ impl Site {
         }
     }
 
+    /// Gives what stands beside the name for who isn't signed in.
+    pub(crate) fn subtitle(&self) -> String {
+        self.live.get().values.text(Key::SiteSubtitle).to_owned()
+    }
+
     /// Gives the origin that is written into links.
     pub fn origin(&self) -> &str {
         self.origins.first().map_or("", String::as_str)

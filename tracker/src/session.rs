@@ -85,6 +85,8 @@ pub(crate) struct Learned {
     pub(crate) newer: bool,
     /// The client completed the download, which wasn't known here.
     pub(crate) completed: bool,
+    /// Where a run ended that is still to be handed over.
+    pub(crate) ended: Option<Totals>,
 }
 
 /// When a report comes, and what holds then.
@@ -118,6 +120,8 @@ pub(crate) struct Reported {
     pub(crate) completed: bool,
     /// The client started again from less.
     pub(crate) new_run: bool,
+    /// Where the run before ended, if that is still to be handed over.
+    pub(crate) ended: Option<Totals>,
     /// Totals shrank without a reason that is known.
     pub(crate) shrunk: bool,
 }
@@ -172,8 +176,9 @@ impl Session {
         let smaller =
             announce.uploaded < totals.uploaded || announce.downloaded < totals.downloaded;
         if smaller && totals.starts_anew(announce.event, now, self.resumed) {
-            totals.begin_run();
+            reported.ended = self.dirty.then_some(*totals);
             reported.new_run = true;
+            totals.begin_run();
         } else {
             reported.shrunk = smaller && !matches!(announce.event, Event::Started | Event::Stopped);
         }
@@ -202,7 +207,9 @@ impl Session {
         let totals = &mut self.totals;
         let newer = told.last >= totals.last;
         let completed = told.completed && (told.run > totals.run || !totals.completed);
+        let mut ended = None;
         if told.run > totals.run {
+            ended = self.dirty.then_some(*totals);
             *totals = *told;
         } else if told.run == totals.run {
             totals.uploaded = totals.uploaded.max(told.uploaded);
@@ -217,7 +224,11 @@ impl Session {
             totals.started = totals.started.max(told.started);
             self.resumed = false;
         }
-        Learned { newer, completed }
+        Learned {
+            newer,
+            completed,
+            ended,
+        }
     }
 
     /// Adds the time since the last announce to the side on which the client was, and gives it.

@@ -21,7 +21,7 @@ use crate::Runs;
 use crate::announce::{Announce, Event, Failure};
 use crate::member::Members;
 use crate::rules::{Rules, Suspicions};
-use crate::session::{Moment, Session};
+use crate::session::{Moment, Session, Totals};
 
 mod side;
 mod suspect;
@@ -75,6 +75,8 @@ pub(crate) struct Outcome {
     pub(crate) peers: Chosen,
     /// Whether the traffic shall be handed over at once.
     pub(crate) urgent: bool,
+    /// Where a run ended that is still to be handed over.
+    ended: Option<Totals>,
 }
 
 /// All swarms.
@@ -103,6 +105,8 @@ pub(crate) struct Shard {
     swept: usize,
     /// Sessions that changed since the last hand-over.
     dirty: Vec<(TorrentId, PeerKey)>,
+    /// Runs that ended since then.
+    ended: Vec<Entry>,
     /// Sessions that changed since other trackers were told.
     untold: Vec<(TorrentId, PeerKey)>,
 }
@@ -210,6 +214,7 @@ impl Swarms {
         let Shard {
             swarms,
             dirty,
+            ended,
             untold,
             ..
         } = &mut *shard;
@@ -240,7 +245,10 @@ impl Swarms {
                 untold.push((joined.torrent, joined.peer));
             }
         }
-        Ok(self.change(swarm, at, joined, rules))
+        let outcome = self.change(swarm, at, joined, rules);
+        let run = outcome.ended.iter();
+        ended.extend(run.map(|totals| totals.entry(joined.member, joined.torrent)));
+        Ok(outcome)
     }
 
     fn change(&self, swarm: &mut Swarm, at: usize, joined: &Joined<'_>, rules: &Rules) -> Outcome {
@@ -284,6 +292,7 @@ impl Swarms {
             completed: swarm.completed,
             peers,
             urgent,
+            ended: reported.ended,
         }
     }
 
@@ -333,7 +342,13 @@ impl Swarms {
         let mut entries = vec![];
         for place in 0..SHARDS {
             let mut shard = self.shard_at(place);
-            let Shard { swarms, dirty, .. } = &mut *shard;
+            let Shard {
+                swarms,
+                dirty,
+                ended,
+                ..
+            } = &mut *shard;
+            entries.append(ended);
             for (torrent, peer) in std::mem::take(dirty) {
                 let session = swarms
                     .get_mut(&torrent)
@@ -379,6 +394,7 @@ impl Outcome {
             completed: 0,
             peers: Chosen::default(),
             urgent: false,
+            ended: None,
         }
     }
 }

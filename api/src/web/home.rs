@@ -4,6 +4,7 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use domain::setting::{Key, Settings};
 use maud::{Markup, html};
 use projections::topic::list as topics;
 use projections::torrent::list::{self, Column, Row, Sort, Wanted};
@@ -21,12 +22,15 @@ use crate::session::SignedIn;
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/", Who::Member, home)
+        .get("/rules", Who::Member, rules)
         .post("/theme", Who::Anyone, theme)
 }
 
 /// What the page shows.
 pub(super) struct Home {
     pub(super) announcement: String,
+    /// What the site set, of which the texts are shown.
+    pub(super) texts: Settings,
     pub(super) latest: Vec<Row>,
     pub(super) seeded: Vec<Row>,
     pub(super) forum: Vec<topics::Row>,
@@ -42,8 +46,10 @@ async fn home(
         by: Column::Seeders,
         ascending: false,
     };
+    let site = projections::site::settings(&app.reads).await?;
     let home = Home {
-        announcement: projections::site::settings(&app.reads).await?.announcement,
+        announcement: site.announcement,
+        texts: site.values,
         latest: top(&app, &signed_in, Sort::default()).await?,
         seeded: top(&app, &signed_in, seeders)
             .await?
@@ -62,6 +68,63 @@ async fn home(
     Ok(document(&page, &body(&home, &viewer)))
 }
 
+/// How the announcement is shown.
+fn kind(texts: &Settings) -> &'static str {
+    match texts.text(Key::AnnouncementKind) {
+        "info" => "info",
+        _ => "bad",
+    }
+}
+
+/// The texts that the site set, those that it did.
+fn texts(texts: &Settings) -> Markup {
+    let boxes = [
+        (Key::Feature1Title, Key::Feature1Text),
+        (Key::Feature2Title, Key::Feature2Text),
+        (Key::Feature3Title, Key::Feature3Text),
+    ];
+    let boxes = boxes.map(|(title, text)| (texts.text(title), texts.text(text)));
+    let (hero, below) = (texts.text(Key::HeroTitle), texts.text(Key::HeroSubtitle));
+    let status = texts.text(Key::StatusBadge);
+    html! {
+        @if !hero.is_empty() || !below.is_empty() || !status.is_empty() {
+            section.card {
+                @if !hero.is_empty() { h2 { (hero) } }
+                @if !below.is_empty() { p.lead { (below) } }
+                @if !status.is_empty() { p { span.badge.good { (status) } } }
+            }
+        }
+        @for (title, text) in boxes.iter().filter(|(title, text)| !title.is_empty() || !text.is_empty()) {
+            section.card { @if !title.is_empty() { h2 { (title) } } p { (text) } }
+        }
+        @if !texts.text(Key::Rules).is_empty() { p { a href="/rules" { "The rules of this site" } } }
+    }
+}
+
+/// The site's rules, as it set them.
+async fn rules(
+    State(app): State<App>,
+    theme: Theme,
+    signed_in: SignedIn,
+) -> Result<Markup, Problem> {
+    let viewer = signed_in.viewer(&app).await?;
+    let site = projections::site::settings(&app.reads).await?;
+    let page = Page {
+        title: "Rules",
+        site: &app.site,
+        viewer: Some(&viewer),
+        theme,
+        section: "/",
+    };
+    let text = site.values.text(Key::Rules);
+    let body = html! {
+        h1 { "Rules" }
+        @if text.is_empty() { (empty("No rules were written down.", &html! { "The staff writes them under Settings." })) }
+        @else { section.card { (sanitised(&markdown::render(text))) } }
+    };
+    Ok(document(&page, &body))
+}
+
 async fn top(app: &App, signed_in: &SignedIn, sort: Sort) -> Result<Vec<Row>, Problem> {
     let wanted = Wanted {
         sort,
@@ -78,8 +141,9 @@ pub(super) fn body(home: &Home, viewer: &Viewer) -> Markup {
     html! {
         h1 { "Welcome, " (viewer.profile.name) }
         @if !home.announcement.trim().is_empty() {
-            (notice("info", &sanitised(&markdown::render(&home.announcement))))
+            (notice(kind(&home.texts), &sanitised(&markdown::render(&home.announcement))))
         }
+        (texts(&home.texts))
         div.columns {
             section {
                 h2 { "Latest torrents" }

@@ -121,7 +121,7 @@ fn masthead(page: &Page<'_>) -> Markup {
     html! {
         header {
           div.masthead {
-            a.brand href="/" { (icon("mark")) span { (page.site.name()) } }
+            a.brand href="/" { (icon("mark")) span { (page.site.name()) } @let subtitle = page.site.subtitle(); @if !subtitle.is_empty() && page.viewer.is_none() { span.hint { (subtitle) } } }
             @if let Some(viewer) = page.viewer {
                 nav aria-label="Sections" {
                     (section(page, "/torrents", "Torrents"))

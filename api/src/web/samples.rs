@@ -42,7 +42,7 @@ mod vault;
 mod version;
 
 pub(super) use forum::post;
-use rules::check;
+use rules::{check, texts};
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -253,6 +253,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             home::body(
                 &home::Home {
                     announcement: "hello".into(),
+                    texts: texts(),
                     latest: vec![row()],
                     seeded: vec![row()],
                     forum: vec![forum::row()],
@@ -265,6 +266,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             home::body(
                 &home::Home {
                     announcement: String::new(),
+                    texts: domain::setting::Settings::default(),
                     latest: vec![],
                     seeded: vec![],
                     forum: vec![],

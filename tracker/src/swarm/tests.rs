@@ -357,3 +357,41 @@ fn what_looks_wrong_is_noted_and_nothing_follows_from_it() {
         .sum();
     assert_eq!(credited, 22 * GIB);
 }
+
+#[test]
+fn a_run_that_ends_before_it_was_handed_over_is_handed_over_beside_the_next() {
+    let world = World::new();
+    let report = |event, uploaded| Announce {
+        uploaded,
+        ..announce(5, event, 1)
+    };
+    for (event, uploaded) in [
+        (Event::Started, 0),
+        (Event::Update, 700),
+        (Event::Stopped, 900),
+        (Event::Started, 0),
+        (Event::Update, 50),
+    ] {
+        world
+            .join(1, 1, ip(1), &report(event, uploaded), 0)
+            .unwrap();
+    }
+    let told = |entries: Vec<Entry>| {
+        let mut runs: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.run, entry.uploaded.0))
+            .collect();
+        runs.sort_unstable();
+        runs
+    };
+    assert_eq!(told(world.swarms.take_dirty()), [(0, 900), (1, 50)]);
+    world
+        .join(1, 1, ip(1), &report(Event::Stopped, 60), 0)
+        .unwrap();
+    assert_eq!(told(world.swarms.take_dirty()), [(1, 60)]);
+    // What was handed over isn't kept.
+    world
+        .join(1, 1, ip(1), &report(Event::Started, 0), 0)
+        .unwrap();
+    assert_eq!(told(world.swarms.take_dirty()), [(2, 0)]);
+}

@@ -57,7 +57,8 @@ impl Swarms {
         if self.is_closed() {
             return;
         }
-        let swarm = shard.swarms.entry(change.torrent).or_default();
+        let Shard { swarms, ended, .. } = &mut *shard;
+        let swarm = swarms.entry(change.torrent).or_default();
         let peer = self.peer(change);
         let at = swarm.sessions.get_index_of(&peer).unwrap_or_else(|| {
             let client = change.totals.client;
@@ -69,6 +70,8 @@ impl Swarms {
             return;
         };
         let learned = session.learn(&change.totals);
+        let run = learned.ended.iter();
+        ended.extend(run.map(|totals| totals.entry(change.member, change.torrent)));
         swarm.completed += u32::from(learned.completed);
         if learned.newer {
             let before = swarm.place(at).map(|(side, _)| side);

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use domain::setting::{Key, Settings, Value};
+
 /// The values of an attribute.
 fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
     let start = format!(" {attribute}=\"");
@@ -57,4 +59,13 @@ pub(super) fn check(name: &str, html: &str) {
             "{name}: {described} describes nothing"
         );
     }
+}
+
+/// Texts of the first page.
+pub(super) fn texts() -> Settings {
+    let mut texts = Settings::default();
+    for key in [Key::HeroTitle, Key::Feature2Text, Key::Rules] {
+        texts.set(key, Some(Value::Text("<b>text</b>".into())));
+    }
+    texts
 }
