@@ -8,7 +8,6 @@ use tests::{Browser, Options, Site, make};
 mod forum;
 mod panic;
 mod staff;
-mod torrents;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -65,6 +64,10 @@ async fn the_first_administrator_and_a_member_go_through_every_page() {
     founder.press("button[value=open]").await;
     founder.find("button[value=closed]").await;
     founder.arrive("/staff").await;
+    let admin = site.client();
+    assert_eq!(admin.sign_in("admin", PASSWORD).await.0, 200);
+    let at_once = [("approve_uploads", "off")];
+    admin.post_form("/staff/settings/torrents", &at_once).await;
     let file = site.data.join("../browser.torrent");
     std::fs::write(
         &file,
