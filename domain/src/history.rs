@@ -118,10 +118,13 @@ fn compare(path: &str, before: &Value, after: &Value, found: &mut Vec<Difference
         let path = below(path, name);
         match new.get(name) {
             Some(other) => compare(&path, value, other, found),
+            // A field that isn't set is as good as none.
+            None if value.is_null() => {}
             None => found.push(difference(&path, Some(value), None)),
         }
     }
-    for (name, value) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
+    let added = |(name, value): &(&String, &Value)| !old.contains_key(*name) && !value.is_null();
+    for (name, value) in new.iter().filter(added) {
         found.push(difference(&below(path, name), None, Some(value)));
     }
 }
@@ -166,7 +169,7 @@ mod tests {
     #[test]
     fn differences_name_the_path() {
         let before = json!({ "a": 1, "b": { "c": 2, "d": 3 }, "e": [1] });
-        let after = json!({ "a": 1, "b": { "c": 4, "f": 5 }, "e": [1, 2] });
+        let after = json!({ "a": 1, "b": { "c": 4, "f": 5 }, "e": [1, 2], "unset": null });
         let paths: Vec<String> = differences(&before, &after)
             .into_iter()
             .map(|difference| difference.path)
