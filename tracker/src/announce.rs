@@ -198,6 +198,8 @@ impl Tracker {
             member: member.number,
             id: announce.peer_id,
         };
+        // Before the figures, since who is refused by them may cost a look at a whole swarm.
+        self.0.rate.count(&rules, member.number, from, now)?;
         if rules.asks(announce) {
             let figures = self.0.access.figures(member.number);
             rules.may_download(&figures, free).or_else(|failure| {
@@ -206,9 +208,8 @@ impl Tracker {
                 if again { Ok(()) } else { Err(failure) }
             })?;
         }
-        self.0.rate.count(&rules, member.number, from, now)?;
         let wanted = announce.numwant.unwrap_or(rules.numwant);
-        let interval = self.interval();
+        let interval = self.interval_by(&rules);
         let joined = Joined {
             torrent: offer.torrent,
             member: member.id,
@@ -247,7 +248,7 @@ impl Tracker {
             return Err(Failure::Closed);
         }
         let member = member.ok_or(Failure::PasskeyUnknown)?;
-        if member.banned_until > self.now() {
+        if member.banned_until != 0 && member.banned_until > self.now() {
             return Err(Failure::Banned);
         }
         Ok(member)

@@ -211,7 +211,11 @@ impl Tracker {
 
     /// Gives the seconds until a client shall announce again: they grow with the number of peers.
     fn interval(&self) -> u32 {
-        let (rules, settings) = (self.0.rules.load(), &self.0.settings);
+        self.interval_by(&self.0.rules.load())
+    }
+
+    fn interval_by(&self, rules: &rules::Rules) -> u32 {
+        let settings = &self.0.settings;
         let peers = u32::try_from(self.0.swarms.peers()).unwrap_or(u32::MAX);
         rules.interval.max(peers / settings.most_announces.max(1))
     }
