@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime, Time, macros::format_description};
 
 use super::component::{age, empty};
-use super::layout::{Page, Theme, document};
+use super::layout::{Theme, framed};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
@@ -51,19 +51,18 @@ async fn timeline(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let filter = filter(&app, &asked).await?;
     let found = app.history.events(&filter, ROWS).await?;
     note(&app, &signed_in, "log").await?;
     let names = names(&app, &found.events).await?;
-    let page = Page {
-        title: "Audit",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/audit",
-    };
-    Ok(document(&page, &body(&asked, &found, &names)))
+        &signed_in,
+        ("Audit", "/audit"),
+        &body(&asked, &found, &names),
+    )
+    .await
 }
 
 /// Notes in the log that somebody read it.

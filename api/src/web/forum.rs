@@ -12,7 +12,7 @@ use projections::topic::page::{self, Head};
 
 use super::component::{age, empty, icon};
 use super::form::token;
-use super::layout::{Page, Theme, document};
+use super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -76,24 +76,6 @@ pub(crate) fn is_staff(signed_in: &SignedIn) -> bool {
     signed_in.may(Permission::Forum)
 }
 
-async fn framed(
-    app: &App,
-    theme: Theme,
-    signed_in: &SignedIn,
-    title: &str,
-    body: &Markup,
-) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(app).await?;
-    let page = Page {
-        title,
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/forum",
-    };
-    Ok(document(&page, body))
-}
-
 /// Gives a topic that the member may see: one in a section that they see, and a removed one if they
 /// opened it or are of the staff.
 async fn seen(app: &App, signed_in: &SignedIn, id: TopicId) -> Result<Head, Problem> {
@@ -141,7 +123,7 @@ async fn sections(
         may_administer: signed_in.may(Permission::Administer),
         token: signed_in.form_token().to_owned(),
     };
-    framed(&app, theme, &signed_in, "Forum", &body(&shown)).await
+    framed(&app, theme, &signed_in, ("Forum", "/forum"), &body(&shown)).await
 }
 
 pub(crate) fn body(shown: &Shown) -> Markup {

@@ -11,7 +11,7 @@ use projections::torrent::list::{self, Column, Row, Sort, Wanted};
 use serde::Deserialize;
 
 use super::component::{empty, notice, sanitised};
-use super::layout::{Page, Theme, Viewer, document};
+use super::layout::{Page, Theme, Viewer, document, framed};
 use super::{forum, markdown, torrents};
 use crate::app::App;
 use crate::problem::Problem;
@@ -107,22 +107,14 @@ async fn rules(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let site = projections::site::settings(&app.reads).await?;
-    let page = Page {
-        title: "Rules",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/",
-    };
     let text = site.values.text(Key::Rules);
     let body = html! {
         h1 { "Rules" }
         @if text.is_empty() { (empty("No rules were written down.", &html! { "The staff writes them under Settings." })) }
         @else { section.card { (sanitised(&markdown::render(text))) } }
     };
-    Ok(document(&page, &body))
+    framed(&app, theme, &signed_in, ("Rules", "/"), &body).await
 }
 
 async fn top(app: &App, signed_in: &SignedIn, sort: Sort) -> Result<Vec<Row>, Problem> {

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::component::{age, empty, instant};
 use super::form::token;
-use super::layout::{Page, Theme, document};
+use super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -66,7 +66,6 @@ async fn own(
     signed_in: SignedIn,
     Query(from): Query<From>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let member = signed_in.profile.id;
     let Rows { rows, next } =
         invite::list(&app.reads, Some(member), from.cursor().as_ref(), ROWS).await?;
@@ -82,17 +81,17 @@ async fn own(
         next,
         guests: invite::tree(&app.reads, member).await?,
         inviter: invite::inviter(&app.reads, member).await?,
-        token: viewer.token.clone(),
-    };
-    let page = Page {
-        title: "Invites",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/members",
+        token: signed_in.form_token().to_owned(),
     };
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    Ok(document(&page, &body(&shown, now)))
+    framed(
+        &app,
+        theme,
+        &signed_in,
+        ("Invites", "/members"),
+        &body(&shown, now),
+    )
+    .await
 }
 
 pub(super) fn body(shown: &Shown, now: i64) -> Markup {
@@ -197,17 +196,16 @@ async fn all(
     signed_in: SignedIn,
     Query(from): Query<From>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let invites = invite::list(&app.reads, None, from.cursor().as_ref(), ROWS).await?;
-    let page = Page {
-        title: "All invites",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/staff",
-    };
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    Ok(document(&page, &all_body(&invites, now)))
+    framed(
+        &app,
+        theme,
+        &signed_in,
+        ("All invites", "/staff"),
+        &all_body(&invites, now),
+    )
+    .await
 }
 
 pub(super) fn all_body(invites: &Rows<Invite>, now: i64) -> Markup {

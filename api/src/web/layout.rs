@@ -11,9 +11,9 @@ use projections::user::Profile;
 
 use super::asset;
 use super::component::{icon, ratio, size};
-use crate::app::Site;
+use crate::app::{App, Site};
 use crate::problem::Problem;
-use crate::session::cookie_value;
+use crate::session::{SignedIn, cookie_value};
 
 /// What the masthead shows of a signed-in member.
 #[derive(Debug, Clone)]
@@ -86,6 +86,25 @@ impl<S: Sync> FromRequestParts<S> for Theme {
     }
 }
 
+/// Sets a page into its frame for a member: with its title and the path of its section.
+pub(crate) async fn framed(
+    app: &App,
+    theme: Theme,
+    signed_in: &SignedIn,
+    (title, section): (&str, &str),
+    body: &Markup,
+) -> Result<Markup, Problem> {
+    let viewer = signed_in.viewer(app).await?;
+    let page = Page {
+        title,
+        site: &app.site,
+        viewer: Some(&viewer),
+        theme,
+        section,
+    };
+    Ok(document(&page, body))
+}
+
 /// Sets a page into its frame.
 pub(crate) fn document(page: &Page<'_>, body: &Markup) -> Markup {
     html! {
@@ -129,7 +148,13 @@ fn masthead(page: &Page<'_>) -> Markup {
                     (section(page, "/forum", "Forum"))
                     @if viewer.profile.permissions().has(Permission::Torrents) { (section(page, "/staff/queue", "Queue")) }
                     @if viewer.profile.permissions().has(Permission::Audit) { (section(page, "/audit", "Audit")) }
-                    @if viewer.profile.permissions().has(Permission::Administer) { (section(page, "/staff", "Staff")) }
+                    @if viewer.profile.permissions().has(Permission::Administer) {
+                        (section(page, "/staff", "Staff"))
+                    } @else {
+                        // Whoever sees no overview finds the pages of their own work here.
+                        @if viewer.profile.permissions().has(Permission::Members) { (section(page, "/staff/members", "Members")) }
+                        @if viewer.profile.permissions().has(Permission::Traffic) { (section(page, "/staff/hit-and-runs", "Hit-and-runs")) }
+                    }
                 }
                 form.search role="search" action="/torrents" method="get" {
                     label.visually-hidden for="masthead-search" { "Search torrents" }

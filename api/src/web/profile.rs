@@ -14,7 +14,7 @@ use projections::user::{self, Names, Profile};
 
 use super::component::{age, duration, empty, ratio, size};
 use super::form::token;
-use super::layout::{Page, Theme, document};
+use super::layout::{Theme, framed};
 use super::staff::members;
 use super::{audit, forum, torrents};
 use crate::app::App;
@@ -70,7 +70,6 @@ async fn profile(
     signed_in: SignedIn,
     Path(name): Path<String>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let name = Name::parse(&name).map_err(|_| Problem::not_found())?;
     let profile = user::named(&app.reads, &name)
         .await?
@@ -105,23 +104,16 @@ async fn profile(
         own,
         names: user::names(&app.reads, sanctions.iter().filter_map(|one| one.by)).await?,
         sanctions,
-        may_sanction: may_sanction.then(|| viewer.token.clone()),
+        may_sanction: may_sanction.then(|| signed_in.form_token().to_owned()),
         staff: signed_in.may(Permission::Audit).then(|| Staff {
             may_assign: signed_in.may(Permission::Administer) && profile.id != signed_in.profile.id,
-            token: viewer.token.clone(),
+            token: signed_in.form_token().to_owned(),
         }),
         profile,
     };
     let section = if shown.own { "/members" } else { "" };
     let title = shown.profile.name.clone();
-    let page = Page {
-        title: &title,
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section,
-    };
-    Ok(document(&page, &body(&shown)))
+    framed(&app, theme, &signed_in, (&title, section), &body(&shown)).await
 }
 
 pub(super) fn body(shown: &Shown) -> Markup {

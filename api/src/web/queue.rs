@@ -9,7 +9,7 @@ use projections::torrent::queue::{self, Row};
 use serde::Deserialize;
 
 use super::component::{age, empty, size};
-use super::layout::{Page, Theme, document};
+use super::layout::{Theme, framed};
 use super::torrent::review::approve;
 use crate::app::App;
 use crate::problem::Problem;
@@ -45,16 +45,15 @@ async fn waiting(
     signed_in: SignedIn,
     Query(from): Query<From>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let rows = queue::waiting(&app.reads, from.cursor().as_ref(), ROWS).await?;
-    let page = Page {
-        title: "Queue",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/staff/queue",
-    };
-    Ok(document(&page, &waiting_body(&rows, &viewer.token)))
+        &signed_in,
+        ("Queue", "/staff/queue"),
+        &waiting_body(&rows, signed_in.form_token()),
+    )
+    .await
 }
 
 pub(super) fn waiting_body(rows: &Rows<Row>, form_token: &str) -> Markup {
@@ -100,17 +99,16 @@ async fn uploads(
     signed_in: SignedIn,
     Query(from): Query<From>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let by = signed_in.profile.id;
     let rows = queue::uploads(&app.reads, by, from.cursor().as_ref(), ROWS).await?;
-    let page = Page {
-        title: "Your uploads",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/upload",
-    };
-    Ok(document(&page, &uploads_body(&rows)))
+        &signed_in,
+        ("Your uploads", "/upload"),
+        &uploads_body(&rows),
+    )
+    .await
 }
 
 pub(super) fn uploads_body(rows: &Rows<Row>) -> Markup {

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::component::{age, notice};
 use super::form::token;
-use super::layout::{Page, Theme, document};
+use super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -41,7 +41,6 @@ async fn settings(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let member = app
         .commands
         .member(signed_in.profile.id)
@@ -51,16 +50,16 @@ async fn settings(
         announces: app.site.announces(&member.passkey),
         sessions: session::list(&app, member.id).await?,
         current: signed_in.key().to_owned(),
-        token: viewer.token.clone(),
+        token: signed_in.form_token().to_owned(),
     };
-    let page = Page {
-        title: "Settings",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/settings",
-    };
-    Ok(document(&page, &body(&shown)))
+        &signed_in,
+        ("Settings", "/settings"),
+        &body(&shown),
+    )
+    .await
 }
 
 pub(super) fn body(shown: &Shown) -> Markup {
@@ -123,15 +122,14 @@ async fn confirm(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
-    let page = Page {
-        title: "Another announce URL",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/settings",
-    };
-    Ok(document(&page, &confirmation(&viewer.token)))
+        &signed_in,
+        ("Another announce URL", "/settings"),
+        &confirmation(signed_in.form_token()),
+    )
+    .await
 }
 
 pub(super) fn confirmation(form_token: &str) -> Markup {

@@ -13,7 +13,7 @@ use projections::site::Settings;
 
 use super::component::duration;
 use super::form::token;
-use super::layout::{Page, Theme, document};
+use super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -64,17 +64,16 @@ async fn staff(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let settings = projections::site::settings(&app.reads).await?;
     let standing = standing(&app).await?;
-    let page = Page {
-        title: "Staff",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/staff",
-    };
-    Ok(document(&page, &body(&settings, &standing, &viewer.token)))
+        &signed_in,
+        ("Staff", "/staff"),
+        &body(&settings, &standing, signed_in.form_token()),
+    )
+    .await
 }
 
 /// Reads where something stands among its neighbours.

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::audit::behind;
 use super::component::{age, duration, empty, icon, notice, sanitised, size, swarm, tags};
 use super::form::token;
-use super::layout::{Page, Theme, document};
+use super::layout::{Page, Theme, document, framed};
 use super::markdown;
 use super::torrents::bookmarks;
 use crate::app::App;
@@ -357,21 +357,20 @@ async fn confirm(
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let detail = visible(&app, &signed_in, read_id(&id)?).await?;
     if !may_change(&signed_in, &detail) {
         return Err(Problem::forbidden(
             "Only its uploader and administrators may withdraw a torrent.",
         ));
     }
-    let page = Page {
-        title: "Withdraw",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/torrents",
-    };
-    Ok(document(&page, &confirmation(&detail, &viewer.token)))
+        &signed_in,
+        ("Withdraw", "/torrents"),
+        &confirmation(&detail, signed_in.form_token()),
+    )
+    .await
 }
 
 pub(super) fn confirmation(detail: &Detail, form_token: &str) -> Markup {

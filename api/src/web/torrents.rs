@@ -11,7 +11,7 @@ use projections::torrent::list::{self, Column, Eyes, Row, Wanted};
 use time::OffsetDateTime;
 
 use super::component::{age, empty, notice, size, tags};
-use super::layout::{Page, Theme, document};
+use super::layout::{Theme, framed};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
@@ -51,16 +51,15 @@ async fn torrents(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let shown = read(&app, &signed_in, asked).await?;
-    let page = Page {
-        title: "Torrents",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/torrents",
-    };
-    Ok(document(&page, &body(&shown)))
+        &signed_in,
+        ("Torrents", "/torrents"),
+        &body(&shown),
+    )
+    .await
 }
 
 /// Reads what a page asks for.

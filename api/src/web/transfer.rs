@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use super::component::{age, duration, empty, instant, size};
 use super::form::token;
-use super::layout::{Page, Theme, document};
+use super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -58,17 +58,16 @@ async fn own(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let from = asked.from();
     let owed = transfer::of_member(&app.reads, signed_in.profile.id, from.as_ref(), ROWS).await?;
-    let page = Page {
-        title: "Your hit-and-runs",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/members",
-    };
-    Ok(document(&page, &own_body(&owed, OffsetDateTime::now_utc())))
+        &signed_in,
+        ("Your hit-and-runs", "/members"),
+        &own_body(&owed, OffsetDateTime::now_utc()),
+    )
+    .await
 }
 
 pub(super) fn own_body(owed: &Rows<Owed>, now: OffsetDateTime) -> Markup {
@@ -136,18 +135,10 @@ async fn list(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let from = asked.from();
     let owed = transfer::standing(&app.reads, asked.standing(), from.as_ref(), ROWS).await?;
-    let page = Page {
-        title: "Hit-and-runs",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/staff",
-    };
-    let body = list_body(&owed, asked.standing(), &viewer.token);
-    Ok(document(&page, &body))
+    let body = list_body(&owed, asked.standing(), signed_in.form_token());
+    framed(&app, theme, &signed_in, ("Hit-and-runs", "/staff"), &body).await
 }
 
 pub(super) fn list_body(owed: &Rows<Owed>, shown: Standing, form_token: &str) -> Markup {
@@ -163,6 +154,7 @@ pub(super) fn list_body(owed: &Rows<Owed>, shown: Standing, form_token: &str) ->
             @for one in Standing::ALL {
                 a.button href={ "/staff/hit-and-runs?standing=" (one.name()) } aria-current=[(one == shown).then_some("page")] { (name(one)) }
             }
+            a.button href="/staff/flags" { "Flagged traffic" }
         }
         @if owed.rows.is_empty() {
             (empty("There are none.", &html! { "What members owe is marked by itself when its grace period ends." }))
@@ -219,16 +211,15 @@ async fn flags(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let flags = transfer::flags(&app.reads, asked.from().as_ref(), ROWS).await?;
-    let page = Page {
-        title: "Flagged traffic",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/staff",
-    };
-    Ok(document(&page, &flags_body(&flags, &viewer.token)))
+        &signed_in,
+        ("Flagged traffic", "/staff"),
+        &flags_body(&flags, signed_in.form_token()),
+    )
+    .await
 }
 
 pub(super) fn flags_body(flags: &Rows<Flag>, form_token: &str) -> Markup {

@@ -13,23 +13,22 @@ use crate::problem::Problem;
 use crate::session::SignedIn;
 use crate::web::component::{age, duration};
 use crate::web::form::token;
-use crate::web::layout::{Page, Theme, document};
+use crate::web::layout::{Theme, framed};
 
 pub(super) async fn page(
     State(app): State<App>,
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
-    let page = Page {
-        title: "Proof of the log",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/audit",
-    };
     let standing = app.proofs.standing();
-    Ok(document(&page, &body(standing.as_ref(), &viewer.token)))
+    framed(
+        &app,
+        theme,
+        &signed_in,
+        ("Proof of the log", "/audit"),
+        &body(standing.as_ref(), signed_in.form_token()),
+    )
+    .await
 }
 
 pub(super) async fn start(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::session::SignedIn;
 use crate::web::component::{age, notice};
-use crate::web::layout::{Page, Theme, document};
+use crate::web::layout::{Theme, framed};
 
 /// Which moment the address asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -42,17 +42,16 @@ pub(super) async fn page(
     Path(stream): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let shown = read(&app, stream, asked.at).await?;
     note(&app, &signed_in, &shown.stream).await?;
-    let page = Page {
-        title: "History",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/audit",
-    };
-    Ok(document(&page, &body(&shown)))
+        &signed_in,
+        ("History", "/audit"),
+        &body(&shown),
+    )
+    .await
 }
 
 pub(crate) async fn read(app: &App, stream: String, at: String) -> Result<Shown, Problem> {

@@ -12,7 +12,7 @@ use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 use crate::web::component::notice;
 use crate::web::form::token;
-use crate::web::layout::{Page, Theme, document};
+use crate::web::layout::{Theme, framed};
 use crate::web::torrents::Asked;
 
 /// Gives the routes.
@@ -54,23 +54,22 @@ async fn page(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let key = app.commands.feed_key(signed_in.profile.id).await?;
     let shown = Shown {
         origin: app.site.origin().to_owned(),
         key: key.map(|key| key.reveal().to_owned()),
         search: asked.query(),
         tree: projections::category::tree(&app.reads).await?,
-        token: viewer.token.clone(),
+        token: signed_in.form_token().to_owned(),
     };
-    let page = Page {
-        title: "Feeds",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/settings",
-    };
-    Ok(document(&page, &body(&shown)))
+        &signed_in,
+        ("Feeds", "/settings"),
+        &body(&shown),
+    )
+    .await
 }
 
 pub(crate) fn body(shown: &Shown) -> Markup {
@@ -141,15 +140,14 @@ async fn confirm(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
-    let page = Page {
-        title: "Another feed key",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/settings",
-    };
-    Ok(document(&page, &confirmation(&viewer.token)))
+        &signed_in,
+        ("Another feed key", "/settings"),
+        &confirmation(signed_in.form_token()),
+    )
+    .await
 }
 
 pub(crate) fn confirmation(form_token: &str) -> Markup {

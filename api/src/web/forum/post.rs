@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use projections::topic::page::{self, Head, Post, Removed, Wording};
 
 use super::compose::{Draft, fields, is_preview, once, said};
-use super::{framed, is_staff, path, read_id, seen};
+use super::{is_staff, path, read_id, seen};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
@@ -18,7 +18,7 @@ use crate::session::SignedIn;
 use crate::web::audit;
 use crate::web::component::{age, notice};
 use crate::web::form::token;
-use crate::web::layout::Theme;
+use crate::web::layout::{Theme, framed};
 use crate::web::markdown::Known;
 use crate::web::torrent::difference;
 
@@ -193,7 +193,7 @@ pub(super) async fn compose(
     let mut draft = Draft::new(&app, signed_in.form_token());
     draft.text.clone_from(&post.text);
     let body = compose_body(&head, post.id, &draft);
-    framed(&app, theme, &signed_in, "Edit a post", &body).await
+    framed(&app, theme, &signed_in, ("Edit a post", "/forum"), &body).await
 }
 
 fn around(head: &Head) -> Markup {
@@ -245,7 +245,14 @@ pub(super) async fn save(
         }
     }
     let body = compose_body(&head, post.id, &draft);
-    let page = framed(&app, theme, &form.signed_in, "Edit a post", &body).await?;
+    let page = framed(
+        &app,
+        theme,
+        &form.signed_in,
+        ("Edit a post", "/forum"),
+        &body,
+    )
+    .await?;
     Ok((status, page).into_response())
 }
 
@@ -261,7 +268,14 @@ pub(super) async fn history(
         audit::note(&app, &signed_in, &format!("topic-{}", head.id)).await?;
     }
     let body = history_body(&head, &post, &wordings);
-    framed(&app, theme, &signed_in, "What a post said", &body).await
+    framed(
+        &app,
+        theme,
+        &signed_in,
+        ("What a post said", "/forum"),
+        &body,
+    )
+    .await
 }
 
 pub(crate) fn history_body(head: &Head, post: &Post, wordings: &[Wording]) -> Markup {
@@ -292,7 +306,7 @@ pub(super) async fn confirm(
 ) -> Result<Markup, Problem> {
     let (head, post) = own(&app, &signed_in, &id).await?;
     let body = confirmation(&head, &post, signed_in.form_token());
-    framed(&app, theme, &signed_in, "Remove", &body).await
+    framed(&app, theme, &signed_in, ("Remove", "/forum"), &body).await
 }
 
 pub(crate) fn confirmation(head: &Head, post: &Post, form_token: &str) -> Markup {

@@ -7,12 +7,12 @@ use projections::page::{Cursor, Page as Rows};
 use projections::topic::list::{self, Hit};
 use serde::Deserialize;
 
-use super::{framed, is_staff, path};
+use super::{is_staff, path};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::session::SignedIn;
 use crate::web::component::{age, empty};
-use crate::web::layout::Theme;
+use crate::web::layout::{Theme, framed};
 use crate::web::markdown;
 
 /// Posts of a page.
@@ -38,7 +38,14 @@ pub(super) async fn page(
     let (words, staff) = (asked.q.trim(), is_staff(&signed_in));
     let hits = list::find(&app.reads, words, staff, from.as_ref(), ROWS).await?;
     let body = body(&asked, &hits);
-    framed(&app, theme, &signed_in, "Search the forum", &body).await
+    framed(
+        &app,
+        theme,
+        &signed_in,
+        ("Search the forum", "/forum"),
+        &body,
+    )
+    .await
 }
 
 /// The form that leads here.

@@ -11,13 +11,13 @@ use projections::topic::list::{self, Row};
 use serde::Deserialize;
 
 use super::compose::{Draft, fields, is_preview, once};
-use super::{Seen, badges, framed, is_staff, path};
+use super::{Seen, badges, is_staff, path};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
 use crate::session::SignedIn;
 use crate::web::component::{age, empty, notice};
-use crate::web::layout::Theme;
+use crate::web::layout::{Theme, framed};
 
 /// Topics of a page.
 const ROWS: i64 = 30;
@@ -57,7 +57,7 @@ pub(super) async fn page(
         section,
     };
     let title = shown.section.board.name.clone();
-    framed(&app, theme, &signed_in, &title, &body(&shown)).await
+    framed(&app, theme, &signed_in, (&title, "/forum"), &body(&shown)).await
 }
 
 pub(crate) fn body(shown: &Shown) -> Markup {
@@ -132,7 +132,7 @@ pub(super) async fn compose(
     let mut draft = Draft::new(&app, signed_in.form_token());
     draft.title = Some(String::new());
     let body = compose_body(&section, &draft);
-    framed(&app, theme, &signed_in, "Open a topic", &body).await
+    framed(&app, theme, &signed_in, ("Open a topic", "/forum"), &body).await
 }
 
 pub(crate) fn compose_body(section: &Section, draft: &Draft) -> Markup {
@@ -180,6 +180,13 @@ pub(super) async fn open(
         }
     }
     let body = compose_body(&section, &draft);
-    let page = framed(&app, theme, &form.signed_in, "Open a topic", &body).await?;
+    let page = framed(
+        &app,
+        theme,
+        &form.signed_in,
+        ("Open a topic", "/forum"),
+        &body,
+    )
+    .await?;
     Ok((status, page).into_response())
 }

@@ -13,7 +13,7 @@ use projections::topic::page::{self as topic, Head, Post, page_of};
 use serde::Deserialize;
 
 use super::compose::{self, Draft, fields, is_preview, once};
-use super::{Seen, badges, framed, is_staff, path, post, read_id, seen};
+use super::{Seen, badges, is_staff, path, post, read_id, seen};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
@@ -21,7 +21,7 @@ use crate::session::SignedIn;
 use crate::web::audit::behind;
 use crate::web::component::notice;
 use crate::web::form::token;
-use crate::web::layout::Theme;
+use crate::web::layout::{Theme, framed};
 use crate::web::markdown::Known;
 
 /// Which page of a topic is asked for.
@@ -86,7 +86,7 @@ pub(super) async fn page(
     };
     let title = shown.head.title.clone();
     let body = body(&shown, signed_in.form_token());
-    framed(&app, theme, &signed_in, &title, &body).await
+    framed(&app, theme, &signed_in, (&title, "/forum"), &body).await
 }
 
 pub(crate) fn body(shown: &Shown, form_token: &str) -> Markup {
@@ -192,7 +192,7 @@ pub(super) async fn compose(
         draft.text = post::quotation(&quoted);
     }
     let body = compose_body(&head, &draft);
-    framed(&app, theme, &signed_in, "Answer", &body).await
+    framed(&app, theme, &signed_in, ("Answer", "/forum"), &body).await
 }
 
 pub(crate) fn compose_body(head: &Head, draft: &Draft) -> Markup {
@@ -232,7 +232,7 @@ pub(super) async fn reply(
         }
     }
     let body = compose_body(&head, &draft);
-    let page = framed(&app, theme, &form.signed_in, "Answer", &body).await?;
+    let page = framed(&app, theme, &form.signed_in, ("Answer", "/forum"), &body).await?;
     Ok((status, page).into_response())
 }
 

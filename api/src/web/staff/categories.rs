@@ -12,12 +12,15 @@ use projections::category::{Category, tree};
 
 use super::super::component::{empty, notice};
 use super::super::form::{submit, token};
-use super::super::layout::{Page, Theme, document};
+use super::super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
+
+/// The title and the section of the pages.
+const HERE: (&str, &str) = ("Categories", "/staff");
 
 /// Gives the routes.
 pub(super) fn routes() -> Routes {
@@ -81,23 +84,6 @@ impl Draft {
     }
 }
 
-async fn framed(
-    app: &App,
-    theme: Theme,
-    signed_in: &SignedIn,
-    body: &Markup,
-) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(app).await?;
-    let page = Page {
-        title: "Categories",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/staff",
-    };
-    Ok(document(&page, body))
-}
-
 fn find<'a>(tree: &'a [Category], id: &str) -> Result<&'a Category, Problem> {
     let id: CategoryId = id.parse().map_err(|_| Problem::not_found())?;
     let found = tree.iter().find(|one| one.id == id);
@@ -116,7 +102,7 @@ async fn page(
         ..Draft::default()
     };
     let body = body(&tree, &draft, signed_in.form_token());
-    framed(&app, theme, &signed_in, &body).await
+    framed(&app, theme, &signed_in, HERE, &body).await
 }
 
 pub(in super::super) fn body(tree: &[Category], draft: &Draft, form_token: &str) -> Markup {
@@ -203,7 +189,7 @@ async fn create(
     };
     draft.error = Some(error);
     let body = body(&tree, &draft, form.signed_in.form_token());
-    let page = framed(&app, theme, &form.signed_in, &body).await?;
+    let page = framed(&app, theme, &form.signed_in, HERE, &body).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -229,7 +215,7 @@ async fn one(
     let category = find(&tree, &id)?;
     let draft = Draft::of(category, &tree);
     let body = one_body(category, &tree, &draft, signed_in.form_token());
-    framed(&app, theme, &signed_in, &body).await
+    framed(&app, theme, &signed_in, HERE, &body).await
 }
 
 pub(in super::super) fn one_body(
@@ -298,7 +284,7 @@ async fn again(
     let tree = tree(&app.reads).await?;
     let category = find(&tree, id)?;
     let body = one_body(category, &tree, &draft, form.signed_in.form_token());
-    let page = framed(app, theme, &form.signed_in, &body).await?;
+    let page = framed(app, theme, &form.signed_in, HERE, &body).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -331,7 +317,7 @@ async fn confirm(
 ) -> Result<Markup, Problem> {
     let tree = tree(&app.reads).await?;
     let body = confirmation(find(&tree, &id)?, signed_in.form_token());
-    framed(&app, theme, &signed_in, &body).await
+    framed(&app, theme, &signed_in, HERE, &body).await
 }
 
 pub(in super::super) fn confirmation(category: &Category, form_token: &str) -> Markup {

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::super::component::instant;
 use super::super::form::token;
-use super::super::layout::{Page, Theme, document};
+use super::super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -32,16 +32,15 @@ async fn freeleech(
     theme: Theme,
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let now = projections::site::settings(&app.reads).await?.freeleech;
-    let page = Page {
-        title: "Freeleech",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/staff",
-    };
-    Ok(document(&page, &body(now, &viewer.token)))
+        &signed_in,
+        ("Freeleech", "/staff"),
+        &body(now, signed_in.form_token()),
+    )
+    .await
 }
 
 /// The lengths that are offered, in hours.

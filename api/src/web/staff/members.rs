@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use super::super::component::{age, empty, instant};
 use super::super::form::token;
-use super::super::layout::{Page, Theme, document};
+use super::super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -51,17 +51,16 @@ async fn list(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let from = Some(Cursor(asked.from.clone())).filter(|cursor| !cursor.0.is_empty());
     let found = user::list(&app.reads, asked.q.trim(), from.as_ref(), ROWS).await?;
-    let page = Page {
-        title: "Members",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/staff",
-    };
-    Ok(document(&page, &body(&asked, &found)))
+        &signed_in,
+        ("Members", "/staff"),
+        &body(&asked, &found),
+    )
+    .await
 }
 
 pub(in super::super) fn body(asked: &Asked, found: &Rows<Profile>) -> Markup {

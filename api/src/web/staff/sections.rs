@@ -12,12 +12,15 @@ use projections::section::Section;
 
 use super::super::component::{empty, notice};
 use super::super::form::{submit, token};
-use super::super::layout::{Page, Theme, document};
+use super::super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
+
+/// The title and the section of the pages.
+const HERE: (&str, &str) = ("Sections of the forum", "/staff");
 
 /// Gives the routes.
 pub(super) fn routes() -> Routes {
@@ -77,23 +80,6 @@ impl Draft {
     }
 }
 
-async fn framed(
-    app: &App,
-    theme: Theme,
-    signed_in: &SignedIn,
-    body: &Markup,
-) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(app).await?;
-    let page = Page {
-        title: "Sections of the forum",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/staff",
-    };
-    Ok(document(&page, body))
-}
-
 async fn sections(app: &App) -> Result<Vec<Section>, Problem> {
     Ok(projections::section::list(&app.reads, true).await?)
 }
@@ -117,7 +103,7 @@ async fn page(
         ..Draft::default()
     };
     let body = body(&sections, &draft, signed_in.form_token());
-    framed(&app, theme, &signed_in, &body).await
+    framed(&app, theme, &signed_in, HERE, &body).await
 }
 
 pub(in super::super) fn body(sections: &[Section], draft: &Draft, form_token: &str) -> Markup {
@@ -208,7 +194,7 @@ async fn create(
     draft.error = Some(error);
     let sections = sections(&app).await?;
     let body = body(&sections, &draft, form.signed_in.form_token());
-    let page = framed(&app, theme, &form.signed_in, &body).await?;
+    let page = framed(&app, theme, &form.signed_in, HERE, &body).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -220,7 +206,7 @@ async fn one(
 ) -> Result<Markup, Problem> {
     let section = section(&app, &id).await?;
     let body = one_body(&section, &Draft::of(&section), signed_in.form_token());
-    framed(&app, theme, &signed_in, &body).await
+    framed(&app, theme, &signed_in, HERE, &body).await
 }
 
 pub(in super::super) fn one_body(section: &Section, draft: &Draft, form_token: &str) -> Markup {
@@ -273,7 +259,7 @@ async fn change(
     };
     draft.error = Some(error);
     let body = one_body(&section, &draft, form.signed_in.form_token());
-    let page = framed(&app, theme, &form.signed_in, &body).await?;
+    let page = framed(&app, theme, &form.signed_in, HERE, &body).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -285,7 +271,7 @@ async fn confirm(
 ) -> Result<Markup, Problem> {
     let section = section(&app, &id).await?;
     let body = confirmation(&section, signed_in.form_token());
-    framed(&app, theme, &signed_in, &body).await
+    framed(&app, theme, &signed_in, HERE, &body).await
 }
 
 pub(in super::super) fn confirmation(section: &Section, form_token: &str) -> Markup {

@@ -13,7 +13,7 @@ use projections::user::{Names, names};
 
 use super::super::component::{age, notice};
 use super::super::form::{submit, token};
-use super::super::layout::{Page, Theme, document};
+use super::super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
@@ -63,24 +63,23 @@ async fn show(
     signed_in: &SignedIn,
     typed: Vec<(Key, String, Option<String>)>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(app).await?;
     let changes = projections::site::changes(&app.reads, CHANGES).await?;
     let members = changes.iter().filter_map(|change| change.member);
     let shown = Shown {
         values: projections::site::settings(&app.reads).await?.values,
         names: names(&app.reads, members).await?,
         changes,
-        token: viewer.token.clone(),
+        token: signed_in.form_token().to_owned(),
         typed,
     };
-    let page = Page {
-        title: "Settings of the site",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        app,
         theme,
-        section: "/staff",
-    };
-    Ok(document(&page, &body(&shown)))
+        signed_in,
+        ("Settings of the site", "/staff"),
+        &body(&shown),
+    )
+    .await
 }
 
 async fn change(

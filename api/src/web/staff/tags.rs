@@ -12,12 +12,15 @@ use projections::tag::Tag;
 
 use super::super::component::{empty, notice};
 use super::super::form::{submit, token};
-use super::super::layout::{Page, Theme, document};
+use super::super::layout::{Theme, framed};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
+
+/// The title and the section of the pages.
+const HERE: (&str, &str) = ("Tags", "/staff");
 
 /// Gives the routes.
 pub(super) fn routes() -> Routes {
@@ -71,23 +74,6 @@ impl Draft {
     }
 }
 
-async fn framed(
-    app: &App,
-    theme: Theme,
-    signed_in: &SignedIn,
-    body: &Markup,
-) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(app).await?;
-    let page = Page {
-        title: "Tags",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/staff",
-    };
-    Ok(document(&page, body))
-}
-
 async fn tag(app: &App, id: &str) -> Result<Tag, Problem> {
     let id: TagId = id.parse().map_err(|_| Problem::not_found())?;
     let all = projections::tag::all(&app.reads).await?;
@@ -107,7 +93,7 @@ async fn page(
         ..Draft::default()
     };
     let body = body(&tags, &draft, signed_in.form_token());
-    framed(&app, theme, &signed_in, &body).await
+    framed(&app, theme, &signed_in, HERE, &body).await
 }
 
 pub(in super::super) fn body(tags: &[Tag], draft: &Draft, form_token: &str) -> Markup {
@@ -176,7 +162,7 @@ async fn create(
     draft.error = Some(error);
     let tags = projections::tag::all(&app.reads).await?;
     let body = body(&tags, &draft, form.signed_in.form_token());
-    let page = framed(&app, theme, &form.signed_in, &body).await?;
+    let page = framed(&app, theme, &form.signed_in, HERE, &body).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -200,7 +186,7 @@ async fn one(
 ) -> Result<Markup, Problem> {
     let tag = tag(&app, &id).await?;
     let body = one_body(&tag, &Draft::of(&tag), signed_in.form_token());
-    framed(&app, theme, &signed_in, &body).await
+    framed(&app, theme, &signed_in, HERE, &body).await
 }
 
 pub(in super::super) fn one_body(tag: &Tag, draft: &Draft, form_token: &str) -> Markup {
@@ -262,7 +248,7 @@ async fn again(
 ) -> Result<Response, Problem> {
     let tag = tag(app, id).await?;
     let body = one_body(&tag, &draft, form.signed_in.form_token());
-    let page = framed(app, theme, &form.signed_in, &body).await?;
+    let page = framed(app, theme, &form.signed_in, HERE, &body).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -295,7 +281,7 @@ async fn confirm(
 ) -> Result<Markup, Problem> {
     let tag = tag(&app, &id).await?;
     let body = confirmation(&tag, signed_in.form_token());
-    framed(&app, theme, &signed_in, &body).await
+    framed(&app, theme, &signed_in, HERE, &body).await
 }
 
 pub(in super::super) fn confirmation(tag: &Tag, form_token: &str) -> Markup {

@@ -24,7 +24,7 @@ use crate::web::audit;
 use crate::web::component::{age, empty, notice};
 use crate::web::form::token;
 use crate::web::forum::compose::{Draft, is_preview, known, once, said};
-use crate::web::layout::{Page, Theme, document};
+use crate::web::layout::{Theme, framed};
 use crate::web::markdown::Known;
 
 /// Comments of a page.
@@ -172,24 +172,6 @@ fn fields(draft: &Draft, label: &str, send: &str) -> Markup {
     }
 }
 
-async fn framed(
-    app: &App,
-    theme: Theme,
-    signed_in: &SignedIn,
-    title: &str,
-    body: &Markup,
-) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(app).await?;
-    let page = Page {
-        title,
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/torrents",
-    };
-    Ok(document(&page, body))
-}
-
 /// Writes a comment.
 pub(super) async fn write(
     State(app): State<App>,
@@ -219,7 +201,14 @@ pub(super) async fn write(
     }
     let to = format!("/torrents/{}/comments", detail.id);
     let body = compose_body(&detail, &to, "Write a comment", &draft);
-    let page = framed(&app, theme, &form.signed_in, "Comment", &body).await?;
+    let page = framed(
+        &app,
+        theme,
+        &form.signed_in,
+        ("Comment", "/torrents"),
+        &body,
+    )
+    .await?;
     Ok((status, page).into_response())
 }
 
@@ -283,7 +272,14 @@ pub(super) async fn compose(
     draft.text.clone_from(&comment.text);
     let to = format!("/comments/{}/edit", comment.id);
     let body = compose_body(&detail, &to, "Edit a comment", &draft);
-    framed(&app, theme, &signed_in, "Edit a comment", &body).await
+    framed(
+        &app,
+        theme,
+        &signed_in,
+        ("Edit a comment", "/torrents"),
+        &body,
+    )
+    .await
 }
 
 pub(super) async fn save(
@@ -316,7 +312,14 @@ pub(super) async fn save(
     }
     let to = format!("/comments/{}/edit", comment.id);
     let body = compose_body(&detail, &to, "Edit a comment", &draft);
-    let page = framed(&app, theme, &form.signed_in, "Edit a comment", &body).await?;
+    let page = framed(
+        &app,
+        theme,
+        &form.signed_in,
+        ("Edit a comment", "/torrents"),
+        &body,
+    )
+    .await?;
     Ok((status, page).into_response())
 }
 
@@ -336,7 +339,14 @@ pub(super) async fn history(
     }
     let names = audit::names(&app, &stream).await?;
     let body = history_body(&detail, &comment, &wordings(&stream), &names);
-    framed(&app, theme, &signed_in, "What a comment said", &body).await
+    framed(
+        &app,
+        theme,
+        &signed_in,
+        ("What a comment said", "/torrents"),
+        &body,
+    )
+    .await
 }
 
 pub(crate) fn history_body(
@@ -374,7 +384,7 @@ pub(super) async fn confirm(
 ) -> Result<Markup, Problem> {
     let (detail, comment) = own(&app, &signed_in, &id).await?;
     let body = confirmation(&detail, &comment, signed_in.form_token());
-    framed(&app, theme, &signed_in, "Remove", &body).await
+    framed(&app, theme, &signed_in, ("Remove", "/torrents"), &body).await
 }
 
 pub(crate) fn confirmation(detail: &Detail, comment: &Comment, form_token: &str) -> Markup {

@@ -16,7 +16,7 @@ use crate::problem::{Problem, sentence};
 use crate::session::SignedIn;
 use crate::web::component::notice;
 use crate::web::form::token;
-use crate::web::layout::{Page, Theme, document};
+use crate::web::layout::{Theme, framed};
 use crate::web::upload::draft::{Draft, TAG, buttons, fields};
 
 /// What the form holds when it is shown, at first or again.
@@ -53,7 +53,7 @@ pub(super) async fn page(
         token: String::new(),
         error: None,
     };
-    framed(&app, theme, &signed_in, shown).await
+    show(&app, theme, &signed_in, shown).await
 }
 
 /// Gives a torrent whose page the member may change.
@@ -68,22 +68,14 @@ async fn editable(app: &App, signed_in: &SignedIn, id: &str) -> Result<Detail, P
     }
 }
 
-async fn framed(
+async fn show(
     app: &App,
     theme: Theme,
     signed_in: &SignedIn,
     mut shown: Shown,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(app).await?;
-    shown.token.clone_from(&viewer.token);
-    let page = Page {
-        title: "Edit",
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/torrents",
-    };
-    Ok(document(&page, &body(&shown)))
+    signed_in.form_token().clone_into(&mut shown.token);
+    framed(app, theme, signed_in, ("Edit", "/torrents"), &body(&shown)).await
 }
 
 pub(crate) fn body(shown: &Shown) -> Markup {
@@ -152,6 +144,6 @@ pub(super) async fn save(
         token: String::new(),
         error,
     };
-    let page = framed(&app, theme, &form.signed_in, shown).await?;
+    let page = show(&app, theme, &form.signed_in, shown).await?;
     Ok((status, page).into_response())
 }

@@ -16,7 +16,7 @@ use crate::problem::{Problem, sentence};
 use crate::session::SignedIn;
 use crate::web::component::{age, notice, size};
 use crate::web::form::token;
-use crate::web::layout::{Page, Theme, document};
+use crate::web::layout::{Theme, framed};
 
 /// What the form holds when it is shown, at first or again.
 pub(crate) struct Shown {
@@ -89,25 +89,24 @@ pub(super) async fn page(
         token: String::new(),
         error: None,
     };
-    framed(&app, theme, &signed_in, shown).await
+    show(&app, theme, &signed_in, shown).await
 }
 
-async fn framed(
+async fn show(
     app: &App,
     theme: Theme,
     signed_in: &SignedIn,
     mut shown: Shown,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(app).await?;
-    shown.token.clone_from(&viewer.token);
-    let page = Page {
-        title: "Review",
-        site: &app.site,
-        viewer: Some(&viewer),
+    signed_in.form_token().clone_into(&mut shown.token);
+    framed(
+        app,
         theme,
-        section: "/staff/queue",
-    };
-    Ok(document(&page, &body(&shown)))
+        signed_in,
+        ("Review", "/staff/queue"),
+        &body(&shown),
+    )
+    .await
 }
 
 pub(crate) fn body(shown: &Shown) -> Markup {
@@ -175,7 +174,7 @@ pub(super) async fn review(
                 token: String::new(),
                 error: Some(sentence(&rejection)),
             };
-            let page = framed(&app, theme, &form.signed_in, shown).await?;
+            let page = show(&app, theme, &form.signed_in, shown).await?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
         Err(refusal) => Err(refusal.into()),

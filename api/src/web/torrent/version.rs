@@ -19,7 +19,7 @@ use crate::session::{Asks, SignedIn};
 use crate::web::audit::{self, Names};
 use crate::web::component::{age, notice};
 use crate::web::form::token;
-use crate::web::layout::{Page, Theme, document};
+use crate::web::layout::{Theme, framed};
 
 /// What the pages show.
 pub(crate) struct Shown {
@@ -41,7 +41,14 @@ pub(super) async fn list(
     Path(id): Path<String>,
 ) -> Result<Markup, Problem> {
     let shown = read(&app, &signed_in, &id).await?;
-    framed(&app, theme, &signed_in, "Versions", &list_body(&shown)).await
+    framed(
+        &app,
+        theme,
+        &signed_in,
+        ("Versions", "/torrents"),
+        &list_body(&shown),
+    )
+    .await
 }
 
 pub(super) async fn one(
@@ -53,29 +60,11 @@ pub(super) async fn one(
     let shown = read(&app, &signed_in, &id).await?;
     let token = signed_in.form_token();
     let body = one_body(&shown, read_number(&number)?, token).ok_or_else(Problem::not_found)?;
-    framed(&app, theme, &signed_in, "Version", &body).await
+    framed(&app, theme, &signed_in, ("Version", "/torrents"), &body).await
 }
 
 fn read_number(number: &str) -> Result<usize, Problem> {
     number.parse().map_err(|_| Problem::not_found())
-}
-
-async fn framed(
-    app: &App,
-    theme: Theme,
-    signed_in: &SignedIn,
-    title: &str,
-    body: &Markup,
-) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(app).await?;
-    let page = Page {
-        title,
-        site: &app.site,
-        viewer: Some(&viewer),
-        theme,
-        section: "/torrents",
-    };
-    Ok(document(&page, body))
 }
 
 pub(crate) async fn read(app: &App, asks: &impl Asks, id: &str) -> Result<Shown, Problem> {

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::session::SignedIn;
 use crate::web::component::empty;
 use crate::web::form::token;
-use crate::web::layout::{Page, Theme, document};
+use crate::web::layout::{Theme, framed};
 
 pub(super) async fn page(
     State(app): State<App>,
@@ -21,7 +21,6 @@ pub(super) async fn page(
     signed_in: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
-    let viewer = signed_in.viewer(&app).await?;
     let asked = Asked {
         bookmarks: true,
         ..asked
@@ -41,14 +40,14 @@ pub(super) async fn page(
         rows,
         ..Shown::default()
     };
-    let page = Page {
-        title: "Bookmarks",
-        site: &app.site,
-        viewer: Some(&viewer),
+    framed(
+        &app,
         theme,
-        section: "/bookmarks",
-    };
-    Ok(document(&page, &body(&shown)))
+        &signed_in,
+        ("Bookmarks", "/bookmarks"),
+        &body(&shown),
+    )
+    .await
 }
 
 pub(in crate::web) fn body(shown: &Shown) -> Markup {
