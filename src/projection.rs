@@ -29,7 +29,7 @@ pub(crate) async fn command(
 }
 
 async fn status(store: &Store, all: &[Arc<dyn Projection>], json: bool) -> anyhow::Result<()> {
-    runner::prepare(&store.pools.read, all).await?;
+    let outdated = runner::prepare(&store.pools.read, all).await?;
     let head = store.feed.head().await?;
     let mut rows = vec![];
     for status in runner::status(&store.pools.read).await? {
@@ -41,6 +41,8 @@ async fn status(store: &Store, all: &[Arc<dyn Projection>], json: bool) -> anyho
         };
         let state = if status.error.is_some() {
             "stopped"
+        } else if outdated.iter().any(|one| one.name() == status.name) {
+            "of another version"
         } else {
             "living"
         };

@@ -243,7 +243,14 @@ async fn swap(
             .execute(format!("alter table {BESIDE}.{table} set schema {SCHEMA}").as_str())
             .await?;
     }
-    runner::advance(transaction, projection.name(), position).await?;
+    sqlx::query(
+        "update read.checkpoint set version = $2, position = $3, error = null where name = $1",
+    )
+    .bind(projection.name())
+    .bind(projection.version())
+    .bind(position.0)
+    .execute(&mut *transaction)
+    .await?;
     Ok(position)
 }
 

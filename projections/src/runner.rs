@@ -25,6 +25,8 @@ const TRIES: u32 = 3;
 const LOOK: Duration = Duration::from_secs(5);
 /// How often a stopped projection looks whether it may go on.
 const RETRY: Duration = Duration::from_secs(1);
+/// Why a projection leaves tables be that another program made.
+const OTHER_VERSION: &str = "its tables belong to another version of the program";
 
 /// Where a projection stands, by its checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,21 +69,25 @@ pub async fn retry(pool: &PgPool, name: &str) -> Result<bool, Unavailable> {
     Ok(done.rows_affected() > 0)
 }
 
-/// Makes the tables that are missing, empty after a crash of the database, or of another version.
+/// Makes the tables that are missing, as after a crash of the database; gives the projections whose
+/// tables belong to another version of theirs, and which answer until a rebuild takes their place.
 pub async fn prepare(
     pool: &PgPool,
     projections: &[Arc<dyn Projection>],
-) -> Result<(), Unavailable> {
+) -> Result<Vec<Arc<dyn Projection>>, Unavailable> {
     let mut transaction = pool.begin().await?;
     alone(&mut transaction).await?;
     transaction
         .execute(include_str!("../../migrations/read/checkpoint.sql"))
         .await?;
     transaction.commit().await?;
+    let mut outdated = vec![];
     for projection in projections {
-        prepare_one(pool, projection.as_ref()).await?;
+        if !prepare_one(pool, projection.as_ref()).await? {
+            outdated.push(Arc::clone(projection));
+        }
     }
-    Ok(())
+    Ok(outdated)
 }
 
 /// Waits until no other node makes tables: of several that find them empty, one does.
@@ -90,7 +96,8 @@ async fn alone(to: &mut PgConnection) -> Result<(), sqlx::Error> {
     to.execute(lock).await.map(|_| ())
 }
 
-async fn prepare_one(pool: &PgPool, projection: &dyn Projection) -> Result<(), sqlx::Error> {
+/// Makes a projection's tables, unless it has some; tells whether they are of its version.
+async fn prepare_one(pool: &PgPool, projection: &dyn Projection) -> Result<bool, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     alone(&mut transaction).await?;
     let version: Option<i32> =
@@ -98,19 +105,17 @@ async fn prepare_one(pool: &PgPool, projection: &dyn Projection) -> Result<(), s
             .bind(projection.name())
             .fetch_optional(&mut *transaction)
             .await?;
-    if version != Some(projection.version()) {
+    if version.is_none() {
         make_tables(&mut transaction, SCHEMA, projection).await?;
         make_indexes(&mut transaction, projection).await?;
-        sqlx::query(
-            "insert into read.checkpoint (name, version, position) values ($1, $2, 0)
-             on conflict (name) do update set version = excluded.version, position = 0, error = null",
-        )
-        .bind(projection.name())
-        .bind(projection.version())
-        .execute(&mut *transaction)
-        .await?;
+        sqlx::query("insert into read.checkpoint (name, version, position) values ($1, $2, 0)")
+            .bind(projection.name())
+            .bind(projection.version())
+            .execute(&mut *transaction)
+            .await?;
     }
-    transaction.commit().await
+    transaction.commit().await?;
+    Ok(version.is_none_or(|version| version == projection.version()))
 }
 
 /// Lets no text be sampled: what is sampled of a column is logged.
@@ -199,6 +204,17 @@ impl Runner {
                 Err(Failed::Passing(reason)) => {
                     tracing::warn!(projection = projection.name(), %reason, "projection waits");
                     tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(Failed::OtherVersion) => {
+                    tracing::warn!(projection = projection.name(), "{OTHER_VERSION}");
+                    let other = |progress: &mut Progress| {
+                        progress.stop(projection.name(), OTHER_VERSION.to_owned());
+                    };
+                    self.progress.send_modify(other);
+                    tokio::select! {
+                        () = tokio::time::sleep(LOOK) => {}
+                        _ = stop.changed() => {}
+                    }
                 }
                 Err(Failed::Batch(_)) if limit > 1 => limit = 1,
                 Err(Failed::Batch(_)) if tries < TRIES => tries += 1,
@@ -327,9 +343,7 @@ async fn checkpoint(
         Some((version, position)) if version == projection.version() => {
             Ok(Some(Position(position)))
         }
-        Some(_) => Err(Failed::Batch(
-            "its tables belong to another version".to_owned(),
-        )),
+        Some(_) => Err(Failed::OtherVersion),
         None => Ok(None),
     }
 }
@@ -400,6 +414,8 @@ enum Failed {
     Passing(String),
     /// The batch holds an event that can't be applied.
     Batch(String),
+    /// Another program, newer or older than this one, made the tables.
+    OtherVersion,
 }
 
 impl From<sqlx::Error> for Failed {

@@ -1,6 +1,6 @@
 //! The phase in which the vault is open and the site lives.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use projections::{rebuild, runner, sealed};
 
@@ -10,6 +10,8 @@ use crate::store::Store;
 
 /// Events of a log that is worth filling the read tables from in one go, where they are empty.
 const MANY: i64 = 5_000;
+/// How long a rebuild by another node is left alone before the next look.
+const BUSY: Duration = Duration::from_millis(500);
 
 /// Runs until a signal, or until this node goes dark.
 pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Result<Ended> {
@@ -88,27 +90,32 @@ async fn start(program: &mut Program, store: &Store) -> anyhow::Result<Running> 
     Running::start(program, store).await
 }
 
-/// Fills the read tables in one go where they are empty and there is much to fill in.
+/// Fills the read tables in one go where they are empty and there is much to fill in, or where they
+/// belong to another version of the program; those answer other nodes till then.
 async fn fill(program: &Program, store: &Store) -> anyhow::Result<()> {
     let (reads, all) = (&store.pools.read, projections::all(&store.keys()));
     sealed::unseal(reads).await?;
-    runner::prepare(reads, &all).await?;
-    let head = store.feed.head().await?;
-    let status = runner::status(reads).await?;
-    let empty = status.iter().all(|one| one.position.0 == 0);
-    if !empty || head.0 < MANY {
-        return Ok(());
-    }
-    let desk = Arc::clone(&program.desk);
     let seen = |at: domain::Position, of: domain::Position| {
-        desk.doing(super::REPLAYING, at.0, of.0);
+        program.desk.doing(super::REPLAYING, at.0, of.0);
     };
-    match rebuild::rebuild(reads, &store.feed, &all, seen).await {
-        // Another node does it.
-        Ok(_) | Err(projections::NotApplied::Busy) => {
-            program.desk.doing("filling the search index", 0, 0);
-            Ok(())
+    loop {
+        let outdated = runner::prepare(reads, &all).await?;
+        let status = runner::status(reads).await?;
+        let empty = status.iter().all(|one| one.position.0 == 0);
+        let due = match empty && store.feed.head().await?.0 >= MANY {
+            true => &all,
+            false => &outdated,
+        };
+        if due.is_empty() {
+            break;
         }
-        Err(error) => Err(error.into()),
+        match rebuild::rebuild(reads, &store.feed, due, seen).await {
+            Ok(_) => break,
+            // Another node does it.
+            Err(projections::NotApplied::Busy) => tokio::time::sleep(BUSY).await,
+            Err(error) => return Err(error.into()),
+        }
     }
+    program.desk.doing("filling the search index", 0, 0);
+    Ok(())
 }

@@ -4,7 +4,7 @@ use commands::ports::{AppendError, EventLog as _, Reach};
 use infra::event_store::EventStore;
 use std::sync::Arc;
 use std::time::Duration;
-use tests::Database;
+use tests::{Database, until};
 use uuid::Uuid;
 
 use crate::append;
@@ -61,12 +61,13 @@ async fn appends_over_connections_that_are_cut_off_end_in_an_error_or_once() {
     }
     cutting.abort();
     assert!(failed > 0, "some were cut off");
-    let counts: Vec<i64> = sqlx::query_scalar(
-        "select count(*) from event_log where stream_type = 'site' group by stream_id, command_id",
-    )
-    .fetch_all(&database.pools.log)
-    .await
-    .unwrap();
+    let query =
+        "select count(*) from event_log where stream_type = 'site' group by stream_id, command_id";
+    let counts: Vec<i64> = until("the last cut", Duration::from_secs(20), || async {
+        let counts = sqlx::query_scalar(query).fetch_all(&database.pools.log);
+        counts.await.ok()
+    })
+    .await;
     assert_eq!(counts, vec![1; appends.len()]);
 }
 

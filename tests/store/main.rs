@@ -32,6 +32,7 @@ mod sealed;
 mod search;
 mod shared;
 mod snapshot;
+mod version;
 
 pub(crate) const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];
 

@@ -238,6 +238,8 @@ impl Fold for Runs {
     }
 }
 
+/// Adds what is new and takes off what was there, since a join of the two by the run's key is planned
+/// as a walk over both.
 const RAISE: &str = "
     with said as (
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[],
@@ -246,7 +248,7 @@ const RAISE: &str = "
           as s(member, torrent, client, run, uploaded, downloaded, charged, remaining, seeded, leeched, completed,
                first_at, last_at, position)),
     old as (
-        select l.member, l.torrent, l.client, l.run, l.uploaded, l.downloaded, l.charged, l.seeded, l.leeched
+        select member, l.uploaded, l.downloaded, l.charged, l.seeded, l.leeched
         from ledger l join said using (member, torrent, client, run)),
     new as (
         insert into ledger as l (member, torrent, client, run, uploaded, downloaded, charged, remaining, seeded,
@@ -262,15 +264,17 @@ const RAISE: &str = "
             leeched = greatest(l.leeched, excluded.leeched),
             completed = l.completed or excluded.completed,
             last_at = greatest(l.last_at, excluded.last_at)
-        returning member, torrent, client, run, uploaded, downloaded, charged, seeded, leeched)
+        returning member, uploaded, downloaded, charged, seeded, leeched),
+    grown as (
+        select member, uploaded, downloaded, charged, seeded, leeched, null::bigint as position from new
+        union all
+        select member, -uploaded, -downloaded, -charged, -seeded, -leeched, null from old
+        union all
+        select member, 0, 0, 0, 0, 0, position from said)
     insert into member_total as m (member, uploaded, downloaded, charged, seeded, leeched, position)
-    select new.member, sum(new.uploaded - coalesce(old.uploaded, 0))::bigint,
-           sum(new.downloaded - coalesce(old.downloaded, 0))::bigint,
-           sum(new.charged - coalesce(old.charged, 0))::bigint,
-           sum(new.seeded - coalesce(old.seeded, 0))::bigint, sum(new.leeched - coalesce(old.leeched, 0))::bigint,
-           max(said.position)
-    from new join said using (member, torrent, client, run) left join old using (member, torrent, client, run)
-    group by new.member
+    select member, sum(uploaded)::bigint, sum(downloaded)::bigint, sum(charged)::bigint, sum(seeded)::bigint,
+           sum(leeched)::bigint, max(position)
+    from grown group by member
     on conflict (member) do update set
         uploaded = m.uploaded + excluded.uploaded,
         downloaded = m.downloaded + excluded.downloaded,
