@@ -1,4 +1,4 @@
-//! Proof of work before registration: SHA-256 of `challenge:nonce` with leading zero bits.
+//! Proof of work before registration and recovery: SHA-256 of `challenge:nonce` with leading zero bits.
 //!
 //! Nothing is kept when a challenge is made: it is 32 bytes as 64 hex digits, expiry (u32), purpose
 //! (u8), bits (u8), 10 random bytes and 16 bytes of a keyed hash over all that. A solved one is
@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use domain::Purpose as KeyPurpose;
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use time::OffsetDateTime;
@@ -18,16 +19,21 @@ use crate::problem::Problem;
 const LIFE: u32 = 300;
 
 /// What a proof is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// To register.
+    #[default]
     Registration,
+    /// To come back by a recovery code.
+    Recovery,
 }
 
 impl Purpose {
     fn number(self) -> u8 {
         match self {
             Self::Registration => 1,
+            Self::Recovery => 2,
         }
     }
 }

@@ -153,6 +153,20 @@ pub(crate) async fn revoke(app: &App, member: MemberId, key: &str) -> Result<(),
     Ok(())
 }
 
+/// Ends a member's sessions, but one where one is named.
+pub(crate) async fn end_others(
+    app: &App,
+    member: MemberId,
+    but: Option<&str>,
+) -> Result<(), Problem> {
+    for (key, _) in list(app, member).await? {
+        if but != Some(key.as_str()) {
+            revoke(app, member, &key).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn keep(app: &App, key: &str, session: &Session) -> Result<(), Problem> {
     let value = serde_json::to_vec(session).unwrap_or_default();
     app.ephemera.put(key, &value, IDLE).await?;

@@ -18,7 +18,7 @@ use commands::user::Join;
 use domain::Purpose as KeyPurpose;
 use domain::id::MemberId;
 use domain::invite::Code;
-use domain::user::{Ban, Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS, Name, Rejection};
+use domain::user::{Ban, Credentials, Name, Rejection};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -33,6 +33,7 @@ use crate::route::{Routes, Who};
 use crate::session::{self, SignedIn};
 use crate::vault::Secret;
 
+mod password;
 pub mod scram;
 
 /// How long a challenge holds.
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> Routes {
         .post("/api/auth/register", Who::Anyone, register)
         .post("/api/auth/setup", Who::Anyone, set_up)
         .post("/api/auth/logout", Who::Member, logout)
+        .merge(password::routes())
 }
 
 /// A JSON body; what is wrong with it is told as a problem.
@@ -103,6 +105,7 @@ struct Asked {
 fn challenge_key(purpose: scram::Purpose, challenge: &str) -> String {
     match purpose {
         scram::Purpose::SignIn => format!("challenge:{challenge}"),
+        scram::Purpose::Password => format!("password-challenge:{challenge}"),
         scram::Purpose::Panic => format!("panic-challenge:{challenge}"),
     }
 }
@@ -286,10 +289,27 @@ pub(crate) async fn proved(
     let (Some(member), Some(signature)) = (member, signature) else {
         return Err(unauthorized(match purpose {
             scram::Purpose::SignIn => "The name or the password is wrong.",
-            scram::Purpose::Panic => "This isn't your own password. Nothing was changed.",
+            scram::Purpose::Password | scram::Purpose::Panic => {
+                "This isn't your own password. Nothing was changed."
+            }
         }));
     };
     Ok((member, signature))
+}
+
+/// Has a signed-in member prove the password anew, by a challenge that is good for nothing else.
+pub(crate) async fn proved_again(
+    app: &App,
+    purpose: scram::Purpose,
+    by: &SignedIn,
+    answer: &Answer<'_>,
+) -> Result<(), Problem> {
+    let (proved, _) = proved(app, purpose, answer).await?;
+    if proved == by.profile.id {
+        Ok(())
+    } else {
+        Err(Problem::forbidden("The proof is somebody else's."))
+    }
 }
 
 fn unauthorized(detail: &str) -> Problem {
@@ -301,8 +321,14 @@ fn unauthorized(detail: &str) -> Problem {
     )
 }
 
-async fn work(State(app): State<App>) -> Response {
-    let challenge = proof_of_work::challenge(&app, Purpose::Registration);
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    purpose: Purpose,
+}
+
+async fn work(State(app): State<App>, Query(wanted): Query<Wanted>) -> Response {
+    let challenge = proof_of_work::challenge(&app, wanted.purpose);
     let bits = app.site.work_bits;
     Json(json!({ "challenge": challenge, "difficulty": bits / 4, "difficultyBits": bits }))
         .into_response()
@@ -328,32 +354,14 @@ struct Registration {
 
 impl Registration {
     fn join(&self) -> Result<Join, Problem> {
-        if self.auth_scheme != scram::SCHEME {
-            return Err(Problem::invalid("`authScheme` must be v2."));
-        }
-        if !(FEWEST_ITERATIONS..=MOST_ITERATIONS).contains(&self.auth_iterations) {
-            return Err(Problem::invalid(
-                "`authIterations` must be from 100,000 to 10,000,000.",
-            ));
-        }
-        let bytes = |field: &str, text: &str| {
-            let decoded = STANDARD
-                .decode(text)
-                .ok()
-                .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            decoded
-                .ok_or_else(|| Problem::invalid(&format!("`{field}` must be 32 bytes in base64.")))
-        };
-        Ok(Join {
-            name: Name::parse(&self.username)
-                .map_err(|error| Problem::invalid(&sentence(&error)))?,
-            credentials: Credentials {
-                salt: bytes("authSalt", &self.auth_salt)?,
-                iterations: self.auth_iterations,
-                verifier: bytes("authVerifier", &self.auth_verifier)?,
-                server_key: bytes("authServerKey", &self.auth_server_key)?,
-            },
-        })
+        let credentials = password::credentials(
+            &self.auth_scheme,
+            self.auth_iterations,
+            [&self.auth_salt, &self.auth_verifier, &self.auth_server_key],
+        )?;
+        let name =
+            Name::parse(&self.username).map_err(|error| Problem::invalid(&sentence(&error)))?;
+        Ok(Join { name, credentials })
     }
 
     /// Reads what was sent and takes its proof of work, which is good once.
@@ -431,6 +439,14 @@ async fn joined(
             "name-taken",
             "The name is taken",
             "Somebody has this name. Choose another one.",
+        ),
+        Refusal::Taken {
+            scope: "look-alike",
+            ..
+        } => Problem::conflict(
+            "name-taken",
+            "The name is taken",
+            "Somebody has a name that looks like this one. Choose another one.",
         ),
         other => other.into(),
     })?;

@@ -16,6 +16,7 @@ pub(crate) mod forum;
 pub(crate) mod home;
 pub(crate) mod invite;
 pub(crate) mod panic;
+pub(crate) mod password;
 pub(crate) mod profile;
 pub(crate) mod queue;
 pub(crate) mod register;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> Routes {
         .merge(panic::routes())
         .merge(profile::routes())
         .merge(queue::routes())
+        .merge(password::routes())
         .merge(register::routes())
         .merge(settings::routes())
         .merge(setup::routes())

@@ -26,6 +26,9 @@ impl Commands {
         code: Option<&Code>,
         now: i64,
     ) -> Result<Done<MemberId>, Refusal<Rejection>> {
+        if join.name.is_reserved() {
+            return Err(Refusal::Rejected(Rejection::NameReserved));
+        }
         let site: Site = self.load(SITE).await?;
         let invited_by = match (site.registration, code) {
             (Registration::Closed, _) | (Registration::ByInvite, None) => {

@@ -1,7 +1,7 @@
 //! What a person or a client may ask for: who asks, what is reserved, load, decide, append.
 //!
 //! [`Commands`] is the one handle that the edges hold. Each feature adds its methods in the file of
-//! its name: [`user`], [`api_key`], [`torrent`], [`section`], [`topic`], [`site`], [`traffic`], [`transfer`],
+//! its name: [`user`], [`credentials`], [`api_key`], [`torrent`], [`section`], [`topic`], [`site`], [`traffic`], [`transfer`],
 //! [`audit`]. Nothing here knows a database: what deciding needs from outside comes through [`ports`].
 
 pub mod ports;
@@ -14,6 +14,7 @@ pub mod audit;
 pub mod bookmark;
 pub mod category;
 pub mod comment;
+pub mod credentials;
 pub mod feed_key;
 pub mod invite;
 pub mod sanction;

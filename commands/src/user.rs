@@ -32,6 +32,10 @@ pub(crate) struct Joining {
 
 /// The invites of the first administrator.
 const FOUNDERS_INVITES: u32 = 10;
+/// The scope in which assignments of roles are numbered.
+const TURN: &str = "role";
+/// How often an assignment that came late is tried again.
+const TRIES: usize = 5;
 
 /// A member as the aggregate knows them.
 #[derive(Debug, Clone)]
@@ -48,6 +52,8 @@ pub struct Member {
     pub passkey: Passkey,
     /// The last ban that wasn't lifted, whether it is over or not.
     pub ban: Option<Ban>,
+    /// How many recovery codes are left.
+    pub recovery_codes: usize,
 }
 
 impl Commands {
@@ -125,6 +131,7 @@ impl Commands {
                 credentials,
                 passkey,
                 ban,
+                recovery,
                 ..
             } => Some(Member {
                 id,
@@ -133,6 +140,7 @@ impl Commands {
                 credentials,
                 passkey,
                 ban,
+                recovery_codes: recovery.len(),
             }),
         })
     }
@@ -158,47 +166,57 @@ impl Commands {
         })
     }
 
-    /// Changes how a member proves to know the password, at the command line.
-    pub async fn reset_credentials(
-        &self,
-        name: &Name,
-        credentials: Credentials,
-    ) -> Result<Done<MemberId>, Refusal<Rejection>> {
-        let member = self.member_named(name).await?.ok_or(Refusal::NotFound)?.id;
-        let command = Command::ChangeCredentials { credentials };
-        let position = self
-            .execute::<User>(member.0, command, self.frame(Actor::Operator))
-            .await?;
-        Ok(Done {
-            of: member,
-            position,
-        })
-    }
-
-    /// Gives a member another role; administrators may, but not to themselves, so that one is left.
+    /// Gives a member another role; administrators may, but not to themselves, so that one is left:
+    /// of two who take each other's role at once, one is late.
     pub async fn assign_role(
         &self,
         by: Actor,
         member: MemberId,
         role: Role,
     ) -> Result<Done<MemberId>, Refusal<Rejection>> {
-        let may = match by {
-            Actor::Member(by) => {
-                by != member && self.permissions(by).await?.has(Permission::Administer)
+        for _ in 0..TRIES {
+            // Taken before the look at who may: whoever assigns a role meanwhile takes it away.
+            let turn = self.next_turn().await?;
+            let may = match by {
+                Actor::Member(by) => {
+                    by != member && self.permissions(by).await?.has(Permission::Administer)
+                }
+                Actor::Operator | Actor::System => true,
+            };
+            if !may {
+                return Err(Refusal::Forbidden);
             }
-            Actor::Operator | Actor::System => true,
-        };
-        if !may {
-            return Err(Refusal::Forbidden);
+            let mut frame = self.frame(by);
+            frame.claims.push(turn);
+            let command = Command::AssignRole { role };
+            match self.execute::<User>(member.0, command, frame).await {
+                Err(Refusal::Taken { scope: TURN, .. }) => {}
+                done => {
+                    return done.map(|position| Done {
+                        of: member,
+                        position,
+                    });
+                }
+            }
         }
-        let command = Command::AssignRole { role };
-        let position = self
-            .execute::<User>(member.0, command, self.frame(by))
-            .await?;
-        Ok(Done {
-            of: member,
-            position,
-        })
+        Err(Refusal::Conflict)
+    }
+
+    /// Gives the claim of the next assignment of a role on this site: they are numbered from 1 on.
+    async fn next_turn(&self) -> Result<Claim, Unavailable> {
+        let turn = |number: u64| self.claim(TURN, &number.to_be_bytes());
+        let (mut taken, mut free) = (0, 1);
+        while self.log.holder(&turn(free)).await?.is_some() {
+            (taken, free) = (free, free * 2);
+        }
+        while free - taken > 1 {
+            let middle = taken.midpoint(free);
+            match self.log.holder(&turn(middle)).await? {
+                Some(_) => taken = middle,
+                None => free = middle,
+            }
+        }
+        Ok(turn(free))
     }
 
     /// Tells what a member may do, by the aggregate.
@@ -229,6 +247,8 @@ impl Commands {
         let mut frame = self.frame(joining.actor);
         frame.claims = joining.claims;
         frame.claims.push(self.name_claim(&join.name));
+        let looks = self.claim("look-alike", join.name.looks().as_bytes());
+        frame.claims.push(looks);
         frame
             .claims
             .push(self.claim("passkey", passkey.reveal().as_bytes()));

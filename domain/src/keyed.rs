@@ -19,7 +19,7 @@ pub enum Purpose {
     Address,
     /// What nodes tell each other.
     Relay,
-    /// The texts of API keys.
+    /// The texts of API keys, and recovery codes.
     ApiKey,
 }
 

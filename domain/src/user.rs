@@ -4,7 +4,7 @@
 //! The story goes on in `commands::user` (who may ask), `projections::user` (what is read) and
 //! `api::web::user` (the pages).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,10 +17,12 @@ use crate::passkey::Passkey;
 
 mod credentials;
 mod name;
+mod recovery;
 mod role;
 
 pub use credentials::{Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS};
 pub use name::{Name, NotAName};
+pub use recovery::{CODES, CodeHash, NotARecoveryCode, RecoveryCode};
 pub use role::Role;
 
 /// What happened to a member.
@@ -47,6 +49,16 @@ pub enum Event {
     CredentialsChanged {
         /// How the member proves to know the password.
         credentials: Credentials,
+    },
+    /// The member may come back by one of these codes; earlier ones are void.
+    RecoveryCodesMade {
+        /// What is kept of them.
+        codes: BTreeSet<CodeHash>,
+    },
+    /// The member came back by a code, which is void from here on.
+    RecoveryCodeUsed {
+        /// Which one.
+        code: CodeHash,
     },
     /// The old announce URL is void, a new one holds.
     PasskeyReset {
@@ -103,6 +115,8 @@ impl crate::Event for Event {
         match self {
             Self::MemberRegistered { .. } => "MemberRegistered",
             Self::CredentialsChanged { .. } => "CredentialsChanged",
+            Self::RecoveryCodesMade { .. } => "RecoveryCodesMade",
+            Self::RecoveryCodeUsed { .. } => "RecoveryCodeUsed",
             Self::PasskeyReset { .. } => "PasskeyReset",
             Self::RoleAssigned { .. } => "RoleAssigned",
             Self::InviteIssued { .. } => "InviteIssued",
@@ -177,6 +191,8 @@ pub enum User {
         issued: BTreeMap<InviteId, Invite>,
         /// The last ban that wasn't lifted, whether it is over or not.
         ban: Option<Ban>,
+        /// The recovery codes that are left.
+        recovery: BTreeSet<CodeHash>,
     },
 }
 
@@ -198,6 +214,15 @@ pub enum Command {
     },
     /// Prove another password from here on.
     ChangeCredentials {
+        /// How the member proves to know the password.
+        credentials: Credentials,
+    },
+    /// Be able to come back by these codes and no others.
+    MakeRecoveryCodes(BTreeSet<CodeHash>),
+    /// Come back by a code, and prove another password from here on.
+    Recover {
+        /// What is kept of the code.
+        code: CodeHash,
         /// How the member proves to know the password.
         credentials: Credentials,
     },
@@ -262,6 +287,15 @@ pub enum Rejection {
     /// The stream has no member.
     #[error("there is no such member")]
     Unknown,
+    /// The name is mixed of several scripts.
+    #[error("a name keeps to one script; letters of several look like what they aren't")]
+    NameMixed,
+    /// The name belongs to the site itself.
+    #[error("this name is the site's own; choose another one")]
+    NameReserved,
+    /// There is no such recovery code, or it was used.
+    #[error("there is no such recovery code, or it was used")]
+    RecoveryCode,
     /// The iterations lie outside the allowed range.
     #[error("credentials need 100,000 to 10,000,000 iterations")]
     Iterations,
@@ -311,6 +345,9 @@ impl Decider for User {
                 },
             ) => {
                 credentials.check()?;
+                if !name.is_of_one_script() {
+                    return Err(Rejection::NameMixed);
+                }
                 Ok(vec![Event::MemberRegistered {
                     name,
                     role,
@@ -328,6 +365,7 @@ impl Decider for User {
                     invites,
                     issued,
                     ban,
+                    recovery,
                     ..
                 },
                 command,
@@ -336,6 +374,7 @@ impl Decider for User {
                 invites: *invites,
                 issued,
                 ban: ban.as_ref(),
+                recovery,
             }
             .decide(command),
         }
@@ -359,6 +398,7 @@ impl Decider for User {
                 invites,
                 issued: BTreeMap::new(),
                 ban: None,
+                recovery: BTreeSet::new(),
             };
         }
         let Self::Registered {
@@ -368,6 +408,7 @@ impl Decider for User {
             invites,
             issued,
             ban,
+            recovery,
             ..
         } = self
         else {
@@ -376,6 +417,10 @@ impl Decider for User {
         match event.clone() {
             Event::MemberRegistered { .. } | Event::MemberWarned { .. } => {}
             Event::CredentialsChanged { credentials: new } => *credentials = new,
+            Event::RecoveryCodesMade { codes } => *recovery = codes,
+            Event::RecoveryCodeUsed { code } => {
+                recovery.remove(&code);
+            }
             Event::PasskeyReset { passkey: new } => *passkey = new,
             Event::RoleAssigned { role: new } => *role = new,
             Event::InviteIssued {
@@ -403,6 +448,7 @@ struct Known<'a> {
     invites: u32,
     issued: &'a BTreeMap<InviteId, Invite>,
     ban: Option<&'a Ban>,
+    recovery: &'a BTreeSet<CodeHash>,
 }
 
 impl Known<'_> {
@@ -412,6 +458,17 @@ impl Known<'_> {
             Command::ChangeCredentials { credentials } => {
                 credentials.check()?;
                 Event::CredentialsChanged { credentials }
+            }
+            Command::MakeRecoveryCodes(codes) => Event::RecoveryCodesMade { codes },
+            Command::Recover { code, .. } if !self.recovery.contains(&code) => {
+                return Err(Rejection::RecoveryCode);
+            }
+            Command::Recover { code, credentials } => {
+                credentials.check()?;
+                return Ok(vec![
+                    Event::RecoveryCodeUsed { code },
+                    Event::CredentialsChanged { credentials },
+                ]);
             }
             Command::ResetPasskey { passkey } => Event::PasskeyReset { passkey },
             Command::AssignRole { role } if role == self.role => return Ok(vec![]),

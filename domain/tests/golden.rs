@@ -22,6 +22,8 @@ fn written() -> BTreeSet<String> {
             Fact::User(event) => match &event {
                 user::Event::MemberRegistered { .. }
                 | user::Event::CredentialsChanged { .. }
+                | user::Event::RecoveryCodesMade { .. }
+                | user::Event::RecoveryCodeUsed { .. }
                 | user::Event::PasskeyReset { .. }
                 | user::Event::RoleAssigned { .. }
                 | user::Event::InviteIssued { .. }

@@ -260,6 +260,8 @@ impl Said {
             }
             user::Event::MemberUnbanned { .. } => self.member(at).ban = (true, None),
             user::Event::CredentialsChanged { .. }
+            | user::Event::RecoveryCodesMade { .. }
+            | user::Event::RecoveryCodeUsed { .. }
             | user::Event::InviteIssued { .. }
             | user::Event::InviteRevoked { .. }
             | user::Event::InvitesGranted { .. }

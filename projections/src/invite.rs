@@ -228,6 +228,8 @@ impl Fold for Said {
             user::Event::InvitesGranted { count } => self.more(member, i64::from(*count)),
             user::Event::CredentialsChanged { .. }
             | user::Event::PasskeyReset { .. }
+            | user::Event::RecoveryCodesMade { .. }
+            | user::Event::RecoveryCodeUsed { .. }
             | user::Event::RoleAssigned { .. }
             | user::Event::MemberWarned { .. }
             | user::Event::MemberBanned { .. }

@@ -269,6 +269,8 @@ impl Fold for Said {
                 self.sanction(event, sanction::Kind::Lifted, reason, None)?;
             }
             user::Event::CredentialsChanged { .. }
+            | user::Event::RecoveryCodesMade { .. }
+            | user::Event::RecoveryCodeUsed { .. }
             | user::Event::PasskeyReset { .. }
             | user::Event::InviteIssued { .. }
             | user::Event::InviteRevoked { .. }

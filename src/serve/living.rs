@@ -102,10 +102,8 @@ async fn fill(program: &Program, store: &Store) -> anyhow::Result<()> {
         let outdated = runner::prepare(reads, &all).await?;
         let status = runner::status(reads).await?;
         let empty = status.iter().all(|one| one.position.0 == 0);
-        let due = match empty && store.feed.head().await?.0 >= MANY {
-            true => &all,
-            false => &outdated,
-        };
+        let many = store.feed.head().await?.0 >= MANY;
+        let due = if empty && many { &all } else { &outdated };
         if due.is_empty() {
             break;
         }

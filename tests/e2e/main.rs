@@ -24,6 +24,7 @@ mod members;
 mod nodes;
 mod packets;
 mod panic;
+mod password;
 mod permission;
 mod press;
 mod rebuild;

@@ -120,7 +120,12 @@ impl Client {
     }
 
     pub async fn solved(&self) -> (String, String) {
-        let work = self.json("/api/auth/pow?purpose=registration").await;
+        self.solved_for("registration").await
+    }
+
+    /// A solved challenge of a proof of work for some purpose, with its nonce.
+    pub async fn solved_for(&self, purpose: &str) -> (String, String) {
+        let work = self.json(&format!("/api/auth/pow?purpose={purpose}")).await;
         let challenge = work["challenge"].as_str().unwrap().to_owned();
         let bits = u32::try_from(work["difficultyBits"].as_u64().unwrap()).unwrap();
         let holds = |nonce: &u64| {
@@ -133,13 +138,12 @@ impl Client {
 
     /// What a browser sends to join.
     pub async fn registration(&self, name: &str, password: &str) -> Value {
-        let kept = scram::credentials(password, [7; 32], 100_000);
         let (challenge, nonce) = self.solved().await;
-        json!({
-            "username": name, "authScheme": "v2", "authIterations": kept.iterations,
-            "authSalt": STANDARD.encode(kept.salt), "authVerifier": STANDARD.encode(kept.verifier),
-            "authServerKey": STANDARD.encode(kept.server_key), "powChallenge": challenge, "powNonce": nonce,
-        })
+        let mut body = kept(password);
+        body["username"] = name.into();
+        body["powChallenge"] = challenge.into();
+        body["powNonce"] = nonce.into();
+        body
     }
 
     pub async fn set_up(&self, name: &str, password: &str) {
@@ -169,6 +173,7 @@ impl Client {
     pub async fn answer_for(&self, purpose: Purpose, name: &str, password: &str) -> Value {
         let query = match purpose {
             Purpose::SignIn => "",
+            Purpose::Password => "&purpose=password",
             Purpose::Panic => "&purpose=panic",
         };
         let asked = self
@@ -297,4 +302,13 @@ fn upload_form(token: &str, file: Vec<u8>, category: &str, description: &str) ->
         .part("torrent", Part::bytes(file).file_name("upload.torrent"))
         .text("category", category.to_owned())
         .text("description", description.to_owned())
+}
+
+/// What a browser makes of a new password, to be kept by the site.
+pub fn kept(password: &str) -> Value {
+    let kept = scram::credentials(password, [7; 32], 100_000);
+    json!({
+        "authScheme": "v2", "authIterations": kept.iterations, "authSalt": STANDARD.encode(kept.salt),
+        "authVerifier": STANDARD.encode(kept.verifier), "authServerKey": STANDARD.encode(kept.server_key),
+    })
 }

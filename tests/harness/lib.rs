@@ -19,7 +19,7 @@ pub mod server;
 pub mod site;
 
 pub use browser::Browser;
-pub use client::Client;
+pub use client::{Client, kept};
 pub use database::Database;
 pub use server::Redis;
 pub use site::{Options, Site};

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use commands::Refusal;
 use commands::ports::{AppendError, EventLog as _};
+use commands::user::Join;
+use domain::Actor;
+use domain::user::{Name, Role};
 use infra::event_store::EventStore;
 use projections::feed::Feed as _;
 use projections::runner;
+use tests::database::credentials;
 use tests::{Database, until};
 use uuid::Uuid;
 
@@ -126,5 +131,38 @@ async fn nodes_that_all_find_the_read_tables_empty_make_them_one_after_the_other
         for node in nodes.collect::<Vec<_>>() {
             node.await.unwrap().unwrap();
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_administrators_who_take_each_others_role_one_is_late() {
+    let database = Database::start().await;
+    let admin = |name: &'static str| {
+        let join = Join {
+            name: Name::parse(name).unwrap(),
+            credentials: credentials(),
+        };
+        database.commands.create_member(join, Role::Administrator)
+    };
+    let (one, other) = (
+        admin("first").await.unwrap().of,
+        admin("other").await.unwrap().of,
+    );
+    for round in 0..10 {
+        let take = |by, of| {
+            database
+                .commands
+                .assign_role(Actor::Member(by), of, Role::Member)
+        };
+        let (first, second) = tokio::join!(take(one, other), take(other, one));
+        let (winner, loser) = match (&first, &second) {
+            (Ok(_), Err(Refusal::Forbidden)) => (one, other),
+            (Err(Refusal::Forbidden), Ok(_)) => (other, one),
+            _ => panic!("round {round}: {first:?} {second:?}"),
+        };
+        let back = database
+            .commands
+            .assign_role(Actor::Member(winner), loser, Role::Administrator);
+        back.await.unwrap();
     }
 }

@@ -5,9 +5,10 @@ import { join } from "./join.js";
 import { keyboard } from "./keyboard.js";
 import { live } from "./live.js";
 import { panic } from "./panic.js";
+import { password } from "./password.js";
 import { printing } from "./print.js";
 import { signIn } from "./sign-in.js";
 import { strength } from "./strength.js";
 import { upload } from "./upload.js";
 
-for (const start of [clipboard, filters, join, keyboard, live, panic, printing, signIn, strength, upload]) start();
+for (const start of [clipboard, filters, join, keyboard, live, panic, password, printing, signIn, strength, upload]) start();

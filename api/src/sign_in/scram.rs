@@ -28,6 +28,8 @@ pub enum Purpose {
     /// To sign in.
     #[default]
     SignIn,
+    /// To change the password, or to get recovery codes.
+    Password,
     /// To seal the site.
     Panic,
 }
@@ -37,6 +39,7 @@ impl Purpose {
     fn label(self) -> &'static str {
         match self {
             Self::SignIn => "opentracker-login-v2",
+            Self::Password => "opentracker-password-v2",
             Self::Panic => "opentracker-panic-v2",
         }
     }

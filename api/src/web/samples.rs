@@ -26,7 +26,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::layout::{Page, Theme, Viewer, document, problem_page};
-use super::{audit, home, profile, register, settings, setup, sign_in, staff, torrent, torrents};
+use super::{
+    audit, home, password, profile, register, settings, setup, sign_in, staff, torrent, torrents,
+};
 use crate::app::Site;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -313,6 +315,8 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             }),
         ),
         ("passkey", settings::confirmation("00")),
+        ("password", password::body("<b>", 600_000, 1)),
+        ("recovery", password::back(600_000)),
         ("staff", staff::body(&open, &[projected], "00")),
         (
             "settings of the site",

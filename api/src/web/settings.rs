@@ -75,6 +75,11 @@ pub(super) fn body(shown: &Shown) -> Markup {
             p { a.button href="/settings/passkey/reset" { "Get another one" } }
         }
         section.card {
+            h2 { "Password" }
+            p { "Change it, and keep recovery codes for the day on which you forget it: there is no other way back." }
+            p { a.button href="/settings/password" { "Password and recovery codes" } }
+        }
+        section.card {
             h2 { "API keys" }
             p { "For scripts that act for you." }
             p { a.button href="/settings/keys" { "API keys" } }
@@ -164,11 +169,7 @@ async fn revoke(State(app): State<App>, form: CheckedForm) -> Result<Redirect, P
 }
 
 async fn revoke_others(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
-    let member = form.signed_in.profile.id;
-    for (key, _) in session::list(&app, member).await? {
-        if key != form.signed_in.key() {
-            session::revoke(&app, member, &key).await?;
-        }
-    }
+    let (member, this) = (form.signed_in.profile.id, form.signed_in.key());
+    session::end_others(&app, member, Some(this)).await?;
     Ok(Redirect::to("/settings"))
 }

@@ -27,6 +27,7 @@ pub(crate) fn routes() -> Routes {
 pub(super) struct Asked {
     next: Option<String>,
     expired: Option<String>,
+    recovered: Option<String>,
 }
 
 async fn sign_in(State(app): State<App>, theme: Theme, Query(asked): Query<Asked>) -> Markup {
@@ -51,6 +52,9 @@ pub(super) fn body(asked: &Asked) -> Markup {
             @if asked.expired.is_some() {
                 (notice("info", &html! { "Your session has ended. Sign in to go on where you were." }))
             }
+            @if asked.recovered.is_some() {
+                (notice("good", &html! { "The new password holds. Sign in with it." }))
+            }
             form data-sign-in=(next) {
                 (field(&Field {
                     name: "username", label: "Name", kind: "text", autocomplete: "username", ..Field::default()
@@ -64,6 +68,7 @@ pub(super) fn body(asked: &Asked) -> Markup {
                 (submit("Sign in"))
             }
             p.hint { "Not a member? " a href="/register" { "Register" } "." }
+            p.hint { "Forgot the password? " a href="/recover" { "Come back by a recovery code" } "." }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
+use unicode_security::MixedScript as _;
 
 /// A member's name: 3 to 20 letters, digits, `_` or `-`, in Unicode form NFKC.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,6 +13,22 @@ pub struct Name(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a name is 3 to 20 letters, digits, underscores or hyphens")]
 pub struct NotAName;
+
+/// Names in which somebody could pose as the site itself.
+const RESERVED: [&str; 12] = [
+    "admin",
+    "administrator",
+    "moderator",
+    "mod",
+    "staff",
+    "system",
+    "support",
+    "operator",
+    "root",
+    "tracker",
+    "opentracker",
+    "security",
+];
 
 impl Name {
     /// Reads a name and brings it to form NFKC.
@@ -33,10 +50,33 @@ impl Name {
         self.0.to_lowercase()
     }
 
+    /// Gives the form in which names are compared by their looks: `PauI` and `Paul` look alike
+    /// (Unicode TS 39).
+    pub fn looks(&self) -> String {
+        looks(&self.0)
+    }
+
+    /// Tells whether all letters are of one script, as far as writing systems keep to one.
+    pub fn is_of_one_script(&self) -> bool {
+        self.0.as_str().is_single_script()
+    }
+
+    /// Tells whether it is, or looks like, a name of the site itself.
+    pub fn is_reserved(&self) -> bool {
+        let (looks_like, folded) = (self.looks(), self.folded());
+        let same = |name: &str| folded == name || looks_like == looks(name);
+        RESERVED.into_iter().any(same)
+    }
+
     /// Gives the name as the member writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn looks(name: &str) -> String {
+    let skeleton: String = unicode_security::skeleton(name).collect();
+    skeleton.to_lowercase()
 }
 
 impl std::fmt::Display for Name {
@@ -61,6 +101,24 @@ impl From<Name> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_look_alike_or_like_the_site_are_known() {
+        let name = |text| Name::parse(text).unwrap();
+        // Cyrillic letters, a capital I, a zero.
+        for (one, other) in [("раура", "paypa"), ("PauI", "paul"), ("b0b", "bob")] {
+            assert_eq!(name(one).looks(), name(other).looks(), "{one}");
+        }
+        assert_ne!(name("alice").looks(), name("alina").looks());
+        for reserved in ["Admin", "аdmin", "adm1nistrator", "St4ff", "ROOT", "r00t"] {
+            let expected = !matches!(reserved, "adm1nistrator" | "St4ff");
+            assert_eq!(name(reserved).is_reserved(), expected, "{reserved}");
+        }
+        assert!(!name("аdmin").is_of_one_script());
+        for fine in ["alice_99", "Zoë-3", "Владимир", "山田たろう", "김철수"] {
+            assert!(name(fine).is_of_one_script(), "{fine}");
+        }
+    }
 
     #[test]
     fn names_are_compared_without_case_and_compatibility_forms() {

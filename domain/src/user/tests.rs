@@ -179,3 +179,36 @@ fn secrets_are_not_shown() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_recovery_code_is_good_once_and_only_while_it_is_the_latest() {
+    let code = |of: u8| CodeHash([of; 32]);
+    let made = |codes: [u8; 2]| Event::RecoveryCodesMade {
+        codes: codes.map(code).into(),
+    };
+    let used = Event::RecoveryCodeUsed { code: code(1) };
+    let recover = |iterations| Command::Recover {
+        code: code(1),
+        credentials: credentials(iterations),
+    };
+    given::<User>(&[alice(), made([1, 2])])
+        .when(recover(100_000))
+        .then(&[
+            used.clone(),
+            Event::CredentialsChanged {
+                credentials: credentials(100_000),
+            },
+        ]);
+    given::<User>(&[alice(), made([1, 2])])
+        .when(recover(1))
+        .rejected(&Rejection::Iterations);
+    for void in [
+        vec![alice()],
+        vec![alice(), made([1, 2]), used],
+        vec![alice(), made([1, 2]), made([3, 4])],
+    ] {
+        given::<User>(&void)
+            .when(recover(100_000))
+            .rejected(&Rejection::RecoveryCode);
+    }
+}
