@@ -7,6 +7,7 @@ use tests::{Browser, Options, Site, make};
 
 mod forum;
 mod panic;
+mod password;
 mod staff;
 
 const PASSWORD: &str = "correct horse battery";
