@@ -37,6 +37,7 @@ function codes(form) {
     };
     document.querySelector("[data-list]").replaceChildren(...made.codes.map(line));
     document.querySelector("[data-made]").hidden = false;
+    document.querySelector("[data-left]").hidden = true;
     form.hidden = true;
   });
 }

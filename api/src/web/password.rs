@@ -32,7 +32,17 @@ async fn password(
 /// Two forms, each sent by a module; `left` is how many codes there are.
 pub(super) fn body(name: &str, iterations: u32, left: usize) -> Markup {
     html! {
-        h1 { "Password and recovery codes" }
+        section.narrow {
+            h1 { "Password and recovery codes" }
+            (another(name, iterations))
+            (codes(name, left))
+            p { a href="/settings" { "Back to the settings" } }
+        }
+    }
+}
+
+fn another(name: &str, iterations: u32) -> Markup {
+    html! {
         section.card {
             h2 { "Another password" }
             p { "Everywhere else where you are signed in, you are signed out." }
@@ -44,9 +54,14 @@ pub(super) fn body(name: &str, iterations: u32, left: usize) -> Markup {
             }
             div.notice.good data-changed role="status" hidden { "The new password holds. Everywhere else you are signed out." }
         }
+    }
+}
+
+fn codes(name: &str, left: usize) -> Markup {
+    html! {
         section.card {
             h2 { "Recovery codes" }
-            p {
+            p data-left {
                 @match left {
                     0 => "You have none. Who forgets the password and has no code can't come back.",
                     1 => "One is left. Get others before it is used.",
@@ -60,11 +75,10 @@ pub(super) fn body(name: &str, iterations: u32, left: usize) -> Markup {
             }
             div data-made hidden {
                 (notice("info", &html! { "Write them down or print them, and keep them where you keep keys. They are shown this once." }))
-                ol.codes data-list {}
+                ol data-list {}
                 p { button type="button" data-print hidden { "Print this page" } }
             }
         }
-        p { a href="/settings" { "Back to the settings" } }
     }
 }
 
