@@ -8,6 +8,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+mod features;
+
 /// The most lines of a file without its tests.
 const LONGEST: usize = 500;
 
