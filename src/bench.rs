@@ -2,11 +2,12 @@
 //!
 //! What needs a database gets a cluster of its own below the data directory, and leaves nothing.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use infra::redis::Redis;
-use tracker::bench::{Connect, Load, PlainKeys, Transport, announce};
+use tracker::bench::{Against, Connect, Load, PlainKeys, Transport, against, announce};
 
 use crate::announcement;
 use crate::cli;
@@ -25,6 +26,9 @@ pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Re
             transport,
             seconds,
             peers,
+            against: url,
+            pid,
+            hashes,
         } => {
             let load = Load {
                 transport: match transport {
@@ -37,7 +41,10 @@ pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Re
                 peers: *peers,
                 ..Load::default()
             };
-            announces(config, load)
+            match url {
+                Some(url) => compare(load, url, *pid, hashes.as_deref()),
+                None => announces(config, load),
+            }
         }
         cli::Bench::Append { seconds, writers } => {
             append::run(config, Duration::from_secs(*seconds), writers).await
@@ -56,6 +63,26 @@ fn announces(config: &Config, load: Load) -> anyhow::Result<()> {
     let report = std::thread::spawn(move || announce(load, relay)).join();
     let report = report.map_err(|_| anyhow::anyhow!("the benchmark failed"))??;
     announcement::print(&serde_json::to_string(&report)?);
+    Ok(())
+}
+
+fn compare(load: Load, url: &str, pid: Option<u32>, hashes: Option<&Path>) -> anyhow::Result<()> {
+    let text = hashes.map(std::fs::read_to_string).transpose()?;
+    let mut known = vec![];
+    for line in text.unwrap_or_default().lines() {
+        let mut hash = [0; 20];
+        hex::decode_to_slice(line.trim(), &mut hash)?;
+        known.push(hash);
+    }
+    let whom = Against {
+        url: url.to_owned(),
+        process: pid,
+        hashes: known,
+        keep: load.transport != Transport::HttpNew,
+    };
+    let compared = std::thread::spawn(move || against(load, &whom)).join();
+    let compared = compared.map_err(|_| anyhow::anyhow!("the benchmark failed"))??;
+    announcement::print(&serde_json::to_string(&compared)?);
     Ok(())
 }
 

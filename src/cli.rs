@@ -261,6 +261,15 @@ pub(crate) enum Bench {
         /// Peers over all swarms.
         #[arg(long, default_value_t = 100_000)]
         peers: usize,
+        /// Asks another tracker by its announce URL, `http://` or `udp://`, instead of this program's own.
+        #[arg(long, value_name = "URL")]
+        against: Option<String>,
+        /// The other tracker's process, whose processor time is read.
+        #[arg(long, requires = "against")]
+        pid: Option<u32>,
+        /// A file with the info hashes that the other tracker knows, in hex, one a line.
+        #[arg(long, requires = "against", value_name = "FILE")]
+        hashes: Option<PathBuf>,
     },
     /// Commands with 1, 8 and 32 writers, beside postgres-es as it comes and a raw INSERT loop.
     Append {

@@ -19,11 +19,13 @@ use tokio::sync::watch;
 
 use crate::{Settings, Tracker};
 
+mod against;
 mod http;
 mod requests;
 mod udp;
 mod websocket;
 
+pub use against::{Against, Compared, against};
 pub use requests::PlainKeys;
 use requests::Request;
 
@@ -107,16 +109,7 @@ pub type Connect = Arc<dyn Fn() -> Result<Arc<dyn Relay>, Unavailable> + Send + 
 
 /// Measures announces; with a relay, other trackers are told meanwhile.
 pub fn announce(load: Load, relay: Option<Connect>) -> io::Result<Report> {
-    let settings = Settings {
-        threads: 1,
-        most_addresses: usize::MAX,
-        most_sockets: usize::MAX,
-        // Counted, and never reached.
-        announce_rate: u32::MAX,
-        ..Settings::default()
-    };
-    let tracker = Tracker::new(settings, Arc::new(PlainKeys));
-    tracker.access().apply(requests::access(load));
+    let tracker = tracker(load);
     let (begun, requests) = requests::requests(load);
     let before = resident();
     for some in begun.chunks(10_000) {
@@ -152,6 +145,21 @@ pub fn announce(load: Load, relay: Option<Connect>) -> io::Result<Report> {
         tell_cpu_us: relay.as_ref().map(|_| of(&runs, |run| run.tell_us)),
         told_per_announce: relay.map(|_| of(&runs, |run| run.told)),
     })
+}
+
+/// Makes a tracker with the members and torrents of a load.
+pub(crate) fn tracker(load: Load) -> Tracker {
+    let settings = Settings {
+        threads: 1,
+        most_addresses: usize::MAX,
+        most_sockets: usize::MAX,
+        // Counted, and never reached.
+        announce_rate: u32::MAX,
+        ..Settings::default()
+    };
+    let tracker = Tracker::new(settings, Arc::new(PlainKeys));
+    tracker.access().apply(requests::access(load));
+    tracker
 }
 
 /// One measurement.

@@ -72,13 +72,23 @@ fn generate(
 ) -> io::Result<Latencies> {
     closed_loops(load, requests, |_, share| async move {
         let clock = Clock::new(load, pace);
-        let share: Vec<Vec<u8>> = share.iter().map(|request| request.http(keep)).collect();
-        if keep {
-            kept(address, share, clock).await
-        } else {
-            anew(address, share, clock).await
-        }
+        let share = share.iter().map(|request| request.http(keep)).collect();
+        converse(address, share, clock, keep).await
     })
+}
+
+/// Sends requests over one connection or over one each, until the time is over.
+pub(super) async fn converse(
+    address: SocketAddr,
+    share: Vec<Vec<u8>>,
+    clock: Clock,
+    keep: bool,
+) -> io::Result<Latencies> {
+    if keep {
+        kept(address, share, clock).await
+    } else {
+        anew(address, share, clock).await
+    }
 }
 
 async fn kept(address: SocketAddr, share: Vec<Vec<u8>>, mut clock: Clock) -> io::Result<Latencies> {

@@ -52,7 +52,7 @@ fn id(number: usize) -> Uuid {
     Uuid::new_v5(&domain::id::SPACE, &number.to_be_bytes())
 }
 
-fn hash(number: usize) -> [u8; 20] {
+pub(super) fn hash(number: usize) -> [u8; 20] {
     let mut bytes = [b'h'; 20];
     let digits = format!("{number:08}");
     bytes
@@ -159,11 +159,16 @@ impl Request {
     /// Writes it as a request over HTTP.
     pub(super) fn http(&self, keep: bool) -> Vec<u8> {
         let hash = String::from_utf8_lossy(&hash(self.torrent)).into_owned();
+        let target = format!("/announce?passkey={}&", passkey(self.member));
+        self.http_at(&target, &hash, keep)
+    }
+
+    /// Writes it for any tracker, behind what begins the target of a request.
+    pub(super) fn http_at(&self, target: &str, hash: &str, keep: bool) -> Vec<u8> {
         let connection = if keep { "keep-alive" } else { "close" };
         let query = format!(
-            "passkey={}&info_hash={hash}&peer_id=-TR3000-{:012}&port={}&uploaded={}&downloaded=0&left={}\
+            "info_hash={hash}&peer_id=-TR3000-{:012}&port={}&uploaded={}&downloaded=0&left={}\
              &numwant=50&key=ab12cd&compact=1&event={}",
-            passkey(self.member),
             self.peer,
             self.port(),
             self.peer,
@@ -171,15 +176,26 @@ impl Request {
             self.name(),
         );
         format!(
-            "GET /announce?{query} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nConnection: {connection}\r\n\r\n"
+            "GET {target}{query} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nConnection: {connection}\r\n\r\n"
         )
         .into_bytes()
     }
 
+    /// Gives its torrent's place among so many.
+    pub(super) fn torrent_of(&self, most: usize) -> usize {
+        self.torrent % most.max(1)
+    }
+
     /// Writes it as a packet over UDP.
     pub(super) fn udp(&self, connection: [u8; 8]) -> Vec<u8> {
+        let url = format!("/announce/{}", passkey(self.member));
+        self.udp_at(&url, hash(self.torrent), connection)
+    }
+
+    /// Writes it for any tracker, with the path and query of its URL.
+    pub(super) fn udp_at(&self, url: &str, hash: [u8; 20], connection: [u8; 8]) -> Vec<u8> {
         let mut packet = [&connection[..], &[0, 0, 0, 1], b"tran"].concat();
-        packet.extend(hash(self.torrent));
+        packet.extend(hash);
         packet.extend(self.peer_id());
         let uploaded = u64::try_from(self.peer).unwrap_or(0);
         for amount in [0, u64::from(self.left), uploaded] {
@@ -195,9 +211,10 @@ impl Request {
         packet.extend([0; 8]);
         packet.extend(50_u32.to_be_bytes());
         packet.extend(self.port().to_be_bytes());
-        let url = format!("/announce/{}", passkey(self.member));
-        packet.extend([2, u8::try_from(url.len()).unwrap_or(0)]);
-        packet.extend(url.bytes());
+        for part in url.as_bytes().chunks(255) {
+            packet.extend([2, u8::try_from(part.len()).unwrap_or(0)]);
+            packet.extend(part);
+        }
         packet
     }
 

@@ -1,7 +1,7 @@
 //! Announces over UDP, a window at a time.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use super::requests::Request;
@@ -53,7 +53,26 @@ fn generate(
     load: Load,
     pace: Option<f64>,
 ) -> io::Result<Latencies> {
-    let socket = UdpSocket::bind(LOOPBACK)?;
+    exchange_all(address, Clock::new(load, pace), load.connections, |id| {
+        requests.iter().map(|it| it.udp(id)).collect()
+    })
+}
+
+/// Exchanges the packets that are made for a connection id, until the time is over.
+pub(super) fn exchange_all(
+    address: SocketAddr,
+    mut clock: Clock,
+    window: usize,
+    packets: impl FnOnce([u8; 8]) -> Vec<Vec<u8>>,
+) -> io::Result<Latencies> {
+    let own: SocketAddr = if address.ip().is_loopback() && address.is_ipv4() {
+        LOOPBACK
+    } else if address.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
+    };
+    let socket = UdpSocket::bind(own)?;
     socket.connect(address)?;
     socket.set_read_timeout(Some(LOST))?;
     let mut answer = [0; 4_096];
@@ -62,13 +81,12 @@ fn generate(
     socket.recv(&mut answer)?;
     let connection = answer.get(8..16).and_then(|id| id.try_into().ok());
     let connection = connection.unwrap_or_default();
-    let packets: Vec<Vec<u8>> = requests.iter().map(|it| it.udp(connection)).collect();
-    let mut clock = Clock::new(load, pace);
+    let packets = packets(connection);
     let mut latencies = vec![];
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    for window in packets.chunks(load.connections).cycle() {
+    for window in packets.chunks(window.max(1)).cycle() {
         let Some(sent) = runtime.block_on(clock.turn()) else {
             break;
         };
