@@ -13,6 +13,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 
 pub mod app;
 pub mod front;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod headers;
 pub mod metrics;
 pub mod problem;

@@ -373,6 +373,26 @@ impl Registration {
     }
 }
 
+/// Reads what is sent to register; tells whether it can be.
+pub(crate) fn reads_registration(body: &[u8]) -> bool {
+    serde_json::from_slice::<Registration>(body).is_ok_and(|read| read.join().is_ok())
+}
+
+/// Reads what is sent to sign in and checks the proof against credentials that nobody knows.
+pub(crate) fn reads_login(body: &[u8], credentials: &Credentials) -> Option<[u8; 32]> {
+    let login: Login = serde_json::from_slice(body).ok()?;
+    let proof = STANDARD.decode(login.proof).ok()?.try_into().ok()?;
+    let transcript = scram::transcript(&scram::Exchange {
+        purpose: scram::Purpose::SignIn,
+        origin: "https://tracker.example",
+        username: &login.username,
+        credentials,
+        challenge: &login.challenge,
+        client_nonce: &login.client_nonce,
+    });
+    scram::verify(credentials, &transcript, &proof)
+}
+
 async fn register(
     State(app): State<App>,
     headers: HeaderMap,

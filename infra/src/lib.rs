@@ -12,6 +12,8 @@ pub mod embedded;
 pub mod ephemera;
 pub mod event_store;
 pub mod feed;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod history;
 pub mod library;
 pub mod panic;

@@ -38,7 +38,7 @@ pub(crate) struct Envelope<'a> {
 
 impl Envelope<'_> {
     /// Gives the parts with their lengths, so that no two envelopes give the same bytes.
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = b"opentracker/event/v1".to_vec();
         for text in [self.stream_type, self.name] {
             bytes.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
@@ -177,7 +177,7 @@ pub(crate) fn derive(from: &Key, what: &[&[u8]]) -> Result<Key, Unsealable> {
     Ok(key)
 }
 
-fn stream_key(data_key: &Key, stream: Uuid) -> Result<Key, Unsealable> {
+pub(crate) fn stream_key(data_key: &Key, stream: Uuid) -> Result<Key, Unsealable> {
     derive(data_key, &[b"ot/stream/v1", stream.as_bytes()])
 }
 

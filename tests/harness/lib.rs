@@ -13,8 +13,8 @@ pub mod browser;
 pub mod claims;
 pub mod client;
 pub mod database;
+pub mod fuzz;
 pub mod make;
-
 pub mod server;
 pub mod site;
 
@@ -42,6 +42,13 @@ pub fn files_with(folder: &Path, texts: &[&str]) -> Vec<PathBuf> {
     );
     let found = String::from_utf8(output.stdout).unwrap();
     found.lines().map(PathBuf::from).collect()
+}
+
+/// Writes down what a test went through; `./test --long` prints it at its end.
+pub fn tally(name: &str, text: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tally");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name), format!("{text}\n")).unwrap();
 }
 
 /// Waits for a state with a deadline; never for a fixed time.

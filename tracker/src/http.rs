@@ -23,7 +23,7 @@ use crate::query::{self, Endpoint};
 use crate::websocket::{self, Caller};
 
 mod answer;
-mod proxy;
+pub(crate) mod proxy;
 mod upgrade;
 
 /// The most bytes of a request's head.
@@ -251,6 +251,11 @@ impl<'a> Head<'a> {
         }
         head
     }
+}
+
+/// Answers the first request of some bytes, where there is one that isn't upgraded.
+pub(crate) fn first(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) -> bool {
+    matches!(request(tracker, bytes, peer, answer), Step::Answered { .. })
 }
 
 fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) -> Step {

@@ -22,6 +22,8 @@ pub mod access;
 pub mod announce;
 pub mod bench;
 pub mod credit;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod share;
 pub mod udp;
@@ -252,3 +254,50 @@ fn millis() -> i64 {
 
 /// A map of what was stored of clients' last runs, by torrent, member and client.
 type Runs = HashMap<(TorrentId, MemberId, u64), Entry>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::announce::{Announce, Event, Families};
+    use domain::info_hash::InfoHash;
+
+    #[test]
+    fn a_clock_that_is_set_makes_no_time_of_seeding_and_no_peer_silent() {
+        const HOUR: u64 = 3_600;
+        for began in [seconds() - HOUR, seconds() + HOUR] {
+            let load = bench::Load {
+                peers: 10,
+                torrents: 1,
+                ..bench::Load::default()
+            };
+            let mut tracker = bench::tracker(load);
+            // As if somebody had set the clock forward or back by an hour since the start.
+            Arc::get_mut(&mut tracker.0).unwrap().started.1 = began;
+            let key = query::key(Some(&"0".repeat(32))).unwrap();
+            for event in [Event::Started, Event::Update] {
+                let announce = Announce {
+                    info_hash: InfoHash(*b"00000000hhhhhhhhhhhh"),
+                    peer_id: *b"-TR3000-000000000001",
+                    port: 1,
+                    uploaded: 0,
+                    downloaded: 0,
+                    left: 0,
+                    event,
+                    numwant: None,
+                    compact: true,
+                    no_peer_id: true,
+                    families: Families::Both,
+                };
+                let from = IpAddr::from([11, 0, 0, 1]);
+                tracker.announce(&key, &announce, from).unwrap();
+            }
+            let told = tracker.0.swarms.take_dirty();
+            assert!(told.iter().all(|entry| entry.seeded.0 < HOUR / 2));
+            for shard in 0..swarm::SHARDS {
+                tracker.0.swarms.sweep(shard, tracker.now(), 60);
+            }
+            assert_eq!(tracker.0.swarms.peers(), 1);
+            assert!(u64::from(tracker.now()).abs_diff(began) < HOUR / 2);
+        }
+    }
+}

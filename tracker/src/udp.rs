@@ -201,7 +201,13 @@ fn address(of: &SockaddrStorage) -> Option<SocketAddr> {
 }
 
 /// Writes the answer to a packet, if it gets one, at a time in seconds since 1970.
-fn respond(tracker: &Tracker, packet: &[u8], from: SocketAddr, now: u64, answer: &mut Vec<u8>) {
+pub(crate) fn respond(
+    tracker: &Tracker,
+    packet: &[u8],
+    from: SocketAddr,
+    now: u64,
+    answer: &mut Vec<u8>,
+) {
     let from = SocketAddr::new(plain(from.ip()), from.port());
     let families = if from.is_ipv4() {
         Families::V4

@@ -117,6 +117,24 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
+/// Answers messages as on one socket, which nobody reads, and closes it.
+pub(crate) fn answers<'a>(
+    tracker: &Tracker,
+    caller: Caller,
+    messages: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    let (to, _unread) = mpsc::channel(WAITING);
+    let mut talk = Talk {
+        tracker,
+        caller,
+        to,
+        announced: HashMap::new(),
+    };
+    let answers = messages.map(|message| talk.answer(message)).collect();
+    talk.leave();
+    answers
+}
+
 /// What is said on one socket.
 struct Talk<'a> {
     tracker: &'a Tracker,

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 const LARGEST: usize = 1_024;
 
 /// Reads the header and gives the client's address; what came behind it is left in `read`.
-pub(super) async fn client(
+pub(crate) async fn client(
     stream: &mut (impl AsyncRead + Unpin),
     read: &mut Vec<u8>,
     proxy: IpAddr,
