@@ -266,6 +266,10 @@ pub trait Relay: Send + Sync + std::fmt::Debug {
     /// Gives the mark of the last message.
     async fn last(&self, channel: Channel) -> Result<String, Unavailable>;
 
+    /// Tells whether the message of a mark is still kept: where it isn't, those after it may have gone
+    /// with it.
+    async fn holds(&self, channel: Channel, mark: &str) -> Result<bool, Unavailable>;
+
     /// Forgets every message.
     async fn forget(&self) -> Result<(), Unavailable>;
 }

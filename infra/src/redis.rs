@@ -5,6 +5,8 @@
 //! from before a panic is of no use after it. Names that belong together carry a hash tag, so Redis
 //! Cluster spreads the others. It needs Redis 7.0 or later.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,6 +36,8 @@ pub struct Redis {
     commands: ConnectionManager,
     /// One for each channel: who waits for messages holds up all that comes behind.
     heard: [ConnectionManager; 2],
+    /// When something was told last, in milliseconds by the server's clock.
+    newest: Arc<AtomicU64>,
     prefix: String,
     key: Key,
 }
@@ -71,6 +75,7 @@ impl Redis {
         Ok(Self {
             commands: connect()?,
             heard: [connect()?, connect()?],
+            newest: Arc::default(),
             prefix: format!("opentracker:{name}"),
             key: Key::new(key),
         })
@@ -133,10 +138,10 @@ impl Relay for Redis {
         keep: Duration,
     ) -> Result<(), Unavailable> {
         let name = self.stream(channel);
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        let oldest = now.saturating_sub(keep).as_millis().to_string();
+        let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+        // By Redis's own clock: this machine's may be set.
+        let newest = self.newest.load(Ordering::Relaxed);
+        let oldest = newest.saturating_sub(keep).to_string();
         let mut commands = redis::pipe();
         for message in messages {
             let added = commands
@@ -145,16 +150,16 @@ impl Relay for Redis {
                 .arg("MINID")
                 .arg("~")
                 .arg(&oldest);
-            added
-                .arg("*")
-                .arg(FIELD)
-                .arg(self.seal(message, &name))
-                .ignore();
+            added.arg("*").arg(FIELD).arg(self.seal(message, &name));
         }
         // A site that is gone leaves nothing behind.
-        let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
         commands.cmd("PEXPIRE").arg(&name).arg(keep).ignore();
-        self.ask_all(&commands).await
+        let marks: Vec<String> = self.ask_all(&commands).await?;
+        let last = marks.last().and_then(|mark| mark.split('-').next());
+        if let Some(last) = last.and_then(|millis| millis.parse().ok()) {
+            self.newest.store(last, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     async fn hear(
@@ -194,6 +199,13 @@ impl Relay for Redis {
         let last: StreamRangeReply = self.ask(&asked).await?;
         let entry = last.ids.into_iter().next();
         Ok(entry.map_or_else(|| "0".to_owned(), |entry| entry.id))
+    }
+
+    async fn holds(&self, channel: Channel, mark: &str) -> Result<bool, Unavailable> {
+        let mut asked = cmd("XRANGE");
+        asked.arg(self.stream(channel)).arg(mark).arg(mark);
+        let held: StreamRangeReply = self.ask(&asked).await?;
+        Ok(!held.ids.is_empty())
     }
 
     async fn forget(&self) -> Result<(), Unavailable> {

@@ -91,6 +91,13 @@ impl Relay for InProcess {
         Ok(last.map_or(0, |(number, ..)| *number).to_string())
     }
 
+    async fn holds(&self, channel: Channel, mark: &str) -> Result<bool, Unavailable> {
+        let mark = mark.parse().unwrap_or(0);
+        let told = self.told();
+        let mut kept = told.messages.iter();
+        Ok(kept.any(|(number, _, of, _)| *number == mark && *of == channel))
+    }
+
     async fn forget(&self) -> Result<(), Unavailable> {
         self.told().messages.clear();
         Ok(())

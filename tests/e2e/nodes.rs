@@ -150,6 +150,25 @@ async fn without_redis_announces_go_on_and_it_is_filled_again_when_it_is_back() 
 }
 
 #[tokio::test]
+async fn where_redis_lost_its_memory_a_node_that_starts_has_everybody_all_the_same() {
+    let mut pair = Pair::start().await;
+    pair.admitted(&pair.one, 1, SEEDS).await;
+    pair.admitted(&pair.one, 2, SEEDS).await;
+    pair.redis.kill();
+    pair.redis.launch();
+    // Nobody announces; the node tells what it knows.
+    until("the swarms in Redis", Duration::from_secs(20), || async {
+        let keys = pair.redis.ask(&["keys", "*"]);
+        keys.contains("{swarms}").then_some(())
+    })
+    .await;
+    pair.other.kill();
+    pair.other.launch().await;
+    let answer = pair.announce(&pair.other, 3, SEEDS).await;
+    assert!(answer.contains("8:completei3e"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_panic_leaves_nothing_of_the_swarms_and_ends_every_session() {
     let pair = Pair::start().await;
     pair.admitted(&pair.one, 1, SEEDS).await;

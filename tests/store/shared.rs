@@ -108,7 +108,10 @@ async fn tells_in_order(relay: Arc<dyn Relay>) {
         "who waits is woken: {took:?}"
     );
 
+    assert!(relay.holds(Channel::Swarms, &mark).await.unwrap());
     relay.forget().await.unwrap();
+    assert!(!relay.holds(Channel::Swarms, &mark).await.unwrap());
+    assert!(!relay.holds(Channel::Swarms, "0").await.unwrap());
     let after = relay
         .hear(Channel::Swarms, "0", Duration::ZERO)
         .await

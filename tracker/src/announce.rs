@@ -190,7 +190,7 @@ impl Tracker {
         announce: &Announce,
         from: IpAddr,
     ) -> Result<Reply, Failure> {
-        let (rules, now) = (self.0.rules.load(), self.now());
+        let (rules, (now, part)) = (self.0.rules.load(), self.moment());
         let offer = self.0.access.torrent(announce.info_hash)?;
         rules.admit(&member, &offer, &announce.peer_id)?;
         let free = rules.is_free(&offer, now);
@@ -217,6 +217,7 @@ impl Tracker {
             announce,
             from,
             now,
+            part,
             interval,
             free,
             wanted: wanted.min(rules.most_peers),

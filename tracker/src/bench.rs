@@ -288,6 +288,10 @@ impl Relay for Counted {
         self.0.last(channel).await
     }
 
+    async fn holds(&self, channel: Channel, mark: &str) -> Result<bool, Unavailable> {
+        self.0.holds(channel, mark).await
+    }
+
     async fn forget(&self) -> Result<(), Unavailable> {
         self.0.forget().await
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use domain::id::{MemberId, TorrentId};
@@ -120,8 +120,8 @@ struct Inner {
     id: u64,
     /// Whether what it tells the others doesn't arrive.
     alone: AtomicBool,
-    /// When it started, and the seconds since 1970 then.
-    started: (Instant, u64),
+    /// When it started, and the time since 1970 then.
+    started: (Instant, Duration),
     epoch: AtomicI64,
 }
 
@@ -142,7 +142,7 @@ impl Tracker {
             meeting: websocket::Meeting::default(),
             id: rand::random(),
             alone: AtomicBool::new(false),
-            started: (Instant::now(), seconds()),
+            started: (Instant::now(), since_1970()),
             epoch: AtomicI64::new(millis()),
         }))
     }
@@ -207,8 +207,18 @@ impl Tracker {
 
     /// Seconds since 1970 by a clock that nobody sets back.
     fn now(&self) -> u32 {
+        self.moment().0
+    }
+
+    /// Gives those seconds and the part of the next one, in 65,536ths.
+    fn moment(&self) -> (u32, u16) {
         let (began, at) = self.0.started;
-        u32::try_from(at + began.elapsed().as_secs()).unwrap_or(u32::MAX)
+        let since = at + began.elapsed();
+        let part = u64::from(since.subsec_nanos()) * (1 << 16) / 1_000_000_000;
+        (
+            u32::try_from(since.as_secs()).unwrap_or(u32::MAX),
+            u16::try_from(part).unwrap_or(u16::MAX),
+        )
     }
 
     /// Gives the seconds until a client shall announce again: they grow with the number of peers.
@@ -240,16 +250,15 @@ fn threads(setting: usize) -> usize {
     }
 }
 
-/// Gives whole seconds since 1970.
-fn seconds() -> u64 {
+/// Gives the time since 1970 by the machine's clock, which may be set.
+fn since_1970() -> Duration {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
+    since.unwrap_or_default()
 }
 
 /// Gives milliseconds since 1970.
 fn millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(since_1970().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A map of what was stored of clients' last runs, by torrent, member and client.
@@ -264,7 +273,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_makes_no_time_of_seeding_and_no_peer_silent() {
         const HOUR: u64 = 3_600;
-        for began in [seconds() - HOUR, seconds() + HOUR] {
+        let today = since_1970().as_secs();
+        for began in [today - HOUR, today + HOUR] {
             let load = bench::Load {
                 peers: 10,
                 torrents: 1,
@@ -272,7 +282,7 @@ mod tests {
             };
             let mut tracker = bench::tracker(load);
             // As if somebody had set the clock forward or back by an hour since the start.
-            Arc::get_mut(&mut tracker.0).unwrap().started.1 = began;
+            Arc::get_mut(&mut tracker.0).unwrap().started.1 = Duration::from_secs(began);
             let key = query::key(Some(&"0".repeat(32))).unwrap();
             for event in [Event::Started, Event::Update] {
                 let announce = Announce {

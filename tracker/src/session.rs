@@ -8,6 +8,8 @@
 //! shrink otherwise are kept at their greatest: `stopped` with zeros is a habit of some clients,
 //! anything else is flagged.
 
+use std::cmp::Reverse;
+
 use domain::amount::{Bytes, Seconds};
 use domain::id::{MemberId, TorrentId};
 use domain::traffic::Entry;
@@ -34,8 +36,10 @@ pub(crate) struct Totals {
     leeched: u32,
     pub(crate) completed: bool,
     stopped: bool,
-    /// When it announced last, in seconds since 1970.
+    /// When it announced last, in seconds since 1970; never before what was known when it did.
     pub(crate) last: u32,
+    /// The part of the next second, in 65,536ths, by which trackers tell which announce was the last.
+    part: u16,
     /// When it said that it started, or 0.
     started: u32,
 }
@@ -94,6 +98,8 @@ pub(crate) struct Learned {
 pub(crate) struct Moment {
     /// Seconds since 1970.
     pub(crate) now: u32,
+    /// The part of the next one, in 65,536ths.
+    pub(crate) part: u16,
     /// The most seconds that one announce may add.
     pub(crate) longest: u32,
     /// Whether downloads aren't charged.
@@ -205,7 +211,7 @@ impl Session {
     /// Takes over what another tracker was told by the same client.
     pub(crate) fn learn(&mut self, told: &Totals) -> Learned {
         let totals = &mut self.totals;
-        let newer = told.last >= totals.last;
+        let newer = told.order() >= totals.order();
         let completed = told.completed && (told.run > totals.run || !totals.completed);
         let mut ended = None;
         if told.run > totals.run {
@@ -220,7 +226,8 @@ impl Session {
             totals.completed |= told.completed;
         }
         if newer {
-            (totals.left, totals.stopped, totals.last) = (told.left, told.stopped, told.last);
+            (totals.left, totals.stopped) = (told.left, told.stopped);
+            (totals.last, totals.part) = (told.last, told.part);
             totals.started = totals.started.max(told.started);
             self.resumed = false;
         }
@@ -241,7 +248,8 @@ impl Session {
             Some((Side::Leechers, _)) => totals.leeched = totals.leeched.saturating_add(passed),
             None => {}
         }
-        totals.last = at.now;
+        // Another tracker's clock may be ahead, and what it told came before.
+        (totals.last, totals.part) = (at.now, at.part).max(totals.after());
         since
     }
 
@@ -255,6 +263,20 @@ impl Session {
 }
 
 impl Totals {
+    /// Gives what grows with each announce. Of two at once that know nothing of each other every tracker
+    /// takes the same, rather one that stays.
+    fn order(&self) -> (u32, u16, bool, Reverse<u64>) {
+        (self.last, self.part, !self.stopped, Reverse(self.left))
+    }
+
+    /// Gives the first moment behind the last announce.
+    fn after(&self) -> (u32, u16) {
+        match self.part.checked_add(1) {
+            Some(part) => (self.last, part),
+            None => (self.last.saturating_add(1), 0),
+        }
+    }
+
     fn starts_anew(&self, event: Event, now: u32, resumed: bool) -> bool {
         let long_ago = now.saturating_sub(self.started) > COPY_WINDOW;
         match event {
@@ -316,6 +338,7 @@ mod tests {
     fn at(now: u32) -> Moment {
         Moment {
             now,
+            part: 0,
             longest: 100,
             free: false,
         }
@@ -382,6 +405,39 @@ mod tests {
                 .shrunk
         );
         assert_eq!(totals(&session), (0, 50, 20));
+    }
+
+    #[test]
+    fn trackers_agree_on_the_last_announce_whatever_their_clocks_say() {
+        let (mut one, mut other) = (Session::default(), Session::default());
+        // The clock of the first is behind.
+        for (now_one, now_other) in [(10, 10), (10, 11), (9, 4_000)] {
+            other.report(&report(Event::Started, 0, 0), at(now_other));
+            one.learn(&other.totals);
+            one.report(&report(Event::Stopped, 0, 0), at(now_one));
+            assert!(other.learn(&one.totals).newer, "{now_one} {now_other}");
+            assert!(other.totals.stopped);
+            one.report(&report(Event::Started, 0, 0), at(now_one));
+            other.learn(&one.totals);
+        }
+        // Two in one second that know nothing of each other yet: the later one counts.
+        let late = Moment {
+            part: 9,
+            ..at(4_999)
+        };
+        one.report(&report(Event::Stopped, 0, 0), late);
+        other.report(&report(Event::Update, 0, 0), at(4_999));
+        let told = (one.totals, other.totals);
+        one.learn(&told.1);
+        other.learn(&told.0);
+        assert!(one.totals.stopped && other.totals.stopped);
+        // Two at once.
+        one.report(&report(Event::Stopped, 0, 0), at(5_000));
+        other.report(&report(Event::Update, 0, 0), at(5_000));
+        let told = (one.totals, other.totals);
+        one.learn(&told.1);
+        other.learn(&told.0);
+        assert!(!one.totals.stopped && !other.totals.stopped);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Each tells what changed in batches, off the path of an announce, through a [`Relay`] that keeps them
 //! as long as a silent peer stays: who starts reads that first and then answers with everybody. While
 //! the relay is away, a session that changes again is told once, so what waits doesn't grow beyond
-//! the sessions.
+//! the sessions. Where it forgot what it was told, every tracker tells all that it knows once more.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,6 +26,8 @@ const MESSAGE: usize = 500;
 const MOST: usize = 50 * MESSAGE;
 /// How long who tells or hears waits when the relay is away.
 const AGAIN: Duration = Duration::from_millis(500);
+/// The mark that lies before everything.
+const NOTHING: &str = "0";
 /// How long a hearing waits for something to be told.
 const LISTEN: Duration = Duration::from_secs(1);
 
@@ -41,7 +43,7 @@ pub(crate) struct Change {
 }
 
 /// The shape of a message.
-const SHAPE: u8 = 1;
+const SHAPE: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Message {
@@ -55,7 +57,7 @@ impl Tracker {
     /// Takes over what was told of the peers that may still be there, also by this tracker before it
     /// forgot them; gives the mark from which [`Self::hear`] goes on.
     pub async fn catch_up(&self, relay: &dyn Relay) -> Result<String, Unavailable> {
-        let mut mark = "0".to_owned();
+        let mut mark = NOTHING.to_owned();
         loop {
             let heard = relay.hear(Channel::Swarms, &mark, Duration::ZERO).await?;
             let Some((last, _)) = heard.last() else {
@@ -72,19 +74,29 @@ impl Tracker {
 
     /// Takes over what others tell after a mark, until `stop` turns true.
     pub async fn hear(&self, relay: &dyn Relay, mut mark: String, mut stop: watch::Receiver<bool>) {
+        let mut was_away = false;
         while !*stop.borrow() {
+            let hearing = async {
+                if was_away && !relay.holds(Channel::Swarms, &mark).await? {
+                    // It came back empty: whoever starts now must find everybody in it.
+                    NOTHING.clone_into(&mut mark);
+                    self.0.swarms.all_untold(self.silent());
+                }
+                was_away = false;
+                relay.hear(Channel::Swarms, &mark, LISTEN).await
+            };
             let heard = tokio::select! {
-                heard = relay.hear(Channel::Swarms, &mark, LISTEN) => heard,
+                heard = hearing => heard,
                 _ = stop.changed() => return,
             };
-            match heard {
-                Ok(heard) => {
-                    for (at, message) in heard {
-                        self.learn(&message, false);
-                        mark = at;
-                    }
-                }
-                Err(_) => tokio::time::sleep(AGAIN).await,
+            let Ok(heard) = heard else {
+                was_away = true;
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            };
+            for (at, message) in heard {
+                self.learn(&message, false);
+                mark = at;
             }
         }
     }
@@ -100,13 +112,18 @@ impl Tracker {
         if message.node == self.0.id && !own {
             return;
         }
-        let silent = self.now().saturating_sub(self.interval().saturating_mul(2));
+        let silent = self.silent();
         for mut change in message.changes {
             if change.totals.last < silent {
                 change.place = None;
             }
             self.0.swarms.learn(&change);
         }
+    }
+
+    /// Gives the time since when nobody who is still there was silent.
+    fn silent(&self) -> u32 {
+        self.now().saturating_sub(self.interval().saturating_mul(2))
     }
 
     /// Tells what changes here until `stop` turns true; then once more, unless the tracker is closed.

@@ -62,6 +62,7 @@ pub(crate) struct Joined<'a> {
     pub(crate) announce: &'a Announce,
     pub(crate) from: IpAddr,
     pub(crate) now: u32,
+    pub(crate) part: u16,
     pub(crate) interval: u32,
     /// Whether downloads aren't charged.
     pub(crate) free: bool,
@@ -254,6 +255,7 @@ impl Swarms {
     fn change(&self, swarm: &mut Swarm, at: usize, joined: &Joined<'_>, rules: &Rules) -> Outcome {
         let moment = Moment {
             now: joined.now,
+            part: joined.part,
             longest: joined.interval + joined.interval / 2,
             free: joined.free,
         };

@@ -15,10 +15,10 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmm
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
+use crate::Tracker;
 use crate::announce::{Announce, Failure, Families};
 use crate::query::{self, Endpoint};
 use crate::swarm::plain;
-use crate::{Tracker, seconds};
 
 mod connection;
 mod packet;
@@ -102,7 +102,7 @@ pub(crate) fn serve_here(tracker: &Tracker, mut bound: Bound, stop: &watch::Rece
 
 fn converse(tracker: &Tracker, socket: &UdpSocket, stop: &watch::Receiver<bool>) {
     exchange(socket, stop, |packet, from, answer| {
-        respond(tracker, packet, from, seconds(), answer);
+        respond(tracker, packet, from, tracker.now().into(), answer);
     });
 }
 

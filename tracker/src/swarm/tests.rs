@@ -75,6 +75,7 @@ impl World {
             announce,
             from,
             now,
+            part: 0,
             interval: 100,
             free: false,
             wanted,

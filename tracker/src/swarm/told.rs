@@ -35,6 +35,21 @@ impl Swarms {
         changes
     }
 
+    /// Lets every session be told once more that announced since a time.
+    pub(crate) fn all_untold(&self, since: u32) {
+        for place in 0..SHARDS {
+            let Shard { swarms, untold, .. } = &mut *self.shard_at(place);
+            for (torrent, swarm) in swarms {
+                for (peer, session) in &mut swarm.sessions {
+                    if session.totals.last >= since && !session.untold {
+                        session.untold = true;
+                        untold.push((*torrent, *peer));
+                    }
+                }
+            }
+        }
+    }
+
     /// Gives back what couldn't be told.
     pub(crate) fn untold(&self, changes: &[Change]) {
         for change in changes {

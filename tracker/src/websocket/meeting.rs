@@ -310,6 +310,8 @@ impl Tracker {
                 _ = stop.changed() => return,
             };
             let Ok((mut last, heard)) = heard else {
+                // It may come back empty, and its clock may be another.
+                mark = None;
                 tokio::time::sleep(AGAIN).await;
                 continue;
             };

@@ -1,7 +1,7 @@
 //! Two trackers of one site.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -18,11 +18,14 @@ use crate::server::{Client, OFFERED, Server, number, ports};
 pub(crate) struct Room {
     kept: InProcess,
     away: AtomicBool,
+    /// How often somebody asked meanwhile.
+    refused: AtomicUsize,
 }
 
 impl Room {
     fn there(&self) -> Result<&InProcess, Unavailable> {
         if self.away.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
             return Err(Unavailable::new("the room", "it is locked"));
         }
         Ok(&self.kept)
@@ -51,6 +54,10 @@ impl Relay for Room {
 
     async fn last(&self, channel: Channel) -> Result<String, Unavailable> {
         self.there()?.last(channel).await
+    }
+
+    async fn holds(&self, channel: Channel, mark: &str) -> Result<bool, Unavailable> {
+        self.there()?.holds(channel, mark).await
     }
 
     async fn forget(&self) -> Result<(), Unavailable> {
@@ -191,4 +198,30 @@ async fn while_the_relay_is_away_announces_go_on_and_what_was_missed_is_told_lat
     room.away.store(false, Ordering::SeqCst);
     count(&other.tracker, 29, 0).await;
     assert!(!one.tracker.is_alone());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_comes_back_empty_is_told_of_everybody_without_an_announce() {
+    let (one, other) = (Server::start(), Server::start());
+    let room = Arc::<Room>::default();
+    let (_one, _other) = (
+        join(&one.tracker, &room).await,
+        join(&other.tracker, &room).await,
+    );
+    for member in 1..30 {
+        one.announce(&Client::new(member, 0));
+    }
+    count(&other.tracker, 29, 0).await;
+    room.away.store(true, Ordering::SeqCst);
+    // Both must have asked and learned that it is away.
+    let until = Instant::now() + Duration::from_secs(20);
+    while room.refused.load(Ordering::SeqCst) < 8 {
+        assert!(Instant::now() < until);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    room.kept.forget().await.unwrap();
+    room.away.store(false, Ordering::SeqCst);
+    let started = Server::start();
+    let _started = join(&started.tracker, &room).await;
+    count(&started.tracker, 29, 0).await;
 }
