@@ -54,6 +54,8 @@ pub(crate) struct Session {
     pub(crate) dirty: bool,
     /// Whether it changed since other trackers were told.
     pub(crate) untold: bool,
+    /// Whether another tracker heard the client's last announce.
+    pub(crate) elsewhere: bool,
     place: Place,
 }
 
@@ -203,7 +205,7 @@ impl Session {
         }
         totals.left = announce.left;
         totals.stopped = announce.event == Event::Stopped;
-        self.resumed = false;
+        (self.resumed, self.elsewhere) = (false, false);
         self.dirty = true;
         reported
     }
@@ -212,6 +214,8 @@ impl Session {
     pub(crate) fn learn(&mut self, told: &Totals) -> Learned {
         let totals = &mut self.totals;
         let newer = told.order() >= totals.order();
+        // The same may be told again.
+        self.elsewhere |= told.order() > totals.order();
         let completed = told.completed && (told.run > totals.run || !totals.completed);
         let mut ended = None;
         if told.run > totals.run {

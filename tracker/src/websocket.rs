@@ -22,6 +22,7 @@ use crate::Tracker;
 use crate::access::Offer;
 use crate::announce::{Announce, Event, Failure};
 use crate::member::Member;
+use crate::swarm::PeerKey;
 
 mod json;
 mod meeting;
@@ -226,8 +227,13 @@ impl Talk<'_> {
             let Ok(Offer { torrent, .. }) = self.tracker.0.access.torrent(hash) else {
                 continue;
             };
-            if !self.tracker.0.meeting.leave(torrent, peer, &self.to) {
-                // It goes on by another socket.
+            let key = PeerKey {
+                member: self.caller.member.number,
+                id: peer,
+            };
+            let was_last = self.tracker.0.meeting.leave(torrent, peer, &self.to);
+            if !was_last || self.tracker.0.swarms.is_elsewhere(torrent, &key) {
+                // It goes on by another socket, here or at another tracker.
                 continue;
             }
             let stopped = Announce {

@@ -63,11 +63,12 @@ impl Browser {
 }
 
 async fn leechers(server: &Server, leechers: u32) {
+    let seeders = 0;
+    counted(server, Count { seeders, leechers }).await;
+}
+
+async fn counted(server: &Server, wanted: Count) {
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
-    let wanted = Count {
-        seeders: 0,
-        leechers,
-    };
     while server.tracker.count(OFFERED) != wanted {
         let found = server.tracker.count(OFFERED);
         assert!(tokio::time::Instant::now() < until, "{found:?}");
@@ -127,6 +128,30 @@ async fn browsers_on_two_trackers_meet() {
     // The sockets are told of apart from the swarm.
     tokio::time::sleep(Duration::from_millis(300)).await;
     meet(&mut one, &mut other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_went_on_at_another_tracker_stays_when_its_first_socket_closes() {
+    let (server, beside) = (Server::start(), Server::start());
+    let room = Arc::<Room>::default();
+    let (_one, _other) = (
+        join(&server.tracker, &room).await,
+        join(&beside.tracker, &room).await,
+    );
+    let (mut first, mut then) = (Browser::of(&server, 1).await, Browser::of(&beside, 1).await);
+    first.announce(5, "started", 0).await;
+    first.next().await;
+    then.announce(0, "completed", 0).await;
+    then.next().await;
+    let seeds = Count {
+        seeders: 1,
+        leechers: 0,
+    };
+    counted(&server, seeds).await;
+    first.socket.close(None).await.unwrap();
+    // Whoever was announced on it has left by the time that the end is answered.
+    while let Some(Ok(_)) = first.socket.next().await {}
+    assert_eq!(server.tracker.count(OFFERED), seeds);
 }
 
 #[tokio::test(flavor = "multi_thread")]
