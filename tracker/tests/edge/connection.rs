@@ -143,6 +143,34 @@ fn a_connection_without_a_request_is_closed_after_a_while() {
     );
 }
 
+/// Lets this process hold as many connections as it may.
+fn room_for_connections() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+}
+
+#[test]
+fn a_thousand_half_open_connections_stop_no_announce() {
+    room_for_connections();
+    let server = Server::start();
+    let half = |number: usize| {
+        let mut connection = server.connect();
+        if number.is_multiple_of(2) {
+            connection.send("GET /announce?passkey=");
+        }
+        connection
+    };
+    let _open: Vec<_> = (0..1_000).map(half).collect();
+    let began = Instant::now();
+    for member in 1..=50 {
+        let mut connection = server.connect();
+        connection.send(&request(member, ""));
+        assert_eq!(connection.answer().0, 200);
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
 #[test]
 fn connections_beyond_the_setting_are_closed() {
     let settings = Settings {
