@@ -9,6 +9,7 @@ mod forum;
 mod panic;
 mod password;
 mod staff;
+mod webtorrent;
 
 const PASSWORD: &str = "correct horse battery";
 

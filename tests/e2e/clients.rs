@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tests::browser::{Eyes, PANIC};
 use tests::claims::Claims;
+pub(crate) use tests::ledger::{sums, totals};
 use tests::{Browser, Options, Site, make, until};
 
 use crate::panic::{activate, say, vault};
@@ -268,42 +269,6 @@ impl World {
         )
         .await;
     }
-}
-
-/// The last row of a ledger: all that was uploaded and downloaded. It must equal the lines above it.
-pub(crate) fn sums(page: &str) -> Option<(u64, u64)> {
-    let (lines, _) = page.split_once("<tfoot>")?;
-    let sum = totals(page)?;
-    let added: (u64, u64) = (
-        bytes(lines, "data-label=\"Up\"").iter().sum(),
-        bytes(lines, "data-label=\"Down\"").iter().sum(),
-    );
-    assert_eq!(sum, added, "the lines add up to the totals");
-    Some(sum)
-}
-
-/// The last row of a ledger, of which a page may show a part.
-pub(crate) fn totals(page: &str) -> Option<(u64, u64)> {
-    let (_, foot) = page.split_once("<tfoot>")?;
-    Some((
-        *bytes(foot, "data-label=\"Up\"").first()?,
-        *bytes(foot, "data-label=\"Down\"").first()?,
-    ))
-}
-
-/// The bytes in a column's cells.
-fn bytes(text: &str, label: &str) -> Vec<u64> {
-    let cells = text.split(label).skip(1);
-    cells
-        .filter_map(|cell| {
-            cell.split("title=\"")
-                .nth(1)?
-                .split(' ')
-                .next()?
-                .parse()
-                .ok()
-        })
-        .collect()
 }
 
 #[tokio::test]

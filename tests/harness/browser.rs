@@ -42,6 +42,19 @@ pub struct Browser {
 impl Browser {
     /// Opens a browser for a site.
     pub async fn open(base: &str, eyes: Eyes) -> Self {
+        Self::with(base, &capabilities(eyes, &[])).await
+    }
+
+    /// Opens a browser that may meet another one on this machine by WebRTC.
+    pub async fn peer(base: &str) -> Self {
+        let flags = [
+            "--allow-loopback-in-peer-connection",
+            "--disable-features=WebRtcHideLocalIpsWithMdns",
+        ];
+        Self::with(base, &capabilities(Eyes::default(), &flags)).await
+    }
+
+    async fn with(base: &str, capabilities: &Value) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -54,7 +67,6 @@ impl Browser {
             .unwrap();
         let driver_url = format!("http://127.0.0.1:{port}");
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        let capabilities = capabilities(eyes);
         builder.capabilities(capabilities.as_object().unwrap().clone());
         let page = until("the browser", Duration::from_secs(30), || async {
             builder.connect(&driver_url).await.ok()
@@ -203,7 +215,7 @@ impl Drop for Browser {
     }
 }
 
-fn capabilities(eyes: Eyes) -> Value {
+fn capabilities(eyes: Eyes, flags: &[&str]) -> Value {
     let mut arguments = vec![
         "--headless=new".to_owned(),
         "--disable-gpu".to_owned(),
@@ -211,6 +223,7 @@ fn capabilities(eyes: Eyes) -> Value {
     ];
     arguments.push("--disable-dev-shm-usage".to_owned());
     arguments.push(format!("--window-size={},900", eyes.width));
+    arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
     let mut options = json!({ "args": arguments });
     if eyes.width < 500 {
         let metrics = json!({ "width": eyes.width, "height": 760, "pixelRatio": 2.0 });

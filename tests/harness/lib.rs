@@ -14,6 +14,7 @@ pub mod claims;
 pub mod client;
 pub mod database;
 pub mod fuzz;
+pub mod ledger;
 pub mod make;
 pub mod server;
 pub mod site;

@@ -170,6 +170,11 @@ impl Site {
         .await;
     }
 
+    /// Changes a setting for the next start.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.options.extra.push((key.to_owned(), value.to_owned()));
+    }
+
     /// The program with this site's settings and a data directory.
     pub fn command(&self, data: &Path) -> Command {
         let mut command = Command::new(program());
