@@ -104,17 +104,22 @@ pub struct Changes {
 
 /// Gives what changed after a position; everything, after position 0.
 pub async fn changes(reads: &Reads, after: Position) -> Result<Changes, Unavailable> {
+    // Both as they stood at once: what was applied between the two would be passed by.
+    let mut at_once = reads.pool.begin().await?;
+    sqlx::query("set transaction isolation level repeatable read, read only")
+        .execute(&mut *at_once)
+        .await?;
     let members =
         sqlx::query("select member, passkey, staff, banned_until, position from access_member where position > $1")
             .bind(after.0)
-            .fetch_all(&reads.pool)
+            .fetch_all(&mut *at_once)
             .await?;
     let torrents = sqlx::query(
         "select torrent, hashes, uploader, offered, pending, free_until, position
          from access_torrent where position > $1",
     )
     .bind(after.0)
-    .fetch_all(&reads.pool)
+    .fetch_all(&mut *at_once)
     .await?;
     Ok(Changes {
         members: members.iter().map(member_row).collect::<Result<_, _>>()?,

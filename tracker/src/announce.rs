@@ -7,6 +7,7 @@ use domain::info_hash::InfoHash;
 use rand::RngExt as _;
 
 use crate::Tracker;
+use crate::access::Offer;
 use crate::member::Member;
 use crate::swarm::{Chosen, Joined, PeerKey};
 
@@ -191,7 +192,7 @@ impl Tracker {
         from: IpAddr,
     ) -> Result<Reply, Failure> {
         let (rules, (now, part)) = (self.0.rules.load(), self.moment());
-        let offer = self.0.access.torrent(announce.info_hash)?;
+        let offer = self.offer(announce.info_hash)?;
         rules.admit(&member, &offer, &announce.peer_id)?;
         let free = rules.is_free(&offer, now);
         let peer = PeerKey {
@@ -238,6 +239,16 @@ impl Tracker {
             from,
             peers: outcome.peers,
         })
+    }
+
+    /// Says what is offered under a hash.
+    pub(crate) fn offer(&self, hash: InfoHash) -> Result<Offer, Failure> {
+        let offer = self.0.access.torrent(hash);
+        // A tracker that closes has forgotten every torrent.
+        if self.is_closed() {
+            return Err(Failure::Closed);
+        }
+        offer
     }
 
     /// Says whose passkey it is.

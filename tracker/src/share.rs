@@ -57,6 +57,7 @@ impl Tracker {
     /// Takes over what was told of the peers that may still be there, also by this tracker before it
     /// forgot them; gives the mark from which [`Self::hear`] goes on.
     pub async fn catch_up(&self, relay: &dyn Relay) -> Result<String, Unavailable> {
+        self.0.swarms.listen();
         let mut mark = NOTHING.to_owned();
         loop {
             let heard = relay.hear(Channel::Swarms, &mark, Duration::ZERO).await?;

@@ -88,6 +88,8 @@ pub(crate) struct Swarms {
     of_member: Mutex<AHashMap<u32, Count>>,
     peers: AtomicUsize,
     closed: AtomicBool,
+    /// Whether nothing is learned from other trackers either: from closing until it is filled anew.
+    deaf: AtomicBool,
     pub(crate) suspicions: Suspicions,
     /// Whether other trackers are told of changes.
     pub(crate) tell: AtomicBool,
@@ -132,6 +134,7 @@ impl Swarms {
             of_member: Mutex::default(),
             peers: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
             suspicions: Suspicions::default(),
             tell: AtomicBool::new(false),
         }
@@ -155,18 +158,29 @@ impl Swarms {
     /// Lets nobody in any more; when this returns, nobody is on the way in.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.deaf.store(true, Ordering::Release);
         for place in 0..SHARDS {
             drop(self.shard_at(place));
         }
     }
 
+    /// Lets what other trackers tell in, before announces are.
+    pub(crate) fn listen(&self) {
+        self.deaf.store(false, Ordering::Release);
+    }
+
     /// Lets announces in.
     pub(crate) fn open(&self) {
+        self.listen();
         self.closed.store(false, Ordering::Release);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Acquire)
     }
 
     /// Forgets everything.

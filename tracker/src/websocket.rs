@@ -188,7 +188,7 @@ impl Talk<'_> {
         if self.announced.len() >= MOST_TORRENTS && !self.announced.contains_key(&key) {
             return Err(Failure::Invalid("info_hash"));
         }
-        let torrent = self.tracker.0.access.torrent(announce.info_hash)?.torrent;
+        let torrent = self.tracker.offer(announce.info_hash)?.torrent;
         let (passkey, from) = (&self.caller.passkey, self.caller.from);
         let reply = self.tracker.announce(passkey, &announce, from)?;
         let text = json::announced(announce.info_hash, &reply);
@@ -223,12 +223,23 @@ impl Talk<'_> {
 
     /// Stops every peer that was announced here.
     fn leave(&mut self) {
+        // A tracker that was closed meanwhile has given its number to somebody else.
+        let member = Member {
+            number: self
+                .tracker
+                .0
+                .swarms
+                .members
+                .number(self.caller.member.id)
+                .number,
+            ..self.caller.member
+        };
         for ((hash, peer), announce) in self.announced.drain() {
             let Ok(Offer { torrent, .. }) = self.tracker.0.access.torrent(hash) else {
                 continue;
             };
             let key = PeerKey {
-                member: self.caller.member.number,
+                member: member.number,
                 id: peer,
             };
             let was_last = self.tracker.0.meeting.leave(torrent, peer, &self.to);
@@ -241,9 +252,7 @@ impl Talk<'_> {
                 ..announce
             };
             // A member who was let in may leave, whatever became of the passkey.
-            let _closed = self
-                .tracker
-                .announce_as(self.caller.member, &stopped, self.caller.from);
+            let _closed = self.tracker.announce_as(member, &stopped, self.caller.from);
         }
     }
 }

@@ -71,7 +71,7 @@ impl Swarms {
     pub(crate) fn learn(&self, change: &Change) {
         let mut shard = self.shard(change.torrent);
         // Asked behind the lock, as by who joins.
-        if self.is_closed() {
+        if self.is_deaf() {
             return;
         }
         let Shard { swarms, ended, .. } = &mut *shard;

@@ -155,6 +155,18 @@ async fn a_browser_that_went_on_at_another_tracker_stays_when_its_first_socket_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_socket_is_told_that_the_tracker_is_closed_not_that_it_knows_no_torrent() {
+    let server = Server::start();
+    let mut browser = Browser::of(&server, 1).await;
+    browser.announce(5, "started", 0).await;
+    assert_eq!(browser.next().await["incomplete"], 1);
+    server.tracker.close();
+    server.tracker.clear();
+    browser.announce(5, "", 0).await;
+    assert_eq!(browser.next().await["failure reason"], "tracker is closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_has_no_passkey_is_told_why_before_the_upgrade() {
     let server = Server::start();
     for (path, status, reason) in [
