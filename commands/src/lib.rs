@@ -17,6 +17,8 @@ pub mod comment;
 pub mod credentials;
 pub mod feed_key;
 pub mod invite;
+pub mod notification;
+pub mod report;
 pub mod sanction;
 pub mod section;
 pub mod site;

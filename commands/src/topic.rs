@@ -186,16 +186,23 @@ impl Commands {
         by: MemberId,
         topic: TopicId,
     ) -> Result<(Writer, Thread), Refusal<Rejection>> {
+        let seen = self.topic_seen_by(by, topic).await?;
+        seen.ok_or(Refusal::NotFound)
+    }
+
+    /// Gives the same, or nothing.
+    pub(crate) async fn topic_seen_by(
+        &self,
+        by: MemberId,
+        topic: TopicId,
+    ) -> Result<Option<(Writer, Thread)>, Unavailable> {
         let Topic::Opened(thread) = self.load(topic.0).await? else {
-            return Err(Refusal::NotFound);
+            return Ok(None);
         };
         let writer = self.writer(by).await?;
         let section = self.seen_section(thread.section, writer.is_staff).await?;
         let hidden = thread.removed.is_some() && thread.author() != by && !writer.is_staff;
-        if section.is_none() || hidden {
-            return Err(Refusal::NotFound);
-        }
-        Ok((writer, thread))
+        Ok((section.is_some() && !hidden).then_some((writer, thread)))
     }
 
     async fn writer(&self, member: MemberId) -> Result<Writer, Unavailable> {

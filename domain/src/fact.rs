@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::decider::{Decider, Event};
 use crate::{
-    api_key, audit, bookmark, category, comment, feed_key, reading, section, site, tag, topic,
-    torrent, traffic, transfer, user, vault,
+    api_key, audit, bookmark, category, comment, feed_key, reading, report, section, site, tag,
+    topic, torrent, traffic, transfer, user, vault,
 };
 
 /// Makes the sum of all events of one line for each stream: its variant, what that holds, its decider.
@@ -93,6 +93,8 @@ facts! {
     Tag(tag::Event) of tag::Tag;
     /// In a comment's stream.
     Comment(comment::Event) of comment::Comment;
+    /// In a report's stream.
+    Report(report::Event) of report::Report;
     /// In the stream of a member's bookmarks.
     Bookmark(bookmark::Event) of bookmark::Bookmarks;
     /// In the stream of a member's feed key.

@@ -68,6 +68,10 @@ identity!(
     CommentId
 );
 identity!(
+    /// A report; the id of its `report` stream.
+    ReportId
+);
+identity!(
     /// A tag; the id of its `tag` stream.
     TagId
 );

@@ -20,6 +20,7 @@ pub mod category;
 pub mod comment;
 pub mod feed_key;
 pub mod reading;
+pub mod report;
 pub mod section;
 pub mod site;
 pub mod tag;

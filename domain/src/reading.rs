@@ -1,4 +1,5 @@
-//! Up to where a member has read the forum, by their own word; the stream has the member's id.
+//! Up to where a member has read the forum and their notifications, by their own word; the stream has the
+//! member's id.
 //!
 //! What is noted with each topic that is looked at is no event; see `api::web::forum::unread`.
 
@@ -15,12 +16,18 @@ pub enum Event {
         /// The position up to which nothing is new to them.
         upto: Position,
     },
+    /// The member said that every notification up to here is read.
+    NotificationsRead {
+        /// The position up to which none is new to them.
+        upto: Position,
+    },
 }
 
 impl crate::Event for Event {
     fn name(&self) -> &'static str {
         match self {
             Self::ForumRead { .. } => "ForumRead",
+            Self::NotificationsRead { .. } => "NotificationsRead",
         }
     }
 }
@@ -29,13 +36,19 @@ impl crate::Event for Event {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Reading {
     upto: Position,
+    notified: Position,
 }
 
 /// What may be asked of a stream of a member's reading.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// Note that everything up to a position is read.
+    /// Note that everything in the forum up to a position is read.
     ReadAll {
+        /// The position.
+        upto: Position,
+    },
+    /// Note that every notification up to a position is read.
+    ReadNotifications {
         /// The position.
         upto: Position,
     },
@@ -47,23 +60,26 @@ pub enum Rejection {}
 
 impl Decider for Reading {
     const STREAM: &'static str = "reading";
-    const SHAPE: Option<i32> = Some(1);
+    const SHAPE: Option<i32> = Some(2);
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;
 
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
-        let Command::ReadAll { upto } = command;
-        let is_new = upto > self.upto;
-        Ok(is_new
-            .then_some(Event::ForumRead { upto })
-            .into_iter()
-            .collect())
+        let happened = match command {
+            Command::ReadAll { upto } => (upto > self.upto).then_some(Event::ForumRead { upto }),
+            Command::ReadNotifications { upto } => {
+                (upto > self.notified).then_some(Event::NotificationsRead { upto })
+            }
+        };
+        Ok(happened.into_iter().collect())
     }
 
     fn evolve(&mut self, event: &Event) {
-        let Event::ForumRead { upto } = event;
-        self.upto = *upto;
+        match event {
+            Event::ForumRead { upto } => self.upto = *upto,
+            Event::NotificationsRead { upto } => self.notified = *upto,
+        }
     }
 }
 
@@ -85,5 +101,16 @@ mod tests {
         for upto in [5, 3] {
             given::<Reading>(&[read(5)]).when(all(upto)).then(&[]);
         }
+    }
+
+    #[test]
+    fn notifications_are_read_apart_from_the_forum() {
+        let upto = Position(5);
+        let all = Command::ReadNotifications { upto };
+        let read = Event::NotificationsRead { upto };
+        given::<Reading>(&[Event::ForumRead { upto }])
+            .when(all.clone())
+            .then(std::slice::from_ref(&read));
+        given::<Reading>(&[read]).when(all).then(&[]);
     }
 }

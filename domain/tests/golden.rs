@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use domain::{
-    Fact, api_key, audit, bookmark, category, comment, feed_key, reading, section, site, tag,
-    topic, torrent, traffic, transfer, user, vault,
+    Fact, api_key, audit, bookmark, category, comment, feed_key, reading, report, section, site,
+    tag, topic, torrent, traffic, transfer, user, vault,
 };
 use serde_json::Value;
 
@@ -81,6 +81,7 @@ fn written() -> BTreeSet<String> {
             Fact::Section(event) => of_section(&event),
             Fact::Topic(event) => of_topic(&event),
             Fact::Reading(event) => of_reading(&event),
+            Fact::Report(event) => of_report(&event),
             Fact::Site(event) => match &event {
                 site::Event::RegistrationOpened {}
                 | site::Event::RegistrationClosed {}
@@ -142,7 +143,21 @@ fn of_vault(event: &vault::Event) -> (&'static str, i32) {
 fn of_reading(event: &reading::Event) -> (&'static str, i32) {
     use domain::Event as _;
     match event {
-        reading::Event::ForumRead { .. } => (event.name(), event.version()),
+        reading::Event::ForumRead { .. } | reading::Event::NotificationsRead { .. } => {
+            (event.name(), event.version())
+        }
+    }
+}
+
+/// The same for what happens to a report.
+fn of_report(event: &report::Event) -> (&'static str, i32) {
+    use domain::Event as _;
+    match event {
+        report::Event::ReportFiled(_)
+        | report::Event::ReportTaken { .. }
+        | report::Event::ReportNoted { .. }
+        | report::Event::ReportResolved { .. }
+        | report::Event::ReportDismissed { .. } => (event.name(), event.version()),
     }
 }
 

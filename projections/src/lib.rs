@@ -31,7 +31,9 @@ pub mod bookmark;
 pub mod category;
 pub mod comment;
 pub mod invite;
+pub mod notification;
 pub mod reading;
+pub mod report;
 pub mod section;
 pub mod site;
 pub mod tag;
@@ -119,6 +121,8 @@ pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
         Arc::new(torrent::Torrents),
         Arc::new(tag::Tags),
         Arc::new(comment::Comments),
+        Arc::new(report::Reports),
+        Arc::new(notification::Notifications),
         Arc::new(bookmark::Bookmarks),
         Arc::new(traffic::Ledger),
         Arc::new(transfer::Transfers),

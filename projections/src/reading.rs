@@ -1,4 +1,4 @@
-//! Up to where each member has read the forum, by their own word.
+//! Up to where each member has read the forum and their notifications, by their own word.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ impl Projection for Readings {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -54,14 +54,19 @@ impl Projection for Readings {
     }
 }
 
-/// The last word of each member.
-struct Said(BTreeMap<Uuid, i64>);
+/// The last word of each member: about the forum, and about notifications.
+struct Said(BTreeMap<Uuid, (Option<i64>, Option<i64>)>);
 
 #[async_trait]
 impl Fold for Said {
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
-        if let Fact::Reading(reading::Event::ForumRead { upto }) = &event.fact {
-            self.0.insert(event.stream_id, upto.0);
+        let Fact::Reading(happened) = &event.fact else {
+            return Ok(());
+        };
+        let (forum, notified) = self.0.entry(event.stream_id).or_default();
+        match happened {
+            reading::Event::ForumRead { upto } => *forum = Some(upto.0),
+            reading::Event::NotificationsRead { upto } => *notified = Some(upto.0),
         }
         Ok(())
     }
@@ -78,17 +83,21 @@ impl Fold for Said {
     }
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let (members, upto): (Vec<Uuid>, Vec<i64>) =
-            std::mem::take(&mut self.0).into_iter().unzip();
+        let (members, said): (Vec<Uuid>, Vec<_>) = std::mem::take(&mut self.0).into_iter().unzip();
         if members.is_empty() {
             return Ok(());
         }
+        let (upto, notified): (Vec<Option<i64>>, Vec<Option<i64>>) = said.into_iter().unzip();
         sqlx::query(
-            "insert into reading (member, upto) select * from unnest($1::uuid[], $2::bigint[])
-             on conflict (member) do update set upto = excluded.upto",
+            "insert into reading as r (member, upto, notified)
+             select member, coalesce(upto, 0), coalesce(notified, 0)
+             from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as s(member, upto, notified)
+             on conflict (member) do update
+             set upto = greatest(r.upto, excluded.upto), notified = greatest(r.notified, excluded.notified)",
         )
         .bind(members)
         .bind(upto)
+        .bind(notified)
         .execute(to)
         .await
         .map(|_| ())

@@ -27,6 +27,7 @@ mod feed;
 mod forum;
 mod library;
 mod machine;
+mod notification;
 mod poison;
 mod sealed;
 mod search;

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use commands::user::Join;
 use domain::api_key::Scope;
 use domain::id::MemberId;
+use domain::report::{Act, Outcome, Reason, Target};
+use domain::user::{Name, Role};
 use projections::{Projection, feed::Feed, rebuild, runner, sealed};
 use sqlx::PgPool;
 use tests::{Database, files_with};
@@ -56,6 +59,25 @@ async fn talk(database: &Database) {
     commands.remove_post(by, topic, post, why).await.unwrap();
 }
 
+/// Reports somebody, notes something and closes the report.
+async fn report(database: &Database, about: MemberId) {
+    let commands = &database.commands;
+    let join = Join {
+        name: Name::parse("known-admin").unwrap(),
+        credentials: tests::database::credentials(),
+    };
+    let admin = commands.create_member(join, Role::Administrator);
+    let admin = admin.await.unwrap().of;
+    let text = "known-report".to_owned();
+    let filed = commands.report(admin, Target::Member(about), Reason::Abuse, text);
+    let id = filed.await.unwrap().of;
+    let word = Some("known-word".to_owned());
+    let note = Act::Note("known-note".into());
+    for act in [note, Act::Close(Outcome::Resolved, word)] {
+        commands.handle_report(admin, id, act).await.unwrap();
+    }
+}
+
 async fn scene() -> (Database, Vec<Arc<dyn Projection>>) {
     let database = Database::start().await;
     let member = database.member("known-member").await;
@@ -66,6 +88,7 @@ async fn scene() -> (Database, Vec<Arc<dyn Projection>>) {
         upload(&database, name).await;
     }
     talk(&database).await;
+    report(&database, member).await;
     let all = fill(&database).await;
     (database, all)
 }
@@ -95,6 +118,8 @@ async fn sealed_tables_tell_counts_alone_and_come_back_row_for_row() {
         "topic",
         "post",
         "post_version",
+        "report",
+        "report_note",
     ] {
         assert_eq!(hidden[table].len(), before[table].len().max(1), "{table}");
     }

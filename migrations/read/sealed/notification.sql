@@ -1,0 +1,1 @@
+-- Who is told what stands nowhere in the clear.

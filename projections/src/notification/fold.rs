@@ -1,0 +1,313 @@
+//! Whom each event concerns. All of a batch is written by a few statements, and what comes of it is the
+//! same however the log is cut into batches: no row depends on one that may be thrown away.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use domain::id::MemberId;
+use domain::{Actor, Fact, Recorded, comment, report, topic, torrent, transfer, user};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{KEPT, Kind};
+use crate::fold::Held;
+use crate::{Fold, NotApplied};
+
+/// An answer is told to so many of a topic's writers, those who came last.
+const MOST_TOLD: i64 = 50;
+
+/// What a batch of events tells.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Who wrote in which topic.
+    writers: Vec<(Uuid, Uuid, i64)>,
+    /// Whose torrents are whose.
+    uploaders: Vec<(Uuid, Uuid)>,
+    /// What posts say, with whom they name.
+    named: Vec<(Uuid, Row)>,
+    /// What is told to one member.
+    direct: Vec<(Uuid, Row)>,
+    /// What is told to who wrote in the topic.
+    answers: Vec<Row>,
+    /// What is told to whose torrent it is.
+    torrents: Vec<(Uuid, Row)>,
+}
+
+/// A notification, but for whom.
+#[derive(Clone, Copy)]
+struct Row {
+    position: i64,
+    kind: Kind,
+    at: OffsetDateTime,
+    actor: Option<Uuid>,
+    topic: Option<Uuid>,
+    subject: Option<Uuid>,
+}
+
+impl Row {
+    fn of(event: &Recorded, kind: Kind, subject: Option<Uuid>) -> Self {
+        let actor = match event.meta.actor {
+            Actor::Member(member) => Some(member.0),
+            Actor::Operator | Actor::System => None,
+        };
+        Self {
+            position: event.position.0,
+            kind,
+            at: event.at,
+            actor,
+            topic: None,
+            subject,
+        }
+    }
+
+    fn in_topic(event: &Recorded, kind: Kind, post: Uuid) -> Self {
+        Self {
+            topic: Some(event.stream_id),
+            ..Self::of(event, kind, Some(post))
+        }
+    }
+}
+
+impl Told {
+    fn direct(&mut self, member: Uuid, row: Row) {
+        if row.actor != Some(member) {
+            self.direct.push((member, row));
+        }
+    }
+
+    fn named(&mut self, event: &Recorded, post: Uuid, mentioned: &[MemberId]) {
+        let row = Row::in_topic(event, Kind::Named, post);
+        let others = mentioned.iter().filter(|one| Some(one.0) != row.actor);
+        self.named.extend(others.map(|one| (one.0, row)));
+    }
+
+    fn topic(&mut self, event: &Recorded, happened: &topic::Event) {
+        let (topic, position) = (event.stream_id, event.position.0);
+        match happened {
+            topic::Event::TopicOpened(opening) => {
+                self.writers.push((topic, opening.author.0, position));
+                self.named(event, opening.post.0, &opening.mentioned);
+            }
+            topic::Event::TopicReplied(reply) => {
+                self.named(event, reply.post.0, &reply.mentioned);
+                for quoted in &reply.quoted {
+                    let row = Row::in_topic(event, Kind::Quoted, reply.post.0);
+                    self.direct(quoted.0, row);
+                }
+                let row = Row::in_topic(event, Kind::Answered, reply.post.0);
+                self.answers.push(row);
+                self.writers.push((topic, reply.author.0, position));
+            }
+            topic::Event::PostEdited {
+                post, mentioned, ..
+            } => self.named(event, post.0, mentioned),
+            topic::Event::PostRemoved { .. }
+            | topic::Event::PostRestored { .. }
+            | topic::Event::TopicRemoved { .. }
+            | topic::Event::TopicRestored {}
+            | topic::Event::TopicPinned {}
+            | topic::Event::TopicUnpinned {}
+            | topic::Event::TopicLocked {}
+            | topic::Event::TopicUnlocked {}
+            | topic::Event::TopicMoved { .. } => {}
+        }
+    }
+
+    fn torrent(&mut self, event: &Recorded, happened: &torrent::Event) {
+        let id = event.stream_id;
+        let kind = match happened {
+            torrent::Event::TorrentUploaded(upload) => {
+                self.uploaders.push((id, upload.uploader.0));
+                return;
+            }
+            torrent::Event::TorrentApproved {} => Kind::Approved,
+            torrent::Event::TorrentRejected { .. } => Kind::Rejected,
+            torrent::Event::TorrentChangesAsked { .. } => Kind::ChangesAsked,
+            torrent::Event::TorrentWithdrawn { by_staff: true, .. } => Kind::Withdrawn,
+            torrent::Event::TorrentWithdrawn { .. }
+            | torrent::Event::TorrentEdited(_)
+            | torrent::Event::TorrentRestored {}
+            | torrent::Event::TorrentSubmitted {}
+            | torrent::Event::FreeleechSet { .. }
+            | torrent::Event::FreeleechLifted {} => return,
+        };
+        self.torrents.push((id, Row::of(event, kind, Some(id))));
+    }
+
+    fn report(&mut self, event: &Recorded, happened: &report::Event) {
+        let (reporter, kind) = match happened {
+            report::Event::ReportResolved { reporter, .. } => (reporter, Kind::Resolved),
+            report::Event::ReportDismissed { reporter, .. } => (reporter, Kind::Dismissed),
+            report::Event::ReportFiled(_)
+            | report::Event::ReportTaken { .. }
+            | report::Event::ReportNoted { .. } => return,
+        };
+        let row = Row::of(event, kind, Some(event.stream_id));
+        self.direct(reporter.0, row);
+    }
+}
+
+#[async_trait]
+impl Fold for Told {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest tells nobody")]
+    fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        match &event.fact {
+            Fact::Topic(happened) => self.topic(event, happened),
+            Fact::Torrent(happened) => self.torrent(event, happened),
+            Fact::Report(happened) => self.report(event, happened),
+            Fact::Comment(comment::Event::CommentWritten { torrent, .. }) => {
+                let row = Row::of(event, Kind::Commented, Some(event.stream_id));
+                self.torrents.push((torrent.0, row));
+            }
+            Fact::User(user::Event::MemberWarned { .. }) => {
+                self.direct(event.stream_id, Row::of(event, Kind::Warned, None));
+            }
+            Fact::User(user::Event::MemberUnbanned { .. }) => {
+                self.direct(event.stream_id, Row::of(event, Kind::LetIn, None));
+            }
+            Fact::Transfer(transfer::Event::HitAndRunMarked { of, .. }) => {
+                let row = Row::of(event, Kind::HitAndRun, Some(of.torrent.0));
+                self.direct(of.member.0, row);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> Held {
+        let rows = self.named.len() + self.direct.len() + self.answers.len() + self.torrents.len();
+        Held {
+            bytes: 0,
+            changes: self.writers.len() + self.uploaders.len() + rows,
+        }
+    }
+
+    async fn insert(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.learn(to).await?;
+        let mut touched = BTreeSet::new();
+        // An event tells a member one thing: that it names them, before that it quotes or answers them.
+        for (statement, told) in [
+            (NAMED, std::mem::take(&mut self.named)),
+            (DIRECT, std::mem::take(&mut self.direct)),
+            (TO_UPLOADERS, std::mem::take(&mut self.torrents)),
+            (TO_WRITERS, self.answers()),
+        ] {
+            touched.extend(tell(to, statement, &told).await?);
+        }
+        let touched: Vec<Uuid> = touched.into_iter().collect();
+        if !touched.is_empty() {
+            let forget = sqlx::query(FORGET).bind(touched).bind(KEPT);
+            forget.execute(to).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Told {
+    /// Takes the answers, each with its topic.
+    fn answers(&mut self) -> Vec<(Uuid, Row)> {
+        let answers = std::mem::take(&mut self.answers).into_iter();
+        answers.filter_map(|row| Some((row.topic?, row))).collect()
+    }
+
+    /// Writes down whom later events concern, and whom posts name for the first time.
+    async fn learn(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let (torrents, uploaders): (Vec<Uuid>, Vec<Uuid>) =
+            std::mem::take(&mut self.uploaders).into_iter().unzip();
+        if !torrents.is_empty() {
+            let statement = "insert into notification_uploader (torrent, member)
+                 select * from unnest($1::uuid[], $2::uuid[]) on conflict do nothing";
+            let query = sqlx::query(statement).bind(torrents).bind(uploaders);
+            query.execute(&mut *to).await?;
+        }
+        let written = std::mem::take(&mut self.writers).into_iter();
+        let named = self.named.iter();
+        let named = named.filter_map(|(member, row)| Some((row.subject?, *member, row.position)));
+        for (statement, rows) in [
+            (
+                "insert into notification_writer (topic, member, since)
+                 select * from unnest($1::uuid[], $2::uuid[], $3::bigint[]) on conflict do nothing",
+                written.collect::<Vec<_>>(),
+            ),
+            (
+                "insert into notification_naming (post, member, position)
+                 select * from unnest($1::uuid[], $2::uuid[], $3::bigint[]) on conflict do nothing",
+                named.collect(),
+            ),
+        ] {
+            if rows.is_empty() {
+                continue;
+            }
+            let (ids, members): (Vec<Uuid>, Vec<Uuid>) =
+                rows.iter().map(|(id, member, _)| (*id, *member)).unzip();
+            let positions: Vec<i64> = rows.iter().map(|(_, _, position)| *position).collect();
+            let query = sqlx::query(statement).bind(ids).bind(members);
+            query.bind(positions).execute(&mut *to).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a statement; `id` is whose they are, or by what that is found.
+const ROWS: &str = "unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::uuid[])
+    as r(id, position, kind, at, actor, topic, subject)";
+
+const NAMED: &str = "select id, r.position, kind, at, actor, r.topic, subject from rows r
+    join notification_naming n on n.post = r.subject and n.member = r.id and n.position = r.position
+    where $8 > 0";
+
+const DIRECT: &str =
+    "select id, position, kind, at, actor, topic, subject from rows r where $8 > 0";
+
+const TO_UPLOADERS: &str = "select u.member, position, kind, at, actor, topic, subject from rows r
+    join notification_uploader u on u.torrent = r.id where u.member is distinct from r.actor and $8 > 0";
+
+const TO_WRITERS: &str = "select w.member, position, kind, at, actor, r.topic, subject from rows r
+    cross join lateral (
+        select member from notification_writer
+        where topic = r.id and since < r.position and member is distinct from r.actor order by since desc limit $8
+    ) w";
+
+/// Throws away what lies behind the latest.
+const FORGET: &str = "delete from notification n using (
+        select m.member, c.position from unnest($1::uuid[]) as m(member) cross join lateral (
+            select position from notification where member = m.member order by position desc offset $2 limit 1
+        ) c
+    ) last where n.member = last.member and n.position <= last.position";
+
+/// Writes rows, and tells to whom.
+async fn tell(
+    to: &mut PgConnection,
+    statement: &str,
+    told: &[(Uuid, Row)],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    if told.is_empty() {
+        return Ok(vec![]);
+    }
+    let statement = format!(
+        "with rows as (select * from {ROWS})
+         insert into notification (member, position, kind, at, actor, topic, subject)
+         {statement} on conflict do nothing returning member"
+    );
+    let column = |of: fn(&Row) -> Option<Uuid>| -> Vec<Option<Uuid>> {
+        told.iter().map(|(_, row)| of(row)).collect()
+    };
+    let kinds: Vec<&str> = told.iter().map(|(_, row)| row.kind.name()).collect();
+    let times: Vec<OffsetDateTime> = told.iter().map(|(_, row)| row.at).collect();
+    sqlx::query_scalar(&statement)
+        .bind(told.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+        .bind(told.iter().map(|(_, row)| row.position).collect::<Vec<_>>())
+        .bind(kinds)
+        .bind(times)
+        .bind(column(|row| row.actor))
+        .bind(column(|row| row.topic))
+        .bind(column(|row| row.subject))
+        .bind(MOST_TOLD)
+        .fetch_all(to)
+        .await
+}
