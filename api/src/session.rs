@@ -21,6 +21,7 @@ use time::OffsetDateTime;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::web::layout::Viewer;
+use crate::web::{notification, staff};
 
 mod device;
 
@@ -67,6 +68,8 @@ impl SignedIn {
         Ok(Viewer {
             totals: projections::traffic::totals(&app.reads, self.profile.id).await?,
             swarm: app.swarms.of_member(self.profile.id),
+            unread: notification::unread(app, self).await?,
+            reports: staff::reports::waiting(app, self).await?,
             profile: self.profile.clone(),
             token: self.form_token.clone(),
         })

@@ -33,7 +33,9 @@ mod audit;
 mod category;
 mod comment;
 mod member;
+mod notification;
 mod projection;
+mod report;
 mod review;
 mod setting;
 mod site;
@@ -48,7 +50,9 @@ pub(crate) fn routes() -> Routes {
         .merge(category::routes())
         .merge(comment::routes())
         .merge(member::routes())
+        .merge(notification::routes())
         .merge(projection::routes())
+        .merge(report::routes())
         .merge(review::routes())
         .merge(setting::routes())
         .merge(site::routes())

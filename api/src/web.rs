@@ -15,11 +15,13 @@ pub(crate) mod feed;
 pub(crate) mod forum;
 pub(crate) mod home;
 pub(crate) mod invite;
+pub(crate) mod notification;
 pub(crate) mod panic;
 pub(crate) mod password;
 pub(crate) mod profile;
 pub(crate) mod queue;
 pub(crate) mod register;
+pub(crate) mod report;
 pub(crate) mod sealed;
 pub(crate) mod settings;
 pub(crate) mod setup;
@@ -44,11 +46,13 @@ pub(crate) fn routes() -> Routes {
         .merge(feed::routes())
         .merge(home::routes())
         .merge(invite::routes())
+        .merge(notification::routes())
         .merge(panic::routes())
         .merge(profile::routes())
         .merge(queue::routes())
         .merge(password::routes())
         .merge(register::routes())
+        .merge(report::routes())
         .merge(settings::routes())
         .merge(setup::routes())
         .merge(sign_in::routes())

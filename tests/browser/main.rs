@@ -8,6 +8,7 @@ use tests::{Browser, Options, Site, make};
 mod forum;
 mod panic;
 mod password;
+mod report;
 mod staff;
 mod webtorrent;
 

@@ -11,14 +11,14 @@ use crate::api_key::key;
 const PASSWORD: &str = "correct horse battery";
 
 /// A script with a key: no cookies, no origin.
-struct Script {
+pub(crate) struct Script {
     http: reqwest::Client,
     base: String,
     key: String,
 }
 
 impl Script {
-    async fn of(site: &Site, client: &Client, scopes: &[Scope]) -> Self {
+    pub(crate) async fn of(site: &Site, client: &Client, scopes: &[Scope]) -> Self {
         let http = reqwest::Client::builder().pool_max_idle_per_host(0);
         Self {
             http: http.build().unwrap(),
@@ -32,11 +32,11 @@ impl Script {
         self.http.request(method, url).bearer_auth(&self.key)
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         told(self.request(Method::GET, path)).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> (u16, Value) {
         told(self.request(method, path).json(body)).await
     }
 

@@ -24,6 +24,10 @@ pub(crate) struct Viewer {
     pub(crate) totals: Totals,
     /// In how many swarms they are.
     pub(crate) swarm: Count,
+    /// Notifications that are new to them, as far as they are counted.
+    pub(crate) unread: i64,
+    /// Reports that wait for them, as far as they are counted.
+    pub(crate) reports: i64,
     /// The token of their forms.
     pub(crate) token: String,
 }
@@ -147,6 +151,7 @@ fn masthead(page: &Page<'_>) -> Markup {
                     (section(page, "/upload", "Upload"))
                     (section(page, "/forum", "Forum"))
                     @if viewer.profile.permissions().has(Permission::Torrents) { (section(page, "/staff/queue", "Queue")) }
+                    @if viewer.profile.permissions().has(Permission::Reports) { (reports(page, viewer)) }
                     @if viewer.profile.permissions().has(Permission::Audit) { (section(page, "/audit", "Audit")) }
                     @if viewer.profile.permissions().has(Permission::Administer) {
                         (section(page, "/staff", "Staff"))
@@ -178,9 +183,40 @@ fn section(page: &Page<'_>, path: &str, name: &str) -> Markup {
     html! { a href=(path) aria-current=[(page.section == path).then_some("page")] { (name) } }
 }
 
+/// The staff's reports, with how many wait.
+fn reports(page: &Page<'_>, viewer: &Viewer) -> Markup {
+    let path = "/staff/reports";
+    html! {
+        a href=(path) aria-current=[(page.section == path).then_some("page")] {
+            "Reports" @if viewer.reports > 0 { " " span.badge.warn { (counted(viewer.reports, projections::report::MOST_COUNTED)) span.visually-hidden { " waiting" } } }
+        }
+    }
+}
+
+/// The member's notifications, with how many are new.
+fn bell(page: &Page<'_>, viewer: &Viewer) -> Markup {
+    let path = "/notifications";
+    html! {
+        a.bell href=(path) title="Notifications" aria-current=[(page.section == path).then_some("page")] {
+            (icon("bell")) span.visually-hidden { "Notifications" }
+            @if viewer.unread > 0 { " " span.badge.good { (counted(viewer.unread, projections::notification::MOST_COUNTED)) span.visually-hidden { " unread" } } }
+        }
+    }
+}
+
+/// A number that isn't counted further than so far.
+fn counted(number: i64, most: i64) -> String {
+    if number < most {
+        number.to_string()
+    } else {
+        format!("{}+", most - 1)
+    }
+}
+
 fn menu(page: &Page<'_>, viewer: &Viewer) -> Markup {
     html! {
         nav.account aria-label="Account" {
+            (bell(page, viewer))
             a href={ "/members/" (viewer.profile.name) } aria-current=[(page.section == "/members").then_some("page")] {
                 (viewer.profile.name)
             }

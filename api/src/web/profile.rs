@@ -142,7 +142,10 @@ pub(super) fn body(shown: &Shown) -> Markup {
             p.actions {
                 a.button href="/ledger" { "Your ledger: every credited byte" }
                 a.button href="/uploads" { "Your uploads" }
+                a.button href="/reports" { "Your reports" }
             }
+        } @else {
+            p.actions { a.button href={ "/report/member/" (profile.name) } { "Report" } }
         }
         @if let Some(staff) = &shown.staff { (behind(profile, staff)) }
         (members::sanctions(profile, &shown.sanctions, &shown.names, shown.may_sanction.as_deref()))

@@ -36,6 +36,7 @@ use crate::session::Session;
 mod forum;
 mod key;
 mod member;
+mod reports;
 mod rules;
 mod shelves;
 mod transfer;
@@ -77,6 +78,8 @@ fn viewer() -> Viewer {
             seeders: 3,
             leechers: 1,
         },
+        unread: 3,
+        reports: 100,
         token: "00".repeat(16),
     }
 }
@@ -408,6 +411,7 @@ fn every_page_holds_to_the_rules() {
         .chain(forum::bodies())
         .chain(member::bodies())
         .chain(transfer::bodies())
+        .chain(reports::bodies())
     {
         for viewer in [None, Some(&viewer)] {
             let page = Page {

@@ -23,6 +23,7 @@ use crate::session::SignedIn;
 pub(super) mod categories;
 pub(super) mod freeleech;
 pub(super) mod members;
+pub(crate) mod reports;
 pub(super) mod sections;
 pub(super) mod settings;
 pub(super) mod tags;
@@ -54,6 +55,7 @@ pub(crate) fn routes() -> Routes {
         .merge(categories::routes())
         .merge(freeleech::routes())
         .merge(tags::routes())
+        .merge(reports::routes())
         .merge(sections::routes())
         .merge(members::routes())
         .merge(settings::routes())
@@ -142,6 +144,7 @@ pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str
                 a.button href="/staff/flags" { "Flagged traffic" }
                 a.button href="/staff/sections" { "Forum" }
                 a.button href="/staff/queue" { "Queue" }
+                a.button href="/staff/reports" { "Reports" }
                 a.button href="/staff/categories" { "Categories" }
                 a.button href="/staff/tags" { "Tags" }
                 a.button href="/staff/members" { "Members" }

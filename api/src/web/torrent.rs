@@ -224,6 +224,9 @@ pub(super) fn body(shown: &Shown) -> Markup {
                 a.button href={ "/torrents/" (detail.id) "/edit" } { "Edit" }
                 @if !detail.withdrawn && !is_rejected(detail) { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
             }
+            @if !detail.withdrawn && shown.comments.looks.member != Some(detail.uploader) {
+                a.button href={ "/report/torrent/" (detail.id) } { "Report" }
+            }
             @if shown.may_change || shown.may_audit { a.button href={ "/torrents/" (detail.id) "/versions" } { "Versions" } }
         }
         @if shown.may_audit { (behind(&format!("torrent-{}", detail.id))) }

@@ -32,6 +32,7 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
     admin.post_form("/staff/announcement", &announcement).await;
     forum(admin).await;
     let invite = members(site, admin).await;
+    reports(admin).await;
     let feed_key = shelves(admin, &torrent).await;
     let url = admin.announce_url().await;
     reqwest::get(format!("{url}&info_hash=short"))
@@ -58,6 +59,9 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
         "known-category-name",
         "known-comment-text",
         "known-comment-wording",
+        "known-report-text",
+        "known-staff-note",
+        "known-word-to-the-reporter",
         &feed_key,
         url.split("passkey=").nth(1).unwrap(),
         PASSWORD,
@@ -65,6 +69,22 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
     ];
     let texts = texts.into_iter().map(str::to_owned).chain(verifier());
     (texts.collect(), torrent)
+}
+
+/// Reports somebody, notes something and closes the report.
+async fn reports(admin: &Client) {
+    let report = [("reason", "abuse"), ("text", "known-report-text")];
+    let filed = admin.post_form("/report/member/known-guest", &report).await;
+    let own = filed.headers()["location"].to_str().unwrap();
+    let handled = format!("/staff{own}");
+    for (act, text) in [
+        ("note", "known-staff-note"),
+        ("resolve", "known-word-to-the-reporter"),
+    ] {
+        let fields = [("act", act), ("text", text)];
+        assert_eq!(admin.post_form(&handled, &fields).await.status(), 303);
+    }
+    assert!(admin.page(own).await.contains("known-word-to-the-reporter"));
 }
 
 /// Invites, warns and bans somebody, and sets a text of the first page; gives the code of an invite.

@@ -69,7 +69,11 @@ pub(super) async fn visible(
 }
 
 /// Gives a post of a topic that the member may see; of a removed one the place alone is for everybody.
-async fn placed(app: &App, signed_in: &SignedIn, id: &str) -> Result<(Head, Post), Problem> {
+pub(crate) async fn placed(
+    app: &App,
+    signed_in: &SignedIn,
+    id: &str,
+) -> Result<(Head, Post), Problem> {
     let post = page::post(&app.reads, read_id(id)?).await?;
     let post = post.ok_or_else(Problem::not_found)?;
     Ok((seen(app, signed_in, post.topic).await?, post))
@@ -131,6 +135,9 @@ fn acts(post: &Post, head: &Head, looks: &Looks, form_token: &str) -> Markup {
         footer.actions {
             @if !is_gone && head.removed.is_none() && (looks.is_staff || !looks.locked) {
                 a.button href={ "/forum/topics/" (head.id) "/reply?quote=" (post.id) } { "Quote" span.visually-hidden { " post " (post.number) } }
+            }
+            @if !is_gone && post.author != looks.member {
+                a.button href={ "/report/post/" (post.id) } { "Report" span.visually-hidden { " post " (post.number) } }
             }
             @if looks.may_change(post) {
                 @if is_gone {

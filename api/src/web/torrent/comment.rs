@@ -131,7 +131,12 @@ fn article(comment: &Comment, shown: &Shown, form_token: &str) -> Markup {
                     @if own { details { summary { "What it said" } (said(&comment.text, &shown.known)) } }
                 }
             }
-            footer.actions { @if own { (acts(comment, form_token)) } }
+            footer.actions {
+                @if comment.removed.is_none() && Some(comment.author) != shown.looks.member {
+                    a.button href={ "/report/comment/" (comment.id) } { "Report" span.visually-hidden { " the comment by " (comment.author_name) } }
+                }
+                @if own { (acts(comment, form_token)) }
+            }
         }
     }
 }
@@ -223,7 +228,11 @@ pub(crate) fn compose_body(detail: &Detail, to: &str, title: &str, draft: &Draft
 }
 
 /// Gives a comment that the member may read, with its torrent.
-async fn placed(app: &App, signed_in: &SignedIn, id: &str) -> Result<(Detail, Comment), Problem> {
+pub(crate) async fn placed(
+    app: &App,
+    signed_in: &SignedIn,
+    id: &str,
+) -> Result<(Detail, Comment), Problem> {
     let id: CommentId = id.parse().map_err(|_| Problem::not_found())?;
     let found = comment::one(&app.reads, id).await?;
     let comment = found.ok_or_else(Problem::not_found)?;
