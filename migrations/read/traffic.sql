@@ -42,3 +42,12 @@ create unlogged table snatch (
 );
 create index snatch_position on snatch (position);
 create index snatch_of_member on snatch (member);
+
+-- By how much all ledgers grew in an hour, in a day, and at all; `bucket` counts hours or days since 1970.
+create unlogged table traffic_sum (
+    grain      smallint not null,
+    bucket     bigint not null,
+    uploaded   bigint not null,
+    downloaded bigint not null,
+    primary key (grain, bucket)
+);

@@ -36,6 +36,7 @@ pub mod reading;
 pub mod report;
 pub mod section;
 pub mod site;
+pub mod statistic;
 pub mod tag;
 pub mod topic;
 pub mod torrent;
@@ -123,6 +124,7 @@ pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
         Arc::new(comment::Comments),
         Arc::new(report::Reports),
         Arc::new(notification::Notifications),
+        Arc::new(statistic::Statistics),
         Arc::new(bookmark::Bookmarks),
         Arc::new(traffic::Ledger),
         Arc::new(transfer::Transfers),

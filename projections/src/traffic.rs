@@ -255,7 +255,7 @@ impl Projection for Ledger {
     }
 
     fn version(&self) -> i32 {
-        2
+        3
     }
 
     fn tables(&self) -> &'static str {
@@ -267,7 +267,7 @@ impl Projection for Ledger {
     }
 
     fn table_names(&self) -> &'static [&'static str] {
-        &["ledger", "member_total", "snatch"]
+        &["ledger", "member_total", "snatch", "traffic_sum"]
     }
 
     fn streams(&self) -> &'static [&'static str] {

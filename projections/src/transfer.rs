@@ -108,6 +108,16 @@ pub async fn standing(
     Ok(Page::cut(owed, limit, |owed: &Owed| owed.position))
 }
 
+/// The most flags that are counted.
+pub const MOST_COUNTED: i64 = 100;
+
+/// Counts what looks wrong and wasn't looked at, up to [`MOST_COUNTED`].
+pub async fn flagged(reads: &Reads) -> Result<i64, Unavailable> {
+    let query = "select count(*) from (select 1 from flag limit $1) counted";
+    let query = sqlx::query_scalar(query).bind(MOST_COUNTED);
+    Ok(query.fetch_one(&reads.pool).await?)
+}
+
 /// Gives what looks wrong and wasn't looked at, the latest first.
 pub async fn flags(
     reads: &Reads,

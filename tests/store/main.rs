@@ -33,6 +33,7 @@ mod sealed;
 mod search;
 mod shared;
 mod snapshot;
+mod statistic;
 mod version;
 
 pub(crate) const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];
@@ -272,7 +273,7 @@ async fn a_name_is_free_of_case_and_one_of_two_gets_it() {
     assert_eq!(keys, 1, "who was refused left no key");
 }
 
-fn entry(member: u128, uploaded: u64, run: i32) -> Entry {
+pub(crate) fn entry(member: u128, uploaded: u64, run: i32) -> Entry {
     Entry {
         member: MemberId(Uuid::from_u128(member)),
         torrent: TorrentId(Uuid::from_u128(9)),

@@ -10,6 +10,9 @@ use time::OffsetDateTime;
 use crate::page::{Cursor, Page};
 use crate::{Reads, Unavailable};
 
+/// The most waiting torrents that are counted.
+pub const MOST_COUNTED: i64 = 100;
+
 /// A torrent and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -50,6 +53,15 @@ pub async fn waiting(
     let query = sqlx::query(&query);
     let rows = query.bind(after).bind(limit + 1).fetch_all(&reads.pool);
     cut(&rows.await?, limit)
+}
+
+/// Counts what waits for the staff, up to [`MOST_COUNTED`].
+pub async fn count(reads: &Reads) -> Result<i64, Unavailable> {
+    let query = "select count(*) from (
+             select 1 from torrent where review in ('waiting', 'changes') and not withdrawn limit $1
+         ) counted";
+    let query = sqlx::query_scalar(query).bind(MOST_COUNTED);
+    Ok(query.fetch_one(&reads.pool).await?)
 }
 
 /// Gives a page of what a member uploaded, however it stands.

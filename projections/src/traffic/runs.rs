@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::fold::Held;
+use crate::statistic::{Grain, prune};
 use crate::{Fold, NotApplied};
 
 /// A member's run of a client on a torrent.
@@ -20,6 +21,8 @@ type Key = (Uuid, Uuid, String, i32);
 #[derive(Default)]
 pub(super) struct Runs {
     raised: BTreeMap<Key, Run>,
+    /// Steps of all of them.
+    steps: usize,
     /// Who first completed which torrent when, and where that stands in the log.
     snatches: BTreeMap<(Uuid, Uuid), (OffsetDateTime, i64)>,
     /// What members have besides their runs.
@@ -46,6 +49,17 @@ struct Run {
     first_at: OffsetDateTime,
     last_at: OffsetDateTime,
     position: i64,
+    steps: Vec<Step>,
+}
+
+/// By how much a run's totals grew within an hour.
+struct Step {
+    /// The hour, counted since 1970.
+    hour: i64,
+    /// What was uploaded before and then.
+    uploaded: (i64, i64),
+    /// What was downloaded before and then.
+    downloaded: (i64, i64),
 }
 
 impl Run {
@@ -56,9 +70,16 @@ impl Run {
                 reason: format!("{amount} is too much"),
             })
         };
+        let (uploaded, downloaded) = (column(entry.uploaded.0)?, column(entry.downloaded.0)?);
+        let first = Step {
+            hour: Grain::Hours.bucket(event.at),
+            uploaded: (0, uploaded),
+            downloaded: (0, downloaded),
+        };
         Ok(Self {
-            uploaded: column(entry.uploaded.0)?,
-            downloaded: column(entry.downloaded.0)?,
+            steps: vec![first],
+            uploaded,
+            downloaded,
             charged: column(entry.charged.0)?,
             remaining: column(entry.left.0)?,
             seeded: column(entry.seeded.0)?,
@@ -72,6 +93,22 @@ impl Run {
 
     /// Takes a later report over; totals never shrink.
     fn raise(&mut self, later: &Self) {
+        let then = (
+            self.uploaded.max(later.uploaded),
+            self.downloaded.max(later.downloaded),
+        );
+        let hour = later.steps.first().map_or(0, |step| step.hour);
+        match self.steps.last_mut() {
+            Some(step) if step.hour == hour => {
+                (step.uploaded.1, step.downloaded.1) = then;
+            }
+            Some(_) | None if then != (self.uploaded, self.downloaded) => self.steps.push(Step {
+                hour,
+                uploaded: (self.uploaded, then.0),
+                downloaded: (self.downloaded, then.1),
+            }),
+            Some(_) | None => {}
+        }
         self.uploaded = self.uploaded.max(later.uploaded);
         self.downloaded = self.downloaded.max(later.downloaded);
         self.charged = self.charged.max(later.charged);
@@ -92,6 +129,7 @@ impl Runs {
             let first = (event.at, event.position.0);
             self.snatches.entry((torrent, member)).or_insert(first);
         }
+        self.steps += 1;
         match self
             .raised
             .entry((member, torrent, entry.client.clone(), entry.run))
@@ -131,6 +169,30 @@ impl Runs {
         .execute(to)
         .await
         .map(|_| ())
+    }
+
+    /// Adds up by how much all totals grow in each hour; the ledger still says what they were before.
+    async fn write_sums(&self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let mut steps: Vec<(&Key, &Step)> = Vec::with_capacity(self.steps);
+        for (key, run) in &self.raised {
+            steps.extend(run.steps.iter().map(|step| (key, step)));
+        }
+        let keys = || steps.iter().map(|(key, _)| *key);
+        let column =
+            |of: fn(&Step) -> i64| steps.iter().map(|(_, step)| of(step)).collect::<Vec<_>>();
+        sqlx::query(GROW)
+            .bind(keys().map(|key| key.0).collect::<Vec<_>>())
+            .bind(keys().map(|key| key.1).collect::<Vec<_>>())
+            .bind(keys().map(|key| key.2.as_str()).collect::<Vec<_>>())
+            .bind(keys().map(|key| key.3).collect::<Vec<_>>())
+            .bind(column(|step| step.hour))
+            .bind(column(|step| step.uploaded.0))
+            .bind(column(|step| step.uploaded.1))
+            .bind(column(|step| step.downloaded.0))
+            .bind(column(|step| step.downloaded.1))
+            .execute(&mut *to)
+            .await?;
+        prune("traffic_sum", to).await
     }
 
     /// Writes who completed what.
@@ -193,7 +255,7 @@ impl Fold for Runs {
     fn held(&self) -> Held {
         Held {
             bytes: 0,
-            changes: self.raised.len() + self.besides.len(),
+            changes: self.raised.len() + self.besides.len() + self.steps,
         }
     }
 
@@ -207,6 +269,7 @@ impl Fold for Runs {
         if self.raised.is_empty() {
             return Ok(());
         }
+        self.write_sums(to).await?;
         let keys = || self.raised.keys();
         let column = |of: fn(&Run) -> i64| self.raised.values().map(of).collect::<Vec<_>>();
         let times =
@@ -234,9 +297,27 @@ impl Fold for Runs {
             .execute(&mut *to)
             .await?;
         self.raised.clear();
+        self.steps = 0;
         self.write_snatches(to).await
     }
 }
+
+/// By how much each hour's reports raise what was there; a report that is late raises nothing.
+const GROW: &str = "
+    with said as (
+        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[],
+                             $8::bigint[], $9::bigint[])
+          as s(member, torrent, client, run, hour, sent, uploaded, got, downloaded)),
+    grown as (
+        select hour, sum(greatest(l.uploaded, s.uploaded) - greatest(l.uploaded, s.sent))::bigint as uploaded,
+               sum(greatest(l.downloaded, s.downloaded) - greatest(l.downloaded, s.got))::bigint as downloaded
+        from said s left join ledger l using (member, torrent, client, run) group by hour)
+    insert into traffic_sum as t (grain, bucket, uploaded, downloaded)
+    select 0, 0, sum(uploaded)::bigint, sum(downloaded)::bigint from grown
+    union all select 1, hour, uploaded, downloaded from grown
+    union all select 2, hour / 24, sum(uploaded)::bigint, sum(downloaded)::bigint from grown group by hour / 24
+    on conflict (grain, bucket) do update set
+        uploaded = t.uploaded + excluded.uploaded, downloaded = t.downloaded + excluded.downloaded";
 
 /// Adds what is new and takes off what was there, since a join of the two by the run's key is planned
 /// as a walk over both.
@@ -282,3 +363,53 @@ const RAISE: &str = "
         seeded = m.seeded + excluded.seeded,
         leeched = m.leeched + excluded.leeched,
         position = greatest(m.position, excluded.position)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(hour: i64, uploaded: i64, downloaded: i64) -> Run {
+        let first = Step {
+            hour,
+            uploaded: (0, uploaded),
+            downloaded: (0, downloaded),
+        };
+        Run {
+            uploaded,
+            downloaded,
+            charged: 0,
+            remaining: 0,
+            seeded: 0,
+            leeched: 0,
+            completed: false,
+            first_at: OffsetDateTime::UNIX_EPOCH,
+            last_at: OffsetDateTime::UNIX_EPOCH,
+            position: hour,
+            steps: vec![first],
+        }
+    }
+
+    #[test]
+    fn a_run_grows_in_the_hour_of_each_report_and_never_shrinks() {
+        let mut raised = run(1, 10, 5);
+        // The fourth is late, and the fifth says nothing new.
+        for (hour, uploaded, downloaded) in
+            [(1, 30, 5), (2, 30, 9), (4, 20, 2), (5, 30, 9), (6, 40, 9)]
+        {
+            raised.raise(&run(hour, uploaded, downloaded));
+        }
+        let steps: Vec<_> = raised
+            .steps
+            .iter()
+            .map(|step| (step.hour, step.uploaded, step.downloaded))
+            .collect();
+        assert_eq!(
+            steps,
+            [
+                (1, (0, 30), (0, 5)),
+                (2, (30, 30), (5, 9)),
+                (6, (30, 40), (9, 9))
+            ]
+        );
+    }
+}

@@ -1,0 +1,1 @@
+-- How much happened when can be counted in the log itself.
