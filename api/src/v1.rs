@@ -39,6 +39,7 @@ mod report;
 mod review;
 mod setting;
 mod site;
+mod statistic;
 mod tag;
 mod torrent;
 mod version;
@@ -56,6 +57,7 @@ pub(crate) fn routes() -> Routes {
         .merge(review::routes())
         .merge(setting::routes())
         .merge(site::routes())
+        .merge(statistic::routes())
         .merge(tag::routes())
         .merge(torrent::routes())
         .merge(version::routes())

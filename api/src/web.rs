@@ -27,6 +27,7 @@ pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
 pub(crate) mod staff;
+pub(crate) mod statistic;
 pub(crate) mod torrent;
 pub(crate) mod torrents;
 pub(crate) mod transfer;
@@ -57,6 +58,7 @@ pub(crate) fn routes() -> Routes {
         .merge(setup::routes())
         .merge(sign_in::routes())
         .merge(staff::routes())
+        .merge(statistic::routes())
         .merge(torrent::routes())
         .merge(torrents::routes())
         .merge(transfer::routes())

@@ -10,6 +10,7 @@ mod panic;
 mod password;
 mod report;
 mod staff;
+mod statistic;
 mod webtorrent;
 
 const PASSWORD: &str = "correct horse battery";

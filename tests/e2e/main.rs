@@ -33,6 +33,7 @@ mod report;
 mod rules;
 mod shelf;
 mod sign_in;
+mod statistic;
 mod torrent;
 mod truth;
 mod v1;

@@ -117,7 +117,8 @@ async fn rules(
     framed(&app, theme, &signed_in, ("Rules", "/"), &body).await
 }
 
-async fn top(app: &App, signed_in: &SignedIn, sort: Sort) -> Result<Vec<Row>, Problem> {
+/// Gives the first torrents of an order.
+pub(super) async fn top(app: &App, signed_in: &SignedIn, sort: Sort) -> Result<Vec<Row>, Problem> {
     let wanted = Wanted {
         sort,
         eyes: torrents::eyes(signed_in),

@@ -205,7 +205,7 @@ fn bell(page: &Page<'_>, viewer: &Viewer) -> Markup {
 }
 
 /// A number that isn't counted further than so far.
-fn counted(number: i64, most: i64) -> String {
+pub(crate) fn counted(number: i64, most: i64) -> String {
     if number < most {
         number.to_string()
     } else {
@@ -252,7 +252,10 @@ fn figures(viewer: &Viewer) -> Markup {
 fn footer(page: &Page<'_>) -> Markup {
     html! {
         footer.foot {
-            p { "Nothing about you leaves this site: no trackers, no foreign scripts, no e-mail." }
+            p {
+                "Nothing about you leaves this site: no trackers, no foreign scripts, no e-mail."
+                @if page.viewer.is_some() { " " a href="/statistics" { "Statistics" } }
+            }
             form.themes action="/theme" method="post" {
                 fieldset {
                     legend.visually-hidden { "Theme" }

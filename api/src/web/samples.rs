@@ -320,7 +320,10 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         ("passkey", settings::confirmation("00")),
         ("password", password::body("<b>", 600_000, 1)),
         ("recovery", password::back(600_000)),
-        ("staff", staff::body(&open, &[projected], "00")),
+        (
+            "staff",
+            staff::body(&open, &[projected], &reports::dashboard(), "00"),
+        ),
         (
             "settings of the site",
             staff::settings::body(&site_settings()),

@@ -1,7 +1,7 @@
 //! The administrators' page: whether strangers may register, what every member is told, and how far
 //! the projections are.
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::Redirect;
 use domain::Permission;
 use domain::amount::Seconds;
@@ -14,6 +14,7 @@ use projections::site::Settings;
 use super::component::duration;
 use super::form::token;
 use super::layout::{Theme, framed};
+use super::statistic;
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
@@ -21,12 +22,15 @@ use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 pub(super) mod categories;
+pub(super) mod dashboard;
 pub(super) mod freeleech;
 pub(super) mod members;
 pub(crate) mod reports;
 pub(super) mod sections;
 pub(super) mod settings;
 pub(super) mod tags;
+
+use dashboard::Dashboard;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
@@ -65,15 +69,17 @@ async fn staff(
     State(app): State<App>,
     theme: Theme,
     signed_in: SignedIn,
+    Query(asked): Query<statistic::Asked>,
 ) -> Result<Markup, Problem> {
     let settings = projections::site::settings(&app.reads).await?;
     let standing = standing(&app).await?;
+    let dashboard = dashboard::read(&app, &signed_in, &asked).await?;
     framed(
         &app,
         theme,
         &signed_in,
         ("Staff", "/staff"),
-        &body(&settings, &standing, signed_in.form_token()),
+        &body(&settings, &standing, &dashboard, signed_in.form_token()),
     )
     .await
 }
@@ -130,9 +136,15 @@ pub(crate) async fn standing(app: &App) -> Result<Vec<Projected>, Problem> {
     Ok(projected)
 }
 
-pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str) -> Markup {
+pub(super) fn body(
+    settings: &Settings,
+    standing: &[Projected],
+    dashboard: &Dashboard,
+    form_token: &str,
+) -> Markup {
     html! {
         h1 { "Staff" }
+        (dashboard::section(dashboard, standing))
         (registration(settings.registration, form_token))
         section.card {
             h2 { "Settings" }
@@ -163,7 +175,7 @@ pub(super) fn body(settings: &Settings, standing: &[Projected], form_token: &str
                 button.primary type="submit" { "Save" }
             }
         }
-        section.card {
+        section.card id="projections" {
             h2 { "Projections" }
             p { "What members read is derived from the event log by these." }
             div data-region="projections" data-live { (projections(standing, form_token)) }

@@ -1,14 +1,16 @@
-//! Pages of reports and notifications.
+//! Pages of reports, notifications and statistics.
 
+use domain::amount::Bytes;
 use domain::id::ReportId;
 use domain::report::{Reason, Rejection, Target};
 use maud::Markup;
 use projections::notification::{Kind, Notification};
 use projections::page::{Cursor, Page as Rows};
 use projections::report::{Note, Report, State, Wanted};
+use projections::statistic::{Range, Tally};
 use uuid::Uuid;
 
-use super::super::{notification, report, staff};
+use super::super::{notification, report, staff, statistic};
 use super::{AT, row, viewer};
 
 /// The pages with their names.
@@ -40,12 +42,39 @@ pub(super) fn bodies() -> Vec<(&'static str, Markup)> {
             "an old report",
             staff::reports::one_body(&shown(State::Dismissed)),
         ),
+        ("statistics", statistic::body(&statistics(), &[row()])),
+        (
+            "no statistics",
+            statistic::body(&statistic::Shown::default(), &[]),
+        ),
         ("notifications", notification::body(&told, "00")),
         (
             "no notifications",
             notification::body(&Rows::default(), "00"),
         ),
     ]
+}
+
+/// What the administrators see first.
+pub(super) fn dashboard() -> staff::dashboard::Dashboard {
+    staff::dashboard::Dashboard {
+        waiting: [0, 7, 100],
+        statistics: statistics(),
+    }
+}
+
+fn statistics() -> statistic::Shown {
+    let tally = Tally {
+        members: 3,
+        uploaded: Bytes(5 << 30),
+        ..Tally::default()
+    };
+    statistic::Shown {
+        range: Range::Week,
+        totals: tally,
+        series: vec![(AT, Tally::default()), (AT, tally)],
+        ..statistic::Shown::default()
+    }
 }
 
 fn target() -> Target {
