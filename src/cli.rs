@@ -101,7 +101,7 @@ pub(crate) enum Member {
     Role {
         /// The name.
         name: String,
-        /// administrator, auditor or member.
+        /// administrator, moderator, auditor or member.
         role: String,
     },
 }

@@ -77,7 +77,7 @@ async fn reset(commands: &Commands, config: &Config, name: &str, json: bool) -> 
 async fn assign(commands: &Commands, name: &str, role: &str, json: bool) -> anyhow::Result<()> {
     let name = Name::parse(name)?;
     let role = Role::named(role).with_context(|| {
-        format!("there is no role {role}; there are administrator, auditor, member")
+        format!("there is no role {role}; there are administrator, moderator, auditor, member")
     })?;
     let member = commands
         .member_named(&name)

@@ -110,6 +110,8 @@ pub(crate) async fn begin(
     let mut token = [0; 32];
     app.random.fill(&mut token);
     let now = OffsetDateTime::now_utc().unix_timestamp();
+    let profile = projections::user::profile(&app.reads, member).await?;
+    let since = profile.and_then(|profile| profile.proves_since);
     let device = device::name(
         headers
             .get(USER_AGENT)
@@ -120,7 +122,8 @@ pub(crate) async fn begin(
         app,
         &key(member, &token),
         &Session {
-            begun: now,
+            // After the password, whatever the clocks of two nodes say.
+            begun: since.map_or(now, |since| now.max(since + 1)),
             seen: now,
             device,
         },
@@ -154,6 +157,17 @@ pub(crate) async fn revoke(app: &App, member: MemberId, key: &str) -> Result<(),
     }
     app.ephemera.take(key).await?;
     Ok(())
+}
+
+/// Lets a session count as begun after the password that its member just changed.
+pub(crate) async fn renew(app: &App, signed_in: &SignedIn) -> Result<(), Problem> {
+    let kept = app.ephemera.get(signed_in.key()).await?;
+    let session = kept.and_then(|value| serde_json::from_slice::<Session>(&value).ok());
+    let Some(session) = session else {
+        return Ok(());
+    };
+    let begun = OffsetDateTime::now_utc().unix_timestamp() + 1;
+    keep(app, signed_in.key(), &Session { begun, ..session }).await
 }
 
 /// Ends a member's sessions, but one where one is named.
@@ -249,6 +263,13 @@ async fn recognise(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, O
     let mac = app.keys.mac(Purpose::Form, key.as_bytes());
     let form_token = hex::encode(mac.get(..16).unwrap_or_default());
     let profile = profile.ok_or(Over::Expired)?;
+    // It was begun by another password than the one that holds.
+    if profile
+        .proves_since
+        .is_some_and(|since| session.begun <= since)
+    {
+        return Err(Over::Expired);
+    }
     if profile.is_banned(now) {
         app.ephemera
             .take(&key)

@@ -2,9 +2,9 @@
 //!
 //! Before: `api::web::member`. After: [`domain::user`].
 
+use domain::Actor;
 use domain::id::MemberId;
 use domain::user::{Ban, Command, Rejection, User};
-use domain::{Actor, Permission};
 
 use crate::{Commands, Done, Refusal};
 
@@ -20,8 +20,9 @@ pub enum Sanction {
 }
 
 impl Commands {
-    /// Sanctions a member; who keeps order among members may, and never against administrators or
-    /// themselves. `now` is in seconds since 1970.
+    /// Sanctions a member; who keeps order among members may, and never against themselves,
+    /// administrators, or, but for administrators, others who keep order. `now` is in seconds since
+    /// 1970.
     pub async fn sanction(
         &self,
         by: MemberId,
@@ -29,9 +30,8 @@ impl Commands {
         sanction: Sanction,
         now: i64,
     ) -> Result<Done<()>, Refusal<Rejection>> {
-        self.require(by, Permission::Members).await?;
-        let above = self.permissions(member).await?.has(Permission::Administer);
-        if by == member || above {
+        let own = self.permissions(by).await?;
+        if by == member || !own.may_sanction(self.permissions(member).await?) {
             return Err(Refusal::Forbidden);
         }
         let command = match sanction {

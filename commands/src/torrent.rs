@@ -62,7 +62,7 @@ impl Commands {
         })
     }
 
-    /// Lets a torrent's page say something else; its uploader and administrators may.
+    /// Lets a torrent's page say something else; its uploader and the staff may.
     pub async fn edit(
         &self,
         by: MemberId,
@@ -160,7 +160,7 @@ impl Commands {
         self.log.load(Torrent::STREAM, torrent.0, Reach::All).await
     }
 
-    /// Offers a torrent no longer; its uploader and administrators may.
+    /// Offers a torrent no longer; its uploader and the staff may.
     pub async fn withdraw(
         &self,
         by: MemberId,

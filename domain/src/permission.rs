@@ -73,6 +73,14 @@ impl Permissions {
         self.0 & bit(permission) != 0
     }
 
+    /// Tells whether who may do this warns and bans who may do that: nobody does so to those above
+    /// or beside them.
+    pub fn may_sanction(self, theirs: Self) -> bool {
+        let keeps_order = Permission::Members;
+        let beside = theirs.has(keeps_order) && !self.has(Permission::Administer);
+        self.has(keeps_order) && !theirs.has(Permission::Administer) && !beside
+    }
+
     /// Gives these and others.
     #[must_use]
     pub fn and(self, others: Self) -> Self {

@@ -5,7 +5,9 @@ create unlogged table member (
     role          text not null,
     joined        timestamptz not null,
     -- In seconds since 1970.
-    banned_until  bigint
+    banned_until  bigint,
+    -- Since when another password than the first holds, in seconds since 1970.
+    proves_since  bigint
 );
 create index member_by_name on member (folded collate "C");
 create unlogged table sanction (

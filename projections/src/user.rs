@@ -30,6 +30,8 @@ pub struct Profile {
     pub joined: OffsetDateTime,
     /// When a ban ends, in seconds since 1970; one without an end never does.
     pub banned_until: Option<i64>,
+    /// Since when the password holds, in seconds since 1970, where it isn't the first one.
+    pub proves_since: Option<i64>,
 }
 
 impl Profile {
@@ -46,18 +48,20 @@ impl Profile {
 
 /// Gives a member's profile.
 pub async fn profile(reads: &Reads, id: MemberId) -> Result<Option<Profile>, Unavailable> {
-    let query =
-        sqlx::query("select id, name, role, joined, banned_until from member where id = $1")
-            .bind(id.0);
+    let query = sqlx::query(
+        "select id, name, role, joined, banned_until, proves_since from member where id = $1",
+    )
+    .bind(id.0);
     let row = query.fetch_optional(&reads.pool).await?;
     Ok(row.as_ref().map(profile_row).transpose()?)
 }
 
 /// Gives the profile of a name, whatever its case.
 pub async fn named(reads: &Reads, name: &user::Name) -> Result<Option<Profile>, Unavailable> {
-    let query =
-        sqlx::query("select id, name, role, joined, banned_until from member where folded = $1")
-            .bind(name.folded());
+    let query = sqlx::query(
+        "select id, name, role, joined, banned_until, proves_since from member where folded = $1",
+    )
+    .bind(name.folded());
     let row = query.fetch_optional(&reads.pool).await?;
     Ok(row.as_ref().map(profile_row).transpose()?)
 }
@@ -118,7 +122,7 @@ pub async fn list(
     let end = format!("{begins}\u{10FFFF}");
     let key: Option<String> = from.and_then(Cursor::key);
     let rows = sqlx::query(
-        "select id, name, role, joined, banned_until from member
+        "select id, name, role, joined, banned_until, proves_since from member
          where folded >= $1 collate \"C\" and folded < $2 collate \"C\" and ($3::text is null or folded > $3 collate \"C\")
          order by folded collate \"C\" limit $4",
     )
@@ -149,6 +153,7 @@ fn profile_row(row: &PgRow) -> Result<Profile, sqlx::Error> {
         role: Role::named(&role).ok_or_else(|| sqlx::Error::Decode(role.into()))?,
         joined: row.try_get("joined")?,
         banned_until: row.try_get("banned_until")?,
+        proves_since: row.try_get("proves_since")?,
     })
 }
 
@@ -162,7 +167,7 @@ impl Projection for Users {
     }
 
     fn version(&self) -> i32 {
-        3
+        4
     }
 
     fn tables(&self) -> &'static str {
@@ -186,6 +191,7 @@ impl Projection for Users {
             registered: Copy::into("member (id, name, folded, role, joined)", 5),
             roles: BTreeMap::new(),
             bans: BTreeMap::new(),
+            passwords: BTreeMap::new(),
             sanctions: Copy::into(
                 "sanction (position, member, kind, reason, until, at, by)",
                 7,
@@ -194,12 +200,14 @@ impl Projection for Users {
     }
 }
 
-/// New members, and the last word on each one's role.
+/// New members, and the last word on each one's role, ban and password.
 struct Said {
     registered: Copy,
     roles: BTreeMap<Uuid, Role>,
     /// When bans end; nothing where they were lifted.
     bans: BTreeMap<Uuid, Option<i64>>,
+    /// Since when passwords hold.
+    passwords: BTreeMap<Uuid, i64>,
     sanctions: Copy,
 }
 
@@ -219,6 +227,23 @@ impl Said {
         let row = row.put(event.stream_id)?.put(kind.name())?.put(reason)?;
         row.put(until)?.put(event.at)?.put(by)?;
         Ok(())
+    }
+
+    async fn write_passwords(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.passwords.is_empty() {
+            return Ok(());
+        }
+        let (ids, since): (Vec<Uuid>, Vec<i64>) =
+            std::mem::take(&mut self.passwords).into_iter().unzip();
+        sqlx::query(
+            "update member m set proves_since = s.since
+             from unnest($1::uuid[], $2::bigint[]) as s(id, since) where m.id = s.id",
+        )
+        .bind(ids)
+        .bind(since)
+        .execute(to)
+        .await
+        .map(|_| ())
     }
 
     async fn write_bans(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -268,8 +293,11 @@ impl Fold for Said {
                 self.bans.insert(event.stream_id, None);
                 self.sanction(event, sanction::Kind::Lifted, reason, None)?;
             }
-            user::Event::CredentialsChanged { .. }
-            | user::Event::RecoveryCodesMade { .. }
+            user::Event::CredentialsChanged { .. } => {
+                let since = event.at.unix_timestamp();
+                self.passwords.insert(event.stream_id, since);
+            }
+            user::Event::RecoveryCodesMade { .. }
             | user::Event::RecoveryCodeUsed { .. }
             | user::Event::PasskeyReset { .. }
             | user::Event::InviteIssued { .. }
@@ -282,7 +310,7 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: self.registered.bytes() + self.sanctions.bytes(),
-            changes: self.roles.len() + self.bans.len(),
+            changes: self.roles.len() + self.bans.len() + self.passwords.len(),
         }
     }
 
@@ -293,6 +321,7 @@ impl Fold for Said {
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.write_bans(to).await?;
+        self.write_passwords(to).await?;
         if self.roles.is_empty() {
             return Ok(());
         }

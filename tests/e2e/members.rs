@@ -221,3 +221,38 @@ async fn a_banned_member_is_out_at_the_next_request_and_reads_why_after_a_right_
         "{page}"
     );
 }
+
+#[tokio::test]
+async fn moderators_keep_order_among_members_and_not_among_themselves() {
+    let (site, admin) = start().await;
+    open(&admin, "open").await;
+    let (one, other, alice) = (site.client(), site.client(), site.client());
+    for (client, name) in [(&one, "first"), (&other, "second"), (&alice, "alice")] {
+        assert_eq!(client.register(name, PASSWORD).await.0, 201);
+    }
+    for name in ["first", "second"] {
+        let role = [("role", "moderator")];
+        let answer = admin
+            .post_form(&format!("/members/{name}/role"), &role)
+            .await;
+        assert_eq!(answer.status(), 303);
+    }
+    assert!(
+        !one.page("/members/second")
+            .await
+            .contains("/members/second/sanction")
+    );
+    for (of, status) in [
+        ("second", 403),
+        ("admin", 403),
+        ("first", 403),
+        ("alice", 303),
+    ] {
+        assert_eq!(
+            sanctioned(&one, of, "warn", "be kind").await,
+            status,
+            "{of}"
+        );
+    }
+    assert_eq!(sanctioned(&admin, "first", "ban", "enough").await, 303);
+}

@@ -3,7 +3,7 @@
 use api::sign_in::scram::Purpose;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tests::{Client, Options, Site, kept};
+use tests::{Client, Options, Site, kept, until};
 
 const OLD: &str = "correct horse battery";
 const NEW: &str = "another staple entirely";
@@ -70,6 +70,13 @@ async fn a_changed_password_holds_at_once_and_ends_the_other_sessions() {
         StatusCode::UNAUTHORIZED
     );
     assert_eq!(elsewhere.sign_in("Paul", NEW).await.0, StatusCode::OK);
+    // What the operator resets ends sessions too, by no more than its event.
+    site.run_json(&["--json", "member", "reset-credentials", "Paul"]);
+    let wait = std::time::Duration::from_secs(10);
+    until("the sessions' end", wait, || async {
+        (!is_in(&here).await).then_some(())
+    })
+    .await;
     let guest = site.client().post_json("/api/auth/password", &body).await;
     assert_eq!(guest.0, StatusCode::UNAUTHORIZED);
 }

@@ -1,7 +1,8 @@
 //! Another password, and recovery codes for who forgets it: the JSON behind `api::web::password`.
 //!
 //! Both need the present password, proved anew: a session that somebody left open isn't enough. What
-//! changes the password ends the member's other sessions.
+//! changes the password ends the member's other sessions, also by itself: one that was begun before
+//! is none ([`session`]).
 
 use axum::Json;
 use axum::extract::State;
@@ -115,6 +116,7 @@ async fn change(
     let (by, kept) = (signed_in.profile.id, change.kept.credentials()?);
     change.proof.check(&app, &signed_in).await?;
     app.commands.change_credentials(by, kept).await?;
+    session::renew(&app, &signed_in).await?;
     session::end_others(&app, by, Some(signed_in.key())).await?;
     Ok(Json(json!({ "success": true })))
 }

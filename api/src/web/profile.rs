@@ -86,8 +86,8 @@ async fn profile(
     } else {
         vec![]
     };
-    let above = profile.permissions().has(Permission::Administer);
-    let may_sanction = !own && !above && signed_in.may(Permission::Members);
+    let may_sanction =
+        !own && (signed_in.profile.permissions()).may_sanction(profile.permissions());
     let shown = Shown {
         totals: traffic::totals(&app.reads, profile.id).await?,
         swarm: app.swarms.of_member(profile.id),

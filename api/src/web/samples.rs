@@ -70,6 +70,7 @@ fn viewer() -> Viewer {
         role: Role::Administrator,
         joined: AT,
         banned_until: Some(i64::MAX),
+        proves_since: None,
     };
     Viewer {
         profile,

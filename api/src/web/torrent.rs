@@ -204,7 +204,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
     let detail = &shown.detail;
     html! {
         @if detail.withdrawn {
-            (notice("bad", &html! { "This torrent was withdrawn. Only its uploader and administrators see this page." }))
+            (notice("bad", &html! { "This torrent was withdrawn. Only its uploader and the staff see this page." }))
         }
         @else if let Some(review) = &detail.review { (review::state(detail.id, review, shown.may_review, &shown.token)) }
         h1.torrent-name { (detail.name) }
@@ -363,7 +363,7 @@ async fn confirm(
     let detail = visible(&app, &signed_in, read_id(&id)?).await?;
     if !may_change(&signed_in, &detail) {
         return Err(Problem::forbidden(
-            "Only its uploader and administrators may withdraw a torrent.",
+            "Only its uploader and the staff may withdraw a torrent.",
         ));
     }
     framed(

@@ -63,7 +63,7 @@ async fn editable(app: &App, signed_in: &SignedIn, id: &str) -> Result<Detail, P
         Ok(detail)
     } else {
         Err(Problem::forbidden(
-            "Only its uploader and administrators may edit a torrent.",
+            "Only its uploader and the staff may edit a torrent.",
         ))
     }
 }
