@@ -32,11 +32,14 @@ pub(crate) use crate::sign_in::Body;
 mod audit;
 mod category;
 mod comment;
+mod forum;
+mod invite;
 mod member;
 mod notification;
 mod projection;
 mod report;
 mod review;
+mod sanction;
 mod setting;
 mod site;
 mod statistic;
@@ -50,11 +53,14 @@ pub(crate) fn routes() -> Routes {
         .merge(audit::routes())
         .merge(category::routes())
         .merge(comment::routes())
+        .merge(forum::routes())
+        .merge(invite::routes())
         .merge(member::routes())
         .merge(notification::routes())
         .merge(projection::routes())
         .merge(report::routes())
         .merge(review::routes())
+        .merge(sanction::routes())
         .merge(setting::routes())
         .merge(site::routes())
         .merge(statistic::routes())

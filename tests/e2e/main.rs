@@ -37,4 +37,5 @@ mod statistic;
 mod torrent;
 mod truth;
 mod v1;
+mod v1_community;
 mod write;

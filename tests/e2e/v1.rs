@@ -63,7 +63,7 @@ fn file(seed: u8) -> Vec<u8> {
 }
 
 /// A site with its administrator and a member.
-async fn site() -> (Site, Client, Client) {
+pub(crate) async fn site() -> (Site, Client, Client) {
     let site = Site::start(Options::default()).await;
     let admin = site.client();
     admin.set_up("admin", PASSWORD).await;

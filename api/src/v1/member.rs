@@ -206,7 +206,8 @@ async fn ledger(
     Ok(Json(Listed::of(&uri, lines, run)))
 }
 
-async fn named(app: &App, name: &str) -> Result<Profile, Problem> {
+/// Gives the profile of a name.
+pub(super) async fn named(app: &App, name: &str) -> Result<Profile, Problem> {
     let name = Name::parse(name).map_err(|_| Problem::not_found())?;
     let found = user::named(&app.reads, &name).await?;
     found.ok_or_else(Problem::not_found)

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
-use crate::session::SignedIn;
+use crate::session::{Asks, SignedIn};
 
 pub(crate) mod compose;
 pub(crate) mod post;
@@ -72,16 +72,16 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// Tells whether a member is of the forum's staff, who see every section.
-pub(crate) fn is_staff(signed_in: &SignedIn) -> bool {
+pub(crate) fn is_staff(signed_in: &impl Asks) -> bool {
     signed_in.may(Permission::Forum)
 }
 
 /// Gives a topic that the member may see: one in a section that they see, and a removed one if they
 /// opened it or are of the staff.
-async fn seen(app: &App, signed_in: &SignedIn, id: TopicId) -> Result<Head, Problem> {
+pub(crate) async fn seen(app: &App, signed_in: &impl Asks, id: TopicId) -> Result<Head, Problem> {
     let found = page::head(&app.reads, id).await?;
     let head = found.ok_or_else(Problem::not_found)?;
-    let hidden = head.staff_only || head.removed.is_some() && head.author != signed_in.profile.id;
+    let hidden = head.staff_only || head.removed.is_some() && head.author != signed_in.profile().id;
     if hidden && !is_staff(signed_in) {
         return Err(Problem::not_found());
     }
@@ -89,7 +89,7 @@ async fn seen(app: &App, signed_in: &SignedIn, id: TopicId) -> Result<Head, Prob
 }
 
 /// Reads an id of an address; anything else is nothing.
-fn read_id<T: std::str::FromStr>(id: &str) -> Result<T, Problem> {
+pub(crate) fn read_id<T: std::str::FromStr>(id: &str) -> Result<T, Problem> {
     id.parse().map_err(|_| Problem::not_found())
 }
 
