@@ -61,7 +61,7 @@ async fn a_script_reads_and_writes_in_the_forum_as_its_member_may() {
     let back_room = [
         ("name", "Back room"),
         ("description", ""),
-        ("order", ""),
+        ("order", "9"),
         ("staff_only", "yes"),
     ];
     let made = admin.post_form("/staff/sections", &back_room).await;
