@@ -54,8 +54,6 @@ pub(crate) struct Session {
     pub(crate) dirty: bool,
     /// Whether it changed since other trackers were told.
     pub(crate) untold: bool,
-    /// Whether another tracker heard the client's last announce.
-    pub(crate) elsewhere: bool,
     place: Place,
 }
 
@@ -205,7 +203,7 @@ impl Session {
         }
         totals.left = announce.left;
         totals.stopped = announce.event == Event::Stopped;
-        (self.resumed, self.elsewhere) = (false, false);
+        self.resumed = false;
         self.dirty = true;
         reported
     }
@@ -214,8 +212,6 @@ impl Session {
     pub(crate) fn learn(&mut self, told: &Totals) -> Learned {
         let totals = &mut self.totals;
         let newer = told.order() >= totals.order();
-        // The same may be told again.
-        self.elsewhere |= told.order() > totals.order();
         let completed = told.completed && (told.run > totals.run || !totals.completed);
         let mut ended = None;
         if told.run > totals.run {

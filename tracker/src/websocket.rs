@@ -22,7 +22,6 @@ use crate::Tracker;
 use crate::access::Offer;
 use crate::announce::{Announce, Event, Failure};
 use crate::member::Member;
-use crate::swarm::PeerKey;
 
 mod json;
 mod meeting;
@@ -224,27 +223,18 @@ impl Talk<'_> {
     /// Stops every peer that was announced here.
     fn leave(&mut self) {
         // A tracker that was closed meanwhile has given its number to somebody else.
+        let members = &self.tracker.0.swarms.members;
+        let number = members.number(self.caller.member.id).number;
         let member = Member {
-            number: self
-                .tracker
-                .0
-                .swarms
-                .members
-                .number(self.caller.member.id)
-                .number,
+            number,
             ..self.caller.member
         };
         for ((hash, peer), announce) in self.announced.drain() {
             let Ok(Offer { torrent, .. }) = self.tracker.0.access.torrent(hash) else {
                 continue;
             };
-            let key = PeerKey {
-                member: member.number,
-                id: peer,
-            };
-            let was_last = self.tracker.0.meeting.leave(torrent, peer, &self.to);
-            if !was_last || self.tracker.0.swarms.is_elsewhere(torrent, &key) {
-                // It goes on by another socket, here or at another tracker.
+            if !self.tracker.0.meeting.leave(torrent, peer, &self.to) {
+                // It goes on by another socket.
                 continue;
             }
             let stopped = Announce {

@@ -2,8 +2,6 @@
 
 use std::sync::PoisonError;
 
-use domain::id::TorrentId;
-
 use super::{PeerKey, SHARDS, Shard, Side, Swarms};
 use crate::session::Session;
 use crate::share::Change;
@@ -103,14 +101,6 @@ impl Swarms {
             }
             self.count_move(peer.member, before, after);
         }
-    }
-
-    /// Tells whether another tracker heard a peer's last announce.
-    pub(crate) fn is_elsewhere(&self, torrent: TorrentId, peer: &PeerKey) -> bool {
-        let shard = self.shard(torrent);
-        let swarm = shard.swarms.get(&torrent);
-        let session = swarm.and_then(|swarm| swarm.sessions.get(peer));
-        session.is_some_and(|session| session.elsewhere)
     }
 
     fn peer(&self, change: &Change) -> PeerKey {
