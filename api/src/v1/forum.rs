@@ -7,7 +7,7 @@ use commands::Refusal;
 use domain::api_key::Scope;
 use domain::id::TopicId;
 use domain::topic::Rejection;
-use projections::section::{self, Section};
+use projections::section::Section;
 use projections::topic::list::{self, Row};
 use projections::topic::page;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::problem::{Problem, sentence};
 use crate::route::{Routes, Who};
+use crate::web::forum::section::section as find;
 use crate::web::forum::{is_staff, read_id, seen};
 
 /// Gives the routes.
@@ -150,14 +151,8 @@ fn post(one: page::Post) -> Post {
     responses((status = 200, description = "The sections", body = Vec<Board>))
 )]
 async fn sections(State(app): State<App>, caller: Caller) -> Result<Json<Vec<Board>>, Problem> {
-    let sections = section::list(&app.reads, is_staff(&caller)).await?;
+    let sections = projections::section::list(&app.reads, is_staff(&caller)).await?;
     Ok(Json(sections.into_iter().map(board).collect()))
-}
-
-async fn found(app: &App, caller: &Caller, slug: &str) -> Result<Section, Problem> {
-    let sections = section::list(&app.reads, is_staff(caller)).await?;
-    let found = sections.into_iter().find(|section| section.slug == slug);
-    found.ok_or_else(Problem::not_found)
 }
 
 /// Gives a section's topics: the pinned first, then by what was said last.
@@ -173,7 +168,7 @@ async fn topics(
     Named(slug): Named<String>,
     Asked(paged): Asked<Paged>,
 ) -> Result<Json<Listed<Topic>>, Problem> {
-    let section = found(&app, &caller, &slug).await?;
+    let section = find(&app, &caller, &slug).await?;
     let (from, limit) = (paged.cursor(), paged.limit()?);
     let rows = list::of_section(&app.reads, section.id, from.as_ref(), limit).await?;
     Ok(Json(Listed::of(&uri, rows, listed)))
@@ -202,7 +197,7 @@ async fn open(
     Named(slug): Named<String>,
     Body(opening): Body<Opening>,
 ) -> Result<(StatusCode, Json<Opened>), Problem> {
-    let section = found(&app, &caller, &slug).await?;
+    let section = find(&app, &caller, &slug).await?;
     let Opening { title, text } = opening;
     let opened = (app.commands).open_topic(caller.profile.id, section.id, title, text);
     let done = opened.await.map_err(refused)?;

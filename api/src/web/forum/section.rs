@@ -15,7 +15,7 @@ use super::{Seen, badges, is_staff, path};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
-use crate::session::SignedIn;
+use crate::session::{Asks, SignedIn};
 use crate::web::component::{age, empty, notice};
 use crate::web::layout::{Theme, framed};
 
@@ -36,7 +36,12 @@ pub(crate) struct Shown {
     pub(crate) seen: Seen,
 }
 
-async fn section(app: &App, signed_in: &SignedIn, slug: &str) -> Result<Section, Problem> {
+/// Gives a section that who asks may see.
+pub(crate) async fn section(
+    app: &App,
+    signed_in: &impl Asks,
+    slug: &str,
+) -> Result<Section, Problem> {
     let all = projections::section::list(&app.reads, is_staff(signed_in)).await?;
     let found = all.into_iter().find(|section| section.slug == slug);
     found.ok_or_else(Problem::not_found)
