@@ -19,6 +19,7 @@ mod faults;
 mod feed;
 mod forum;
 mod fuzz;
+mod headers;
 mod kill;
 mod members;
 mod nodes;

@@ -155,6 +155,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
                 (empty("No uploads yet.", &html! { @if shown.own { a href="/upload" { "Upload a torrent" } "." } @else { "They may come." } }))
             } @else {
                 (torrents::table(&shown.uploads, "Torrents that this member uploaded", None))
+                p { a href={ "/torrents?uploader=" (profile.name) } { "All that " (profile.name) " uploaded" } }
             }
         }
         section {

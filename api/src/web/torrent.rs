@@ -265,7 +265,7 @@ fn facts(shown: &Shown) -> Markup {
             div { dt { "Snatches" } dd.num { (detail.snatches) } }
             div { dt { "Uploaded" } dd { (age(detail.uploaded_at)) " by " a href={ "/members/" (detail.uploader_name) } { (detail.uploader_name) } } }
             div { dt { "Pieces" } dd { "of " (size(detail.piece_length)) } }
-            div.wide { dt { "Info hash" } dd { code { (detail.info_hash) } } }
+            div.wide { dt { "Info hash" } dd.copy { code data-copy { (detail.info_hash) } } }
             @if let Some(v2) = &detail.info_hash_v2 { div.wide { dt { "Info hash v2" } dd { code { (v2) } } } }
         }
     }
