@@ -69,7 +69,7 @@ async fn a_script_reads_and_writes_in_the_forum_as_its_member_may() {
 async fn a_section_of_the_staff_is_none_to_a_members_script() {
     let (site, admin, alice) = site().await;
     let script = Script::of(&site, &alice, &[Scope::Read]).await;
-    let staff = Script::of(&site, &admin, &[Scope::Read]).await;
+    let staff = Script::of(&site, &admin, &[Scope::Read, Scope::Moderate]).await;
     let back_room = [
         ("name", "Back room"),
         ("description", ""),
