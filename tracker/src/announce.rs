@@ -243,12 +243,15 @@ impl Tracker {
 
     /// Says what is offered under a hash.
     pub(crate) fn offer(&self, hash: InfoHash) -> Result<Offer, Failure> {
-        let offer = self.0.access.torrent(hash);
         // A tracker that closes has forgotten every torrent.
-        if self.is_closed() {
-            return Err(Failure::Closed);
-        }
-        offer
+        let forgotten = |failure| {
+            if self.is_closed() {
+                Failure::Closed
+            } else {
+                failure
+            }
+        };
+        self.0.access.torrent(hash).map_err(forgotten)
     }
 
     /// Says whose passkey it is.
