@@ -58,20 +58,17 @@ impl Grain {
     }
 }
 
-/// Drops what lies too far behind the last span, of a table named so.
+/// Drops what lies too far behind the last span, of a table named so: more than 48 hours, or 366 days.
 pub(crate) async fn prune(table: &str, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-    for (grain, kept) in [(Grain::Hours, 48_i64), (Grain::Days, 366)] {
-        let statement = format!(
-            "delete from {table} where grain = $1
-               and bucket <= (select max(bucket) from {table} where grain = $1) - $2"
-        );
-        sqlx::query(&statement)
-            .bind(grain.number())
-            .bind(kept)
-            .execute(&mut *to)
-            .await?;
-    }
-    Ok(())
+    let old = |grain: Grain, kept: i64| {
+        let grain = grain.number();
+        format!(
+            "grain = {grain} and bucket <= (select max(bucket) from {table} where grain = {grain}) - {kept}"
+        )
+    };
+    let (hours, days) = (old(Grain::Hours, 48), old(Grain::Days, 366));
+    let statement = format!("delete from {table} where {hours} or {days}");
+    sqlx::query(&statement).execute(to).await.map(|_| ())
 }
 
 /// How much happened.

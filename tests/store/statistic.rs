@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::Position;
 use domain::amount::Bytes;
 use domain::traffic::Batch;
 use projections::progress::Progress;
@@ -72,4 +73,33 @@ async fn what_is_counted_agrees_with_the_ledger_and_is_the_same_rebuilt() {
         .await
         .unwrap();
     assert_eq!(rows(reads).await, living);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_and_days_go_by_the_times_of_events_and_what_is_counted_in_all_stays() {
+    let database = Database::start().await;
+    for name in ["alice", "bertha", "clara", "dora"] {
+        database.member(name).await;
+    }
+    // Alice joined more than a year ago, bertha half a year ago, clara yesterday.
+    let back = "update event_log set recorded_at = recorded_at -
+        case position when 1 then interval '400 days' when 2 then interval '180 days' when 3 then interval '1 day'
+        else interval '0' end";
+    sqlx::raw_sql(back)
+        .execute(&database.pools.log)
+        .await
+        .unwrap();
+    let seen = run_all(&database, vec![]).await;
+    reached(&database, &seen, Position(4)).await;
+    let spans: Vec<(i16, i64)> =
+        sqlx::query_as("select grain, count(*) from statistic group by grain order by grain")
+            .fetch_all(&database.pools.read)
+            .await
+            .unwrap();
+    assert_eq!(spans, [(0, 1), (1, 2), (2, 3)]);
+    let all: i64 = sqlx::query_scalar("select members from statistic where grain = 0")
+        .fetch_one(&database.pools.read)
+        .await
+        .unwrap();
+    assert_eq!(all, 4);
 }
