@@ -1,4 +1,5 @@
 # Provides what a bare Debian or Ubuntu lacks, for ./run and ./test. To be sourced.
+# shellcheck shell=bash
 
 say() { printf '%s\n' "opentracker: $*" >&2; }
 fail() { say "$*"; exit 1; }

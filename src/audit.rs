@@ -105,13 +105,14 @@ fn verdict(
     match verified {
         Ok(found) => {
             let value = json!({
-                "ok": true, "contents": contents, "events": found.events, "position": found.position, "chain": found.chain,
+                "ok": true, "contents": contents, "events": found.events, "erased": found.erased, "position": found.position, "chain": found.chain,
                 "root": found.root, "events_per_s": progress.rate().round(),
             });
             let text = format!(
-                "all {} events fit together, {:.0} a second{}\nchain {}\nroot  {}",
+                "all {} events fit together, {:.0} a second{}{}\nchain {}\nroot  {}",
                 found.events,
                 progress.rate(),
+                erased(found.erased),
                 if contents {
                     ""
                 } else {
@@ -129,6 +130,14 @@ fn verdict(
             Err(announcement::Said(mismatch.to_string()).into())
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+fn erased(events: i64) -> String {
+    match events {
+        0 => String::new(),
+        1 => "; what one of them said went with an erased member".to_owned(),
+        events => format!("; what {events} of them said went with erased members"),
     }
 }
 
@@ -219,14 +228,23 @@ fn as_json(event: &Recorded) -> anyhow::Result<Value> {
     Ok(json!({
         "position": event.position, "stream": format!("{}-{}", event.stream_type, event.stream_id),
         "sequence": event.sequence, "event": event.fact.name(), "version": event.fact.version(),
-        "at": event.at.format(&Rfc3339)?, "command": event.command, "meta": event.meta,
+        "at": event.at.format(&Rfc3339)?, "command": event.command, "meta": meta(event)?,
         "payload": history::shown(event.fact.payload()?),
     }))
+}
+
+/// Gives who acted and why, unless that went with an erased member.
+fn meta(event: &Recorded) -> anyhow::Result<Value> {
+    if event.fact.is_erased() {
+        return Ok(Value::from(history::ERASED));
+    }
+    Ok(serde_json::to_value(&event.meta)?)
 }
 
 fn as_line(event: &Recorded) -> String {
     let at = event.at.format(&Rfc3339).unwrap_or_default();
     let actor = match event.meta.actor {
+        _ if event.fact.is_erased() => history::ERASED.to_owned(),
         Actor::Member(member) => format!("member {member}"),
         Actor::Operator => "the operator".to_owned(),
         Actor::System => "the program".to_owned(),

@@ -14,6 +14,9 @@ use crate::cli;
 use crate::config::Config;
 
 mod append;
+mod backup;
+mod limit;
+mod page;
 mod panic;
 mod replay;
 mod scratch;
@@ -51,6 +54,24 @@ pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Re
         }
         cli::Bench::Replay { events } => replay::run(config, *events).await,
         cli::Bench::Panic { events } => panic::run(config, *events).await,
+        cli::Bench::Backup { events } => backup::run(config, *events).await,
+        cli::Bench::Limit { decisions, page } => {
+            limit::run(config, *decisions, page.as_deref()).await
+        }
+        cli::Bench::Page {
+            torrents,
+            seconds,
+            at,
+            pid,
+        } => {
+            page::run(
+                config,
+                *torrents,
+                Duration::from_secs(*seconds),
+                at.zip(*pid),
+            )
+            .await
+        }
         cli::Bench::Search { documents } => search::run(*documents),
     }
 }

@@ -41,9 +41,15 @@ pub(crate) enum Command {
     /// Show or rebuild the read tables.
     #[command(subcommand)]
     Projections(Projections),
+    /// List or lift the blocks of addresses.
+    #[command(subcommand)]
+    Block(Block),
     /// Prove that the log is whole, look into it, take it elsewhere.
     #[command(subcommand)]
     Audit(Audit),
+    /// Back up the event store beside the running site, prove a backup, bring one back.
+    #[command(subcommand)]
+    Backup(Backup),
     /// Measure, beside a floor in the same run.
     #[command(subcommand)]
     Bench(Bench),
@@ -69,6 +75,9 @@ pub(crate) struct Serve {
     /// Fill an empty site with sample members, torrents and peers.
     #[arg(long)]
     pub(crate) demo: bool,
+    /// Torrents that the demo holds besides, each with five comments and posts; what is missing is added.
+    #[arg(long, value_name = "TORRENTS", requires = "demo", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) scale: Option<u32>,
     /// Show the site as it once stood, from a schema that `audit replay` filled; nothing can be changed.
     #[arg(long, value_name = "SCHEMA", conflicts_with = "demo")]
     pub(crate) replay: Option<String>,
@@ -76,10 +85,12 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Config {
-    /// Print the configuration in force, with what each value means.
+    /// Print the configuration in force.
     Print,
     /// Check the configuration and say what is wrong with it.
     Check,
+    /// Print what each key and each command means, in markdown.
+    Reference,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -97,12 +108,25 @@ pub(crate) enum Member {
         /// The name.
         name: String,
     },
+    /// Turn off a member's second factor, for who has lost device and recovery codes.
+    DisableSecondFactor {
+        /// The name.
+        name: String,
+    },
     /// Give a member another role.
     Role {
         /// The name.
         name: String,
         /// administrator, moderator, auditor or member.
         role: String,
+    },
+    /// Erase a member for ever: the key of everything personal is destroyed.
+    Erase {
+        /// The name.
+        name: String,
+        /// The name once more: it can't be undone.
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
     },
 }
 
@@ -133,6 +157,17 @@ pub(crate) enum Projections {
         /// All projections.
         #[arg(long, conflicts_with = "name")]
         all: bool,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Block {
+    /// List the addresses that the running program blocks, by their short names.
+    List,
+    /// Lift a block.
+    Lift {
+        /// The short name.
+        name: String,
     },
 }
 
@@ -199,6 +234,50 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "SCHEMA")]
         into: String,
     },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Backup {
+    /// Write what is new into a folder, encrypted, while the site goes on.
+    Create {
+        /// The folder; it is made where it isn't there.
+        folder: PathBuf,
+        /// Begin another series, and leave what is there.
+        #[arg(long)]
+        anew: bool,
+    },
+    /// Restore a backup into a scratch database and prove it there.
+    Verify {
+        /// The folder, or that of one series in it.
+        folder: PathBuf,
+        #[command(flatten)]
+        opening: Opening,
+    },
+    /// Restore a backup into an empty data directory, or the empty database of `DATABASE_URL`.
+    Restore {
+        /// The folder, or that of one series in it.
+        folder: PathBuf,
+        /// Up to this time or position, where it isn't all.
+        #[arg(long, value_name = "WHEN")]
+        at: Option<String>,
+        #[command(flatten)]
+        opening: Opening,
+    },
+}
+
+/// What opens a backup: the master key, where it lies in the data directory, or else the Panic Password
+/// from the terminal or standard input.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Opening {
+    /// A copy of the master key's file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Read shares of the Panic Password's secret, one a line, in place of the password.
+    #[arg(long, conflicts_with = "key")]
+    pub(crate) shares: bool,
+    /// Refuse a backup that has another root than this, which `backup create` printed.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) root: Option<String>,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -292,10 +371,112 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         events: usize,
     },
+    /// A backup, its proof and a small second one, beside `pg_dump` of the same database.
+    Backup {
+        /// How many events.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: usize,
+    },
+    /// Decisions of the limiter, in the process and with `REDIS_URL` in Redis, beside a served page.
+    Limit {
+        /// How many decisions of each kind.
+        #[arg(long, default_value_t = 200_000)]
+        decisions: u32,
+        /// A page that is served and asked for over a connection, such as `http://127.0.0.1:3000/sign-in`.
+        #[arg(long, value_name = "URL")]
+        page: Option<String>,
+    },
+    /// Pages of a demo with many torrents, beside a bare responder of the same bytes.
+    Page {
+        /// How many torrents, each with five comments and posts.
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+        torrents: u32,
+        /// Seconds of each measurement.
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+        /// Measures a demo that listens there, without limits, instead of making one.
+        #[arg(
+            long,
+            value_name = "ADDR",
+            requires = "pid",
+            conflicts_with = "torrents"
+        )]
+        at: Option<SocketAddr>,
+        /// The demo's process, whose processor time is read.
+        #[arg(long, requires = "at")]
+        pid: Option<u32>,
+    },
     /// Searches over many small torrents while more come in.
     Search {
         /// How many torrents.
         #[arg(long, default_value_t = 1_000_000)]
         documents: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands for itself in the documents, and something that may stand there.
+    const SAMPLES: [(&str, &str); 5] = [
+        ("ADDR", "127.0.0.1:1"),
+        ("ID", "00000000-0000-0000-0000-000000000000"),
+        ("N", "3"),
+        ("K", "2"),
+        ("POSITION", "7"),
+    ];
+
+    /// The arguments of every command of the program in a document.
+    fn commands(text: &str) -> Vec<Vec<String>> {
+        let mut found = vec![];
+        for line in text.lines() {
+            let pieces: Vec<&str> = match line.strip_prefix("    ") {
+                Some(code) => vec![code],
+                None => line.split('`').skip(1).step_by(2).collect(),
+            };
+            for piece in pieces {
+                let words: Vec<&str> = piece.split_whitespace().collect();
+                let begins = words
+                    .iter()
+                    .rposition(|word| *word == "opentracker" || word.ends_with("/bin/opentracker"));
+                let ends = |word: &&&str| !["|", ">", "<", "&&", "#", ";"].contains(*word);
+                let arguments = begins.map(|at| words.iter().skip(at + 1).take_while(ends));
+                let arguments = arguments.into_iter().flatten().map(|word| {
+                    let sample = SAMPLES.iter().find(|(name, _)| name == word);
+                    sample.map_or_else(|| (*word).to_owned(), |(_, sample)| (*sample).to_owned())
+                });
+                let arguments: Vec<String> = arguments.collect();
+                if !arguments.is_empty() {
+                    found.push(arguments);
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_that_the_documents_name_is_understood() {
+        let mut seen = 0;
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let name = entry.file_name().into_string().unwrap();
+            // The reference is made of the commands themselves, with what may be left out in brackets.
+            if name == "configuration.md" {
+                continue;
+            }
+            for arguments in commands(&std::fs::read_to_string(entry.path()).unwrap()) {
+                let line = std::iter::once("opentracker".to_owned()).chain(arguments.clone());
+                // A group of commands may be named as a whole.
+                let group = clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+                if let Err(error) = Cli::try_parse_from(line) {
+                    assert_eq!(error.kind(), group, "{name} names {arguments:?}: {error}");
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen > 20, "only {seen} commands are found in the documents");
+        let wrong = commands("`sudo opentracker member crate alice > file`");
+        assert_eq!(wrong, [["member", "crate", "alice"]]);
+    }
 }

@@ -1,7 +1,7 @@
 //! The configuration: defaults, then `opentracker.toml`, then `OPENTRACKER_SECTION__KEY`, then
 //! `DATABASE_URL` and `REDIS_URL`, then the command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -10,6 +10,8 @@ use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{self, Cli, Command};
+
+mod reference;
 
 /// The configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) redis: Redis,
     /// The search for words.
     pub(crate) search: Search,
+    /// How much somebody may ask.
+    pub(crate) limits: api::limit::Limits,
     /// The vault.
     pub(crate) vault: Vault,
     /// The measures for Prometheus.
@@ -49,6 +53,8 @@ pub(crate) struct Site {
     pub(crate) listen: SocketAddr,
     /// Where browsers find it, such as `https://tracker.example`; from `listen` when empty.
     pub(crate) origin: String,
+    /// Proxies whose X-Forwarded-For, or Forwarded where there is none, is believed.
+    pub(crate) trusted_proxies: Vec<IpAddr>,
     /// Leading zero bits of a registration's proof of work.
     pub(crate) work_bits: u8,
     /// PBKDF2 iterations of new credentials.
@@ -81,7 +87,8 @@ pub(crate) struct Database {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Redis {
-    /// The connection string, such as `redis://127.0.0.1/`; everything stays in the process when empty.
+    /// The connection string, such as `redis://127.0.0.1/`, or `rediss://` for TLS by the system's certificates;
+    /// everything stays in the process when empty.
     pub(crate) url: String,
 }
 
@@ -146,6 +153,7 @@ impl Default for Config {
             database: Database::default(),
             redis: Redis::default(),
             search: Search::default(),
+            limits: api::limit::Limits::default(),
             vault: Vault::default(),
             metrics: Metrics::default(),
             log: Log::default(),
@@ -160,6 +168,7 @@ impl Default for Site {
             source: "OpenTracker".to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
             origin: String::new(),
+            trusted_proxies: vec![],
             work_bits: 20,
             iterations: 600_000,
         }
@@ -329,6 +338,7 @@ pub(crate) fn command(config: &Config, command: &cli::Config) -> anyhow::Result<
     }
     match command {
         cli::Config::Print => crate::announcement::print(&toml::to_string_pretty(&shown)?),
+        cli::Config::Reference => crate::announcement::print(&reference::document()?),
         cli::Config::Check => crate::announcement::print("the configuration is right"),
     }
     Ok(())

@@ -4,21 +4,21 @@
 //! can search for them where they must not be.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use api::vault::Secret;
 use commands::user::Join;
-use domain::Actor;
 use domain::id::{MemberId, TagId};
 use domain::info_hash::InfoHash;
 use domain::site::{Command, Registration};
 use domain::torrent::Upload;
 use domain::user::{Name, Role};
+use domain::{Actor, category, section};
 use infra::vault::LEAST_WORK;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::announcement;
+use crate::announcement::{self, Progress};
 use crate::config::Config;
 use crate::member::credentials_for;
 use crate::panic::password;
@@ -28,7 +28,12 @@ use crate::torrent;
 
 mod forum;
 mod sample;
+mod scale;
 mod shelf;
+mod words;
+
+use scale::Scale;
+pub(crate) use words::WORDS;
 
 /// The members of the demo with their passwords.
 const MEMBERS: [(&str, Role, &str); 5] = [
@@ -42,27 +47,35 @@ const MEMBERS: [(&str, Role, &str); 5] = [
 /// The Panic Password of the demo.
 const PANIC_PASSWORD: &str = "demo panic password";
 
+/// The password of the members who join with `--scale`: `demo-0`, `demo-1` and so on.
+const MEMBER_PASSWORD: &str = "demo member password";
+
+/// How often the log tells how far it is with very many torrents.
+const TOLD: Duration = Duration::from_secs(10);
+
 /// How many of the last samples wait for approval.
 const WAITING: usize = 2;
 
 /// Seconds between two announces of a simulated peer.
 const PACE: u64 = 20;
 
-/// Fills an empty site, and lets simulated peers announce as long as the program runs.
-pub(crate) async fn fill(
+/// What the demo shall hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted {
+    /// Torrents besides the samples, each with five comments and posts.
+    pub(crate) torrents: u32,
+}
+
+/// Fills an empty site, and lays what is wanted besides; `seen` is told how much of it is there.
+pub(crate) async fn make(
     config: &Config,
     store: &Store,
-    running: &Running,
-    announces: SocketAddr,
+    wanted: Wanted,
+    mut seen: impl FnMut(i64, i64),
 ) -> anyhow::Result<()> {
     if !store.commands.is_set_up().await? {
         members(config, store).await?;
-        let admin = store
-            .commands
-            .member_named(&Name::parse("admin")?)
-            .await?
-            .context("no admin")?
-            .id;
+        let admin = named(store, "admin").await?;
         site(store, admin).await?;
         let tags = shelf::tags(&store.commands, admin).await?;
         torrents(config, store, &tags).await?;
@@ -72,6 +85,30 @@ pub(crate) async fn fill(
         let by = Actor::Member(admin);
         password::set(commands, vault, by, None, password, LEAST_WORK).await?;
     }
+    if wanted.torrents == 0 {
+        return Ok(());
+    }
+    let scale = scale(config, store, wanted.torrents).await?;
+    let mut progress = Progress::new("torrents");
+    let (all, mut told) = (i64::from(wanted.torrents), Instant::now());
+    let shown = |laid: u32| {
+        progress.show(laid.into(), Some(all));
+        seen(laid.into(), all);
+        if told.elapsed() > TOLD {
+            told = Instant::now();
+            tracing::info!(torrents = laid, of = all, "the demo is filled");
+        }
+    };
+    scale.fill(shown).await
+}
+
+/// Prints who may sign in, and lets simulated peers announce as long as the program runs.
+pub(crate) async fn live(
+    config: &Config,
+    store: &Store,
+    running: &Running,
+    announces: SocketAddr,
+) -> anyhow::Result<()> {
     let head = store.feed.head().await?;
     running.app.reads.wait_for(head).await;
     announcement::print("The demo's members sign in with these passwords:");
@@ -82,6 +119,41 @@ pub(crate) async fn fill(
     let peers = peers(config, store).await?;
     tokio::spawn(simulate(peers, announces));
     Ok(())
+}
+
+async fn scale<'a>(
+    config: &'a Config,
+    store: &'a Store,
+    torrents: u32,
+) -> anyhow::Result<Scale<'a>> {
+    for (name, ..) in MEMBERS {
+        named(store, name).await.context(
+            "this site isn't a demo, and --scale fills a demo alone; choose another --data-dir",
+        )?;
+    }
+    let admin = named(store, "admin").await?;
+    store.commands.seed_sections().await?;
+    Ok(Scale {
+        commands: &store.commands,
+        source: &config.site.source,
+        admin,
+        tags: shelf::tags(&store.commands, admin).await?,
+        shelves: category::seeded().into_iter().map(|(id, _)| id).collect(),
+        boards: section::seeded()
+            .into_iter()
+            .filter(|seed| !seed.board.staff_only)
+            .map(|seed| seed.id)
+            .collect(),
+        credentials: credentials_for(MEMBER_PASSWORD, config.site.iterations),
+        torrents,
+    })
+}
+
+async fn named(store: &Store, name: &str) -> anyhow::Result<MemberId> {
+    let member = store.commands.member_named(&Name::parse(name)?).await?;
+    Ok(member
+        .with_context(|| format!("there is no member {name}"))?
+        .id)
 }
 
 async fn members(config: &Config, store: &Store) -> anyhow::Result<()> {

@@ -7,7 +7,9 @@ use clap::Parser as _;
 
 mod announcement;
 mod audit;
+mod backup;
 mod bench;
+mod block;
 mod cli;
 mod config;
 mod demo;
@@ -40,18 +42,26 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     // The main thread waits here: the embedded database ends with the thread that started it.
     runtime.block_on(async {
         match cli.command.clone().unwrap_or_default() {
-            Command::Serve(serve) => match &serve.replay {
-                Some(schema) => serve::past::serve(&config, schema).await,
-                None => serve::serve(config, serve.demo).await,
-            },
+            Command::Serve(wanted) => Box::pin(serve(config, &wanted)).await,
             Command::Migrate => store::Store::open_any(&config).await?.close().await,
             Command::Config(command) => config::command(&config, &command),
             Command::Member(command) => member::command(&config, &command, cli.json).await,
             Command::Torrent(command) => torrent::command(&config, &command, cli.json).await,
             Command::Projections(command) => projection::command(&config, &command, cli.json).await,
+            Command::Block(command) => block::command(&config, &command, cli.json).await,
             Command::Audit(command) => audit::command(&config, &command, cli.json).await,
+            Command::Backup(command) => backup::command(&config, &command, cli.json).await,
             Command::Panic(command) => panic::command(&config, &command, cli.json).await,
             Command::Bench(command) => bench::command(&config, &command).await,
         }
     })
+}
+
+async fn serve(config: config::Config, wanted: &cli::Serve) -> anyhow::Result<()> {
+    if let Some(schema) = &wanted.replay {
+        return serve::past::serve(&config, schema).await;
+    }
+    let torrents = wanted.scale.unwrap_or(0);
+    let demo = wanted.demo.then_some(demo::Wanted { torrents });
+    serve::serve(config, demo).await
 }

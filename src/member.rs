@@ -14,7 +14,7 @@ use crate::cli;
 use crate::config::Config;
 use crate::store::Store;
 
-/// Makes a member or gives one another password.
+/// Makes a member, gives one another password or role, turns off their second factor, or erases one.
 pub(crate) async fn command(
     config: &Config,
     command: &cli::Member,
@@ -31,6 +31,10 @@ pub(crate) async fn command(
             create(&store.commands, config, name, role, json).await
         }
         cli::Member::ResetCredentials { name } => reset(&store.commands, config, name, json).await,
+        cli::Member::DisableSecondFactor { name } => {
+            disable_second_factor(&store.commands, name, json).await
+        }
+        cli::Member::Erase { name, confirm } => erase(&store.commands, name, confirm, json).await,
         cli::Member::Role { name, role } => assign(&store.commands, name, role, json).await,
     };
     store.close().await?;
@@ -74,6 +78,24 @@ async fn reset(commands: &Commands, config: &Config, name: &str, json: bool) -> 
     Ok(())
 }
 
+async fn disable_second_factor(commands: &Commands, name: &str, json: bool) -> anyhow::Result<()> {
+    let name = Name::parse(name)?;
+    let member = commands
+        .member_named(&name)
+        .await?
+        .with_context(|| format!("there is no member {name}"))?;
+    commands
+        .disable_second_factor(Actor::Operator, member.id)
+        .await?;
+    let value = json!({ "member": member.id, "name": name.as_str(), "secondFactor": false });
+    announcement::answer(
+        json,
+        &value,
+        &format!("{name} signs in by the password alone"),
+    );
+    Ok(())
+}
+
 async fn assign(commands: &Commands, name: &str, role: &str, json: bool) -> anyhow::Result<()> {
     let name = Name::parse(name)?;
     let role = Role::named(role).with_context(|| {
@@ -88,6 +110,23 @@ async fn assign(commands: &Commands, name: &str, role: &str, json: bool) -> anyh
         .await?;
     let value = json!({ "member": member.id, "name": name.as_str(), "role": role.name() });
     announcement::answer(json, &value, &format!("{name} is {} now", role.name()));
+    Ok(())
+}
+
+async fn erase(commands: &Commands, name: &str, confirm: &str, json: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        name == confirm,
+        "--confirm must be the same name; nothing was changed"
+    );
+    let name = Name::parse(name)?;
+    let member = commands
+        .member_named(&name)
+        .await?
+        .with_context(|| format!("there is no member {name}"))?;
+    commands.erase_member(Actor::Operator, member.id).await?;
+    let value = json!({ "member": member.id, "erased": true });
+    let text = format!("{name} is erased, and nobody can undo it");
+    announcement::answer(json, &value, &text);
     Ok(())
 }
 

@@ -192,7 +192,7 @@ async fn restore(store: &Store, config: &Config, shares: bool, json: bool) -> an
     let slot = restore::slot(pool, &path).await?;
     let proved: Proved = if shares {
         let given = lines()?;
-        let secret = share::join(&slot, &given).context("nothing was changed")?;
+        let secret = share::join(&slot.fingerprint(), &given).context("nothing was changed")?;
         restore::prove_by(pool, &slot, &secret).await?
     } else {
         restore::prove(pool, slot, ask("The Panic Password")?).await?
@@ -322,7 +322,7 @@ async fn split(store: &Store, among: u8, needed: u8, json: bool) -> anyhow::Resu
 }
 
 /// Reads a password from the terminal, without showing it, or a line of standard input.
-fn ask(what: &str) -> anyhow::Result<Secret> {
+pub(crate) fn ask(what: &str) -> anyhow::Result<Secret> {
     if std::io::stdin().is_terminal() {
         return Ok(Secret::new(rpassword::prompt_password(format!(
             "{what}: "
@@ -338,7 +338,7 @@ fn ask(what: &str) -> anyhow::Result<Secret> {
 }
 
 /// Reads shares, one a line, up to an empty line or the end.
-fn lines() -> anyhow::Result<Vec<Secret>> {
+pub(crate) fn lines() -> anyhow::Result<Vec<Secret>> {
     let mut lines = vec![];
     loop {
         let mut line = Secret::default();

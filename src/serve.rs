@@ -13,8 +13,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::app::{App, Live, Site};
 use api::front::{Closed, Front};
+use api::limit::Shield;
+use commands::limit::Limiter;
 use domain::traffic::Batch;
 use infra::ephemera::InProcess;
+use infra::limit::{self, shared::Shared};
 use infra::random;
 use infra::redis::Redis;
 use projections::progress::Progress;
@@ -28,6 +31,7 @@ use tokio::task::JoinSet;
 use tracker::Tracker;
 
 use crate::config::{Config, Index};
+use crate::demo;
 use crate::store::Store;
 
 mod checkpoint;
@@ -62,8 +66,8 @@ pub(crate) struct Program {
     sockets: Sockets,
     /// Traffic that the log didn't take before the vault was sealed or lost.
     waiting: Vec<(Batch, i64)>,
-    /// Whether the demo's data are wanted.
-    demo: bool,
+    /// The demo's data, where they are wanted.
+    demo: Option<demo::Wanted>,
     signal: watch::Receiver<bool>,
 }
 
@@ -77,10 +81,11 @@ enum Ended {
 }
 
 /// Runs until a signal, then stops in order.
-pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: Config, demo: Option<demo::Wanted>) -> anyhow::Result<()> {
     let (sockets, listening) = Sockets::bind(&config).await?;
     let mut store = Store::open_alone(&config).await?;
     let tracker = Tracker::new(config.tracker.clone(), store.keys());
+    tracker.secure().context("tracker.tls_certificate")?;
     let desk = Arc::new(Desk::new(&config, &store, tracker.clone()));
     let front = Arc::new(Front::new(Closed {
         vault: Arc::<Desk>::clone(&desk),
@@ -194,9 +199,6 @@ impl Running {
         tasks.spawn(async move { list.access().follow(&list_reads, list_stop).await });
         let (sweeper, sweeper_stop) = (tracker.clone(), stopped.clone());
         tasks.spawn(async move { sweeper.sweep(sweeper_stop).await });
-        let (crediting, ledger, ledger_stop) =
-            (tracker.clone(), store.commands.clone(), stopped.clone());
-        let handover = tokio::spawn(async move { crediting.hand_over(&ledger, ledger_stop).await });
         let vault = Arc::<Desk>::clone(&program.desk);
         let mut app = app(config, store, program.listening, reads, tracker, all, vault);
         let (live, ruled) = (app.site.live.clone(), tracker.clone());
@@ -217,12 +219,18 @@ impl Running {
         tasks.spawn(obligation::follow(commands, reads, owed_stop));
         if let Some(redis) = &redis {
             app.ephemera = Arc::new(redis.clone());
+            app.shield = shield(config, store, Some(redis));
             app.health = Arc::new(health::Parts {
                 pool: store.pools.log.clone(),
                 progress: app.reads.progress(),
+                swarms: Arc::clone(&app.swarms),
                 redis: Some(redis.clone()),
             });
         }
+        tell_blocks(&mut tasks, store, &app, stopped.clone());
+        let (crediting, ledger) = (tracker.clone(), store.commands.clone());
+        // It ends by itself, so nothing may fail behind it.
+        let handover = tokio::spawn(async move { crediting.hand_over(&ledger, stopped).await });
         Ok(Self {
             app,
             tasks,
@@ -249,6 +257,26 @@ impl Running {
     }
 }
 
+/// Lets the command line ask for blocks.
+fn tell_blocks(tasks: &mut JoinSet<()>, store: &Store, app: &App, stopped: watch::Receiver<bool>) {
+    let limiter = Arc::clone(app.shield.limiter());
+    tasks.spawn(limit::call::answer(
+        store.pools.log.clone(),
+        limiter,
+        stopped,
+    ));
+}
+
+/// Gives who counts requests: over all nodes where there is a Redis.
+fn shield(config: &Config, store: &Store, redis: Option<&Redis>) -> Arc<Shield> {
+    let rules = config.limits.rules();
+    let limiter: Arc<dyn Limiter> = match redis {
+        Some(redis) => Arc::new(Shared::new(redis.clone(), rules)),
+        None => Arc::new(limit::InProcess::new(rules)),
+    };
+    Arc::new(Shield::new(config.limits.clone(), limiter, store.keys()))
+}
+
 /// Gives handlers what they share.
 fn app(
     config: &Config,
@@ -271,9 +299,11 @@ fn app(
         keys: store.keys(),
         random: Arc::new(random::System),
         site: Arc::new(site(config, listening)),
+        shield: shield(config, store, None),
         health: Arc::new(health::Parts {
             pool: store.pools.log.clone(),
             progress: reads.progress(),
+            swarms: Arc::new(tracker.clone()),
             redis: None,
         }),
         is_set_up: Arc::default(),
@@ -366,6 +396,7 @@ fn site(config: &Config, listening: Listening) -> Site {
         announce_also: config.announce.also.clone(),
         work_bits: config.site.work_bits,
         iterations: config.site.iterations,
+        trusted_proxies: config.site.trusted_proxies.clone(),
         as_of: None,
         live: Live::default(),
     }

@@ -176,7 +176,7 @@ fn find(config: &Config) -> anyhow::Result<(String, Option<Embedded>)> {
 /// Makes the write side and the feed.
 fn roles(pools: &Pools, vault: &Arc<Vault>) -> (Commands, Arc<dyn Feed>) {
     let events = EventStore::new(pools.log.clone(), Arc::clone(vault));
-    let feed = LogFeed::new(pools.log.clone(), Arc::clone(vault), events.head());
+    let feed = LogFeed::new(pools.log.clone(), Arc::clone(vault), events.recent());
     let keys = Arc::<Vault>::clone(vault);
     let commands = Commands::new(Arc::new(events), Arc::new(random::System), keys);
     (commands, Arc::new(feed))
@@ -187,7 +187,7 @@ fn start(config: &Config) -> anyhow::Result<(String, Option<Embedded>)> {
     Ok((embedded.url().to_owned(), Some(embedded)))
 }
 
-fn make_folder(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_folder(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = std::fs::DirBuilder::new()
         .recursive(true)

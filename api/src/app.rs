@@ -1,7 +1,9 @@
 //! What handlers share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use commands::Commands;
@@ -17,6 +19,7 @@ use projections::rebuild::Rebuilds;
 use projections::site::Settings;
 use projections::swarm::Swarms;
 
+use crate::limit::Shield;
 use crate::vault::Vault;
 
 /// What handlers share; cheap to clone.
@@ -44,6 +47,8 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// The site's facts.
     pub site: Arc<Site>,
+    /// How much somebody may ask.
+    pub shield: Arc<Shield>,
     /// The vault: the Panic Password, and the panic.
     pub vault: Arc<dyn Vault>,
     /// Whether the site can serve, asked anew for `/health/ready`.
@@ -70,6 +75,8 @@ pub struct Site {
     pub work_bits: u8,
     /// PBKDF2 iterations of new credentials.
     pub iterations: u32,
+    /// Proxies whose word on where a request comes from is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// The position at which the site is shown, to be read only, where that isn't today.
     pub as_of: Option<Position>,
     /// What the site itself says, kept current.
@@ -84,6 +91,16 @@ impl Live {
     /// Takes over what was set.
     pub fn set(&self, settings: Settings) {
         self.0.store(Arc::new(settings));
+    }
+
+    /// Waits until it says what was set up to a position, a second at most.
+    pub(crate) async fn wait_for(&self, position: Position) {
+        for _ in 0..200 {
+            if self.get().position >= position {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Gives the settings.

@@ -17,6 +17,7 @@ use projections::user::{self, Profile};
 use time::OffsetDateTime;
 
 use crate::app::App;
+use crate::limit::Credential;
 use crate::problem::Problem;
 use crate::route::missing;
 use crate::session::Asks;
@@ -107,6 +108,7 @@ impl FromRequestParts<App> for Caller {
             let detail = "Send `Authorization: Bearer` with one of your API keys, which you make in your settings.";
             unknown("no-key", "Bearer", detail)
         })?;
+        let shown = Credential::shown(text);
         let caller = recognise(app, text).await?.ok_or_else(|| {
             let detail =
                 "This key was revoked, or never was one. Make another one in your settings.";
@@ -122,11 +124,13 @@ impl FromRequestParts<App> for Caller {
         }
         // Asked by layers, the guard and the handler, and looked up once.
         parts.extensions.insert(caller.clone());
+        app.shield.recognise(shown, &caller.profile);
         Ok(caller)
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// Finds the key that a script shows.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, text) = headers
         .get(AUTHORIZATION)?
         .to_str()
@@ -144,7 +148,8 @@ async fn recognise(app: &App, text: &str) -> Result<Option<Caller>, Problem> {
     let Some(key) = api_key::hashed(&app.reads, hash).await? else {
         return Ok(None);
     };
-    let Some(profile) = user::profile(&app.reads, key.member).await? else {
+    let profile = user::profile(&app.reads, key.member).await?;
+    let Some(profile) = profile.filter(|profile| !profile.erased) else {
         return Ok(None);
     };
     note(app, key.id).await;

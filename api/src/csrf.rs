@@ -88,7 +88,16 @@ fn origin(site: &Site, headers: &HeaderMap) -> Origin {
     }
 }
 
-fn foreign() -> Problem {
+/// Tells whether another site's page makes a browser ask for something that nobody went to: a picture, a
+/// frame or a script's request. Who follows a link, types an address or is no browser doesn't.
+pub(crate) fn is_drawn_in(method: &Method, headers: &HeaderMap) -> bool {
+    let is = |name: &str, what: &str| headers.get(name).is_some_and(|value| value == what);
+    let goes_there = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+    is("sec-fetch-site", "cross-site") && !(goes_there && *method == Method::GET)
+}
+
+/// Says that another site made the browser ask.
+pub(crate) fn foreign() -> Problem {
     Problem::forbidden(
         "The request came from another site, so nothing was changed. Use the form on this site.",
     )

@@ -9,16 +9,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{header, request};
 use axum::response::Response;
 use commands::ports::Random;
 use futures::{StreamExt as _, stream};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::app::{App, Site};
+use crate::limit::Client;
+use crate::metrics::Requests;
 use crate::vault::Vault;
 use crate::{panic, sealed};
 
@@ -42,6 +45,8 @@ pub struct Front {
     face: watch::Sender<Face>,
     sealed: Router,
     vault: Arc<dyn Vault>,
+    site: Arc<Site>,
+    requests: Requests,
 }
 
 /// The living site, or none.
@@ -59,7 +64,9 @@ impl Front {
         Self {
             face: watch::Sender::new(None),
             vault: Arc::clone(&closed.vault),
+            site: Arc::clone(&closed.site),
             sealed: sealed::router(closed),
+            requests: Requests::default(),
         }
     }
 
@@ -97,8 +104,25 @@ impl Front {
         &self.vault
     }
 
-    /// Answers a request by the face that is shown when the answer leaves.
+    /// Gives what is measured of requests.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// Answers a request by the face that is shown when the answer leaves, and measures it.
     pub(crate) async fn answer(&self, request: Request) -> Response {
+        let kind = Requests::kind(request.method(), request.uri().path());
+        let began = Instant::now();
+        let answer = self.by_face(request).await;
+        self.requests.note(kind, answer.status(), began);
+        answer
+    }
+
+    async fn by_face(&self, mut request: Request) -> Response {
+        if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+            let client = Client::of(peer.ip(), request.headers(), &self.site);
+            request.extensions_mut().insert(client);
+        }
         let mut face = self.face.subscribe();
         let router = face
             .borrow_and_update()

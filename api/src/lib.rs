@@ -1,7 +1,7 @@
 //! The web edge: pages, the sign-in API, health.
 //!
 //! [`front`] tells whether the living site answers or the [`sealed`] one. A request to the living one
-//! passes [`headers`], [`past`], [`csrf`], [`position`] and the guard of a site that isn't set up, then
+//! passes [`headers`], [`limit`], [`past`], [`csrf`], [`position`] and the guard of a site that isn't set up, then
 //! a handler, if [`route`] finds that who asks may. Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
 //! [`problem::Problem`], shown as problem+json or as a page.
 
@@ -12,10 +12,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 pub mod app;
+#[doc(hidden)]
+pub mod bare;
 pub mod front;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod headers;
+pub mod limit;
 pub mod metrics;
 pub mod problem;
 pub mod proof_of_work;
@@ -28,11 +31,13 @@ mod caller;
 mod csrf;
 mod etag;
 mod health;
+mod network;
 mod openapi;
 mod panic;
 mod past;
 mod position;
 mod sealed;
+mod signed;
 mod v1;
 mod web;
 
@@ -71,6 +76,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), csrf::check))
         .layer(from_fn_with_state(app.clone(), past::guard))
         .layer(from_fn_with_state(app.clone(), web::setup::guard))
+        .layer(from_fn_with_state(app.clone(), limit::guard))
         .layer(from_fn(problem::in_time))
         .layer(from_fn_with_state(Arc::clone(&app.site), problem::show))
         .layer(from_fn_with_state(Arc::clone(&app.site), headers::set))

@@ -11,6 +11,7 @@ use axum::routing::get;
 use domain::vault::State as Stands;
 use projections::rebuild::Rebuilding;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -22,6 +23,12 @@ use crate::front::Front;
 use crate::problem::Problem;
 use crate::vault::Standing;
 use crate::web::staff::{Projected, standing};
+
+mod process;
+mod request;
+mod tracker;
+
+pub(crate) use request::Requests;
 
 /// Serves `/metrics` until `stop` turns true.
 pub async fn serve(
@@ -45,13 +52,15 @@ async fn metrics(State(front): State<Arc<Front>>) -> Result<Response, Problem> {
     if let Some(app) = front.app() {
         let head = gauge(&mut registry, "log_position", "Last position of the log");
         head.set(app.feed.head().await?.0);
+        health(&mut registry, &app).await;
+        connections(&mut registry, &app);
         swarms(&mut registry, &app);
+        tracker::measure(&mut registry, app.swarms.announces());
+        limits(&mut registry, &app).await;
         projections(&mut registry, &standing(&app).await?);
     }
-    let resident = Gauge::<i64>::default();
-    let help = "Memory that the process holds";
-    registry.register_with_unit("resident_memory", help, Unit::Bytes, resident.clone());
-    resident.set(resident_bytes().unwrap_or(0));
+    front.requests().measure(&mut registry);
+    process::measure(&mut registry);
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|_| Problem::unavailable())?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -79,6 +88,27 @@ fn vault(registry: &mut Registry, standing: &Standing) {
     gauge(registry, "vault_total", help).set(standing.total);
 }
 
+/// What `/health/ready` says, in numbers.
+async fn health(registry: &mut Registry, app: &App) {
+    let help = "1 where the site can serve, as /health/ready says";
+    let (reasons, warnings) = (app.health.reasons().await, app.health.warnings().await);
+    gauge(registry, "ready", help).set(reasons.is_empty().into());
+    let help = "How much should be mended though the site serves, as /health/ready lists it";
+    let warned = i64::try_from(warnings.len()).unwrap_or(i64::MAX);
+    gauge(registry, "warnings", help).set(warned);
+}
+
+/// How busy the connections are by which pages read.
+fn connections(registry: &mut Registry, app: &App) {
+    let family = Family::<Of, Gauge>::default();
+    let help = "Connections to the database by which pages read";
+    registry.register("database_connections", help, family.clone());
+    let (busy, free) = app.reads.connections();
+    for (state, count) in [("busy", busy), ("free", free)] {
+        family.get_or_create(&vec![("state", state)]).set(count);
+    }
+}
+
 fn swarms(registry: &mut Registry, app: &App) {
     let live = app.swarms.live();
     let count = |of: fn(&projections::swarm::Count) -> u32| {
@@ -92,7 +122,29 @@ fn swarms(registry: &mut Registry, app: &App) {
     gauge(registry, "tracker_alone", help).set(app.swarms.is_alone().into());
 }
 
-/// Names a projection.
+/// What was refused, and who is blocked.
+async fn limits(registry: &mut Registry, app: &App) {
+    let family = Family::<Of, Counter>::default();
+    let help = "Requests that were refused, by what they went past";
+    registry.register("refusals", help, family.clone());
+    let (refused, made) = app.shield.counts();
+    for (class, count) in refused {
+        family.get_or_create(&vec![("class", class)]).inc_by(count);
+    }
+    let blocks = Counter::<u64>::default();
+    let help = "Blocks of addresses that this node made";
+    registry.register("blocks_made", help, blocks.clone());
+    blocks.inc_by(made);
+    let limiter = app.shield.limiter();
+    let help = "1 where this node counts requests for itself, as Redis is away";
+    gauge(registry, "limiter_alone", help).set(limiter.is_alone().into());
+    if let Ok(held) = limiter.blocked().await {
+        let held = i64::try_from(held).unwrap_or(i64::MAX);
+        gauge(registry, "blocks", "Addresses that are blocked").set(held);
+    }
+}
+
+/// Names what is measured.
 type Of = Vec<(&'static str, &'static str)>;
 
 fn projections(registry: &mut Registry, all: &[Projected]) {
@@ -125,11 +177,4 @@ fn projections(registry: &mut Registry, all: &[Projected]) {
             goal.get_or_create(&of).set(end.0);
         }
     }
-}
-
-/// Gives the resident memory by Linux's own count, in pages of 4 KiB.
-fn resident_bytes() -> Option<i64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: i64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * 4_096)
 }

@@ -9,8 +9,9 @@ use crate::app::App;
 use crate::problem::Problem;
 
 /// What may be asked of it besides reading: nothing of it is in the log.
-const FREE: [&str; 5] = [
+const FREE: [&str; 6] = [
     "/api/auth/login",
+    "/api/auth/second-factor",
     "/api/auth/logout",
     "/sign-out",
     "/theme",

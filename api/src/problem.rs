@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use commands::Refusal;
@@ -13,6 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::Site;
+use crate::limit;
 use crate::route;
 use crate::web::layout;
 
@@ -296,6 +297,8 @@ pub(crate) async fn show(State(site): State<Arc<Site>>, request: Request, next: 
                 header::RETRY_AFTER,
                 header::SET_COOKIE,
                 header::CACHE_CONTROL,
+                HeaderName::from_static(limit::POLICY),
+                HeaderName::from_static(limit::LEFT),
             ] {
                 if let Some(value) = response.headers().get(&kept) {
                     shown.headers_mut().insert(kept, value.clone());

@@ -24,6 +24,7 @@ use crate::etag;
 use crate::openapi::{Described, Document};
 use crate::problem::Problem;
 use crate::session::{NotSignedIn, SignedIn};
+use crate::sign_in::second_factor;
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,12 +184,19 @@ impl Who {
             Self::May(permission) => Some(permission),
             Self::Key(scope, permission) => {
                 let caller = Caller::from_request_parts(parts, app).await;
-                let admitted = caller.and_then(|caller| caller.require(scope, permission));
+                let caller = caller.map_err(Problem::into_response)?;
+                if let Some(refusal) = second_factor::refusal(app, &caller.profile, parts) {
+                    return Err(refusal);
+                }
+                let admitted = caller.require(scope, permission);
                 return admitted.map_err(Problem::into_response);
             }
         };
         let signed_in = SignedIn::from_request_parts(parts, app).await;
         let signed_in = signed_in.map_err(NotSignedIn::into_response)?;
+        if let Some(refusal) = second_factor::refusal(app, &signed_in.profile, parts) {
+            return Err(refusal);
+        }
         match permission {
             Some(permission) if !signed_in.may(permission) => {
                 Err(missing(permission).into_response())
@@ -208,7 +216,11 @@ pub(crate) fn missing(permission: Permission) -> Problem {
         | Permission::Forum
         | Permission::Reports
         | Permission::Members
-        | Permission::Traffic => "the staff",
+        | Permission::Traffic
+        | Permission::Categories
+        | Permission::Invites
+        | Permission::Settings
+        | Permission::Roles => "the staff",
     };
     Problem::new(
         StatusCode::FORBIDDEN,

@@ -2,13 +2,11 @@
 //!
 //! It holds nothing of what was sealed, and needs neither database nor session.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::{FormRejection, JsonRejection};
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -19,6 +17,7 @@ use serde::Deserialize;
 
 use crate::app::Site;
 use crate::front::Closed;
+use crate::limit::Client;
 use crate::problem::{self, Problem, reads_html};
 use crate::vault::{NotDone, Secret, Standing, Vault};
 use crate::web::layout::{Page, SEALED, Theme, document};
@@ -170,19 +169,6 @@ async fn standing(State(sealed): State<Sealed>) -> Response {
     panic::told(&sealed.standing()).into_response()
 }
 
-/// Where a request came from. No header is believed.
-struct From(IpAddr);
-
-impl<S: Sync> FromRequestParts<S> for From {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        Ok(Self(peer.map_or(unknown, |peer| peer.0.ip())))
-    }
-}
-
 /// What the page's form has.
 #[derive(Deserialize)]
 struct Typed {
@@ -192,7 +178,7 @@ struct Typed {
 async fn restore(
     State(sealed): State<Sealed>,
     theme: Theme,
-    from: From,
+    from: Client,
     typed: Result<Form<Typed>, FormRejection>,
 ) -> Response {
     let password = typed.map(|Form(typed)| Secret::new(typed.password));
@@ -214,7 +200,7 @@ struct Sent {
 
 async fn restore_by_program(
     State(sealed): State<Sealed>,
-    from: From,
+    from: Client,
     sent: Result<Json<Sent>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let password = sent.map(|Json(sent)| Secret::new(sent.panic_password));
@@ -224,7 +210,7 @@ async fn restore_by_program(
 }
 
 /// Tries a password. What was wrong about it is told, and counted where it was another one.
-async fn tried(sealed: &Sealed, from: &From, password: Option<Secret>) -> Result<(), Problem> {
+async fn tried(sealed: &Sealed, from: &Client, password: Option<Secret>) -> Result<(), Problem> {
     let password = password
         .filter(|password| !password.is_empty())
         .ok_or_else(|| Problem::invalid("Type the Panic Password. Nothing was changed."))?;

@@ -4,10 +4,11 @@
 //! member, so that a member's sessions can be listed and revoked. Names and roles are read anew at
 //! each request.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{ACCEPT, COOKIE, USER_AGENT};
+use axum::http::header::COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -19,9 +20,11 @@ use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::limit::{Client, Credential};
+use crate::network;
+use crate::problem::{self, Problem};
 use crate::web::layout::Viewer;
-use crate::web::{notification, staff};
+use crate::web::{banner, notification, staff};
 
 mod device;
 
@@ -50,6 +53,7 @@ pub(crate) struct SignedIn {
     pub(crate) profile: Profile,
     key: String,
     form_token: String,
+    dismissed: Option<String>,
 }
 
 impl SignedIn {
@@ -72,6 +76,7 @@ impl SignedIn {
             reports: staff::reports::waiting(app, self).await?,
             profile: self.profile.clone(),
             token: self.form_token.clone(),
+            dismissed: self.dismissed.clone(),
         })
     }
 
@@ -105,35 +110,27 @@ impl Asks for SignedIn {
 pub(crate) async fn begin(
     app: &App,
     member: MemberId,
+    client: Client,
     headers: &HeaderMap,
 ) -> Result<HeaderValue, Problem> {
+    // No session begins of which its member can't be told.
+    device::note(app, member, client, headers).await?;
     let mut token = [0; 32];
     app.random.fill(&mut token);
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    let profile = projections::user::profile(&app.reads, member).await?;
-    let since = profile.and_then(|profile| profile.proves_since);
-    let device = device::name(
-        headers
-            .get(USER_AGENT)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default(),
-    );
+    let device = device::of(headers);
     keep(
         app,
         &key(member, &token),
         &Session {
-            // After the password, whatever the clocks of two nodes say.
-            begun: since.map_or(now, |since| now.max(since + 1)),
+            begun: proved_at(app, member).await?,
             seen: now,
             device,
         },
     )
     .await?;
-    cookie(
-        app,
-        &format!("{}.{}", member.0.simple(), hex::encode(token)),
-        LONGEST,
-    )
+    network::note(app, member, client).await?;
+    cookie(app, &written(member, &token), LONGEST)
 }
 
 /// Gives a cookie that ends the browser's session.
@@ -166,8 +163,18 @@ pub(crate) async fn renew(app: &App, signed_in: &SignedIn) -> Result<(), Problem
     let Some(session) = session else {
         return Ok(());
     };
-    let begun = OffsetDateTime::now_utc().unix_timestamp() + 1;
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let begun = proved_at(app, signed_in.profile.id).await?.max(now + 1);
     keep(app, signed_in.key(), &Session { begun, ..session }).await
+}
+
+/// Gives the present second, or the first one after the member's proofs became what they are, whatever the
+/// clocks of two nodes say.
+pub(crate) async fn proved_at(app: &App, member: MemberId) -> Result<i64, Problem> {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let profile = projections::user::profile(&app.reads, member).await?;
+    let since = profile.and_then(|profile| profile.proves_since);
+    Ok(since.map_or(now, |since| now.max(since + 1)))
 }
 
 /// Ends a member's sessions, but one where one is named.
@@ -188,6 +195,10 @@ async fn keep(app: &App, key: &str, session: &Session) -> Result<(), Problem> {
     let value = serde_json::to_vec(session).unwrap_or_default();
     app.ephemera.put(key, &value, IDLE).await?;
     Ok(())
+}
+
+fn written(member: MemberId, token: &[u8]) -> String {
+    format!("{}.{}", member.0.simple(), hex::encode(token))
 }
 
 fn key(member: MemberId, token: &[u8]) -> String {
@@ -233,11 +244,7 @@ async fn recognise(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, O
     let member: MemberId = member.parse().map_err(|_| Over::Expired)?;
     let token = hex::decode(token).map_err(|_| Over::Expired)?;
     let key = key(member, &token);
-    let kept = app
-        .ephemera
-        .get(&key)
-        .await
-        .map_err(|error| Over::Away(error.into()))?;
+    let kept = app.ephemera.get(&key).await.map_err(away)?;
     let session: Session = kept
         .and_then(|value| serde_json::from_slice(&value).ok())
         .ok_or(Over::Expired)?;
@@ -255,14 +262,14 @@ async fn recognise(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, O
             },
         )
         .await
-        .map_err(Over::Away)?;
+        .map_err(away)?;
     }
     let profile = projections::user::profile(&app.reads, member)
         .await
-        .map_err(|error| Over::Away(error.into()))?;
-    let mac = app.keys.mac(Purpose::Form, key.as_bytes());
-    let form_token = hex::encode(mac.get(..16).unwrap_or_default());
-    let profile = profile.ok_or(Over::Expired)?;
+        .map_err(away)?;
+    let profile = profile
+        .filter(|profile| !profile.erased)
+        .ok_or(Over::Expired)?;
     // It was begun by another password than the one that holds.
     if profile
         .proves_since
@@ -271,17 +278,27 @@ async fn recognise(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, O
         return Err(Over::Expired);
     }
     if profile.is_banned(now) {
-        app.ephemera
-            .take(&key)
-            .await
-            .map_err(|error| Over::Away(error.into()))?;
+        app.ephemera.take(&key).await.map_err(away)?;
         return Err(Over::Expired);
     }
+    let shown = Credential::shown(&written(member, &token));
+    app.shield.recognise(shown, &profile);
     Ok(Some(SignedIn {
         profile,
+        form_token: form_token(app, &key),
         key,
-        form_token,
+        dismissed: cookie_value(headers, banner::COOKIE).map(str::to_owned),
     }))
+}
+
+/// Makes the token of a session's forms.
+fn form_token(app: &App, key: &str) -> String {
+    let mac = app.keys.mac(Purpose::Form, key.as_bytes());
+    hex::encode(mac.get(..16).unwrap_or_default())
+}
+
+fn away(error: impl Into<Problem>) -> Over {
+    Over::Away(error.into())
 }
 
 /// Why nobody was recognised though a cookie was there.
@@ -332,12 +349,7 @@ impl FromRequestParts<App> for SignedIn {
             Err(Over::Expired) => "&expired=1",
             Err(Over::Away(problem)) => return Err(NotSignedIn::Told(problem)),
         };
-        let accepts = parts
-            .headers
-            .get(ACCEPT)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        if parts.method == Method::GET && accepts.contains("text/html") {
+        if parts.method == Method::GET && problem::reads_html(&parts.headers) {
             let path = parts
                 .uri
                 .path_and_query()
@@ -352,6 +364,20 @@ impl FromRequestParts<App> for SignedIn {
             "Your session has ended. Sign in and try again; nothing was changed."
         };
         Err(NotSignedIn::Told(Problem::signed_out(detail)))
+    }
+}
+
+/// What the masthead shows of who asks on a page for everybody; nothing of a guest, or while nobody can tell.
+pub(crate) struct Visitor(pub(crate) Option<Viewer>);
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let Ok(signed_in) = SignedIn::from_request_parts(parts, app).await else {
+            return Ok(Self(None));
+        };
+        Ok(Self(signed_in.viewer(app).await.ok()))
     }
 }
 

@@ -1,10 +1,8 @@
 //! Signing in and joining: the JSON that the browser's own cryptography talks to.
 //!
-//! A sign-in takes a challenge that is single use, holds five minutes and belongs to one name, and
+//! A sign-in takes a [`challenge`] that is single use, holds five minutes and belongs to one name, and
 //! answers it by [`scram`]. A name that nobody has gets a false salt that stays the same, the same
 //! work and the same answer as a wrong password.
-
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -18,14 +16,15 @@ use commands::user::Join;
 use domain::Purpose as KeyPurpose;
 use domain::id::MemberId;
 use domain::invite::Code;
-use domain::user::{Ban, Credentials, Name, Rejection};
+use domain::user::{Credentials, Name, Rejection};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
-use time::macros::format_description;
 
 use crate::app::App;
+use crate::limit::{self, Client, Try};
+use crate::network;
 use crate::panic::strength;
 use crate::problem::{Problem, sentence};
 use crate::proof_of_work::{self, Purpose};
@@ -33,22 +32,27 @@ use crate::route::{Routes, Who};
 use crate::session::{self, SignedIn};
 use crate::vault::Secret;
 
+mod challenge;
+pub(crate) mod erasure;
+pub(crate) mod login;
 mod password;
 pub mod scram;
+pub(crate) mod second_factor;
 
-/// How long a challenge holds.
-const LIFE: Duration = Duration::from_mins(5);
+pub(crate) use login::reads_login;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/api/auth/challenge", Who::Anyone, challenge)
-        .post("/api/auth/login", Who::Anyone, login)
         .get("/api/auth/pow", Who::Anyone, work)
         .post("/api/auth/register", Who::Anyone, register)
         .post("/api/auth/setup", Who::Anyone, set_up)
         .post("/api/auth/logout", Who::Member, logout)
+        .merge(login::routes())
         .merge(password::routes())
+        .merge(second_factor::routes())
+        .merge(erasure::routes())
 }
 
 /// A JSON body; what is wrong with it is told as a problem.
@@ -101,15 +105,6 @@ struct Asked {
     purpose: scram::Purpose,
 }
 
-/// Gives the name under which a challenge is kept: one that was made for something else isn't found.
-fn challenge_key(purpose: scram::Purpose, challenge: &str) -> String {
-    match purpose {
-        scram::Purpose::SignIn => format!("challenge:{challenge}"),
-        scram::Purpose::Password => format!("password-challenge:{challenge}"),
-        scram::Purpose::Panic => format!("panic-challenge:{challenge}"),
-    }
-}
-
 #[derive(Serialize)]
 struct Asking {
     salt: String,
@@ -125,11 +120,7 @@ async fn challenge(
 ) -> Result<Json<Asking>, Problem> {
     let folded = folded(&asked.username);
     let credentials = credentials_of(&app, &asked.username).await?.1;
-    let mut random = [0; 32];
-    app.random.fill(&mut random);
-    let challenge = hex::encode(random);
-    let key = challenge_key(asked.purpose, &challenge);
-    app.ephemera.put(&key, folded.as_bytes(), LIFE).await?;
+    let challenge = challenge::make(&app, asked.purpose, &folded).await?;
     Ok(Json(Asking {
         salt: STANDARD.encode(credentials.salt),
         challenge,
@@ -179,64 +170,8 @@ async fn credentials_of(
     ))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Login {
-    username: String,
-    challenge: String,
-    proof: String,
-    client_nonce: String,
-}
-
-async fn login(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Body(login): Body<Login>,
-) -> Result<Response, Problem> {
-    let answer = Answer {
-        username: &login.username,
-        challenge: &login.challenge,
-        proof: &login.proof,
-        client_nonce: &login.client_nonce,
-    };
-    let (member, signature) = proved(&app, scram::Purpose::SignIn, &answer).await?;
-    let profile = app
-        .commands
-        .member(member)
-        .await?
-        .ok_or_else(Problem::not_found)?;
-    if let Some(ban) = profile.ban.filter(|ban| ban.holds(now())) {
-        return Err(banned(&ban));
-    }
-    let cookie = session::begin(&app, member, &headers).await?;
-    let answer = json!({
-        "success": true, "serverSignature": STANDARD.encode(signature),
-        "user": { "id": member, "name": profile.name.as_str(), "role": profile.role },
-    });
-    Ok(([(header::SET_COOKIE, cookie)], Json(answer)).into_response())
-}
-
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     OffsetDateTime::now_utc().unix_timestamp()
-}
-
-/// Says that a member is shut out, why, and until when.
-fn banned(ban: &Ban) -> Problem {
-    let end = ban
-        .until
-        .and_then(|until| OffsetDateTime::from_unix_timestamp(until).ok());
-    let end = end.and_then(|end| {
-        end.format(format_description!(
-            "[year]-[month]-[day] [hour]:[minute] UTC"
-        ))
-        .ok()
-    });
-    let until = end.map_or_else(String::new, |end| format!(" The ban ends at {end}."));
-    let detail = format!(
-        "You are banned: {}.{until}",
-        ban.reason.trim_end_matches('.')
-    );
-    Problem::new(StatusCode::FORBIDDEN, "banned", "You are banned", &detail)
 }
 
 /// What answers a challenge.
@@ -256,15 +191,7 @@ pub(crate) async fn proved(
 ) -> Result<(MemberId, [u8; 32]), Problem> {
     let (username, challenge) = (answer.username, answer.challenge);
     // The challenge is spent before anything is checked.
-    let valid = challenge.len() == 64 && challenge.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let bound = if valid {
-        app.ephemera
-            .take(&challenge_key(purpose, challenge))
-            .await?
-    } else {
-        None
-    };
-    if bound.as_deref() != Some(folded(username).as_bytes()) {
+    if !challenge::spend(app, purpose, &folded(username), challenge).await? {
         return Err(unauthorized(
             "The challenge was used or is too old. Try again: another one will be made.",
         ));
@@ -289,9 +216,10 @@ pub(crate) async fn proved(
     let (Some(member), Some(signature)) = (member, signature) else {
         return Err(unauthorized(match purpose {
             scram::Purpose::SignIn => "The name or the password is wrong.",
-            scram::Purpose::Password | scram::Purpose::Panic => {
-                "This isn't your own password. Nothing was changed."
-            }
+            scram::Purpose::Password
+            | scram::Purpose::Panic
+            | scram::Purpose::Erasure
+            | scram::Purpose::SecondFactor => "This isn't your own password. Nothing was changed.",
         }));
     };
     Ok((member, signature))
@@ -304,8 +232,9 @@ pub(crate) async fn proved_again(
     by: &SignedIn,
     answer: &Answer<'_>,
 ) -> Result<(), Problem> {
-    let (proved, _) = proved(app, purpose, answer).await?;
-    if proved == by.profile.id {
+    let member = by.profile.id;
+    let (proved, _) = limit::again(app, by, proved(app, purpose, answer)).await?;
+    if proved == member {
         Ok(())
     } else {
         Err(Problem::forbidden("The proof is somebody else's."))
@@ -378,26 +307,13 @@ pub(crate) fn reads_registration(body: &[u8]) -> bool {
     serde_json::from_slice::<Registration>(body).is_ok_and(|read| read.join().is_ok())
 }
 
-/// Reads what is sent to sign in and checks the proof against credentials that nobody knows.
-pub(crate) fn reads_login(body: &[u8], credentials: &Credentials) -> Option<[u8; 32]> {
-    let login: Login = serde_json::from_slice(body).ok()?;
-    let proof = STANDARD.decode(login.proof).ok()?.try_into().ok()?;
-    let transcript = scram::transcript(&scram::Exchange {
-        purpose: scram::Purpose::SignIn,
-        origin: "https://tracker.example",
-        username: &login.username,
-        credentials,
-        challenge: &login.challenge,
-        client_nonce: &login.client_nonce,
-    });
-    scram::verify(credentials, &transcript, &proof)
-}
-
 async fn register(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     Body(registration): Body<Registration>,
 ) -> Result<Response, Problem> {
+    let name = folded(&registration.username);
     if registration.panic_password.is_some() {
         return Err(Problem::invalid("`panicPassword` belongs to the set-up."));
     }
@@ -405,17 +321,22 @@ async fn register(
         "" => None,
         code => Some(Code::parse(code).map_err(|error| Problem::invalid(&sentence(&error)))?),
     };
+    network::check(&app, client).await?;
+    let tried = Try::begin(&app, client, &name).await?;
     let join = registration.redeemed(&app).await?;
     let registered = app.commands.register(join, code.as_ref(), now()).await;
     let closed = match code {
         Some(_) => "Registration is closed. Ask the staff of the site to open it.",
         None => "Strangers can't register just now. Ask a member for an invite.",
     };
-    joined(&app, &headers, registered, false, closed).await
+    let answer = joined(&app, (client, &headers), registered, false, closed).await?;
+    tried.succeeded(&app).await;
+    Ok(answer)
 }
 
 async fn set_up(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     Body(mut registration): Body<Registration>,
 ) -> Result<Response, Problem> {
@@ -440,13 +361,13 @@ async fn set_up(
         }
     }
     let late = "The site has its first administrator already. Sign in.";
-    joined(&app, &headers, made, is_set, late).await
+    joined(&app, (client, &headers), made, is_set, late).await
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
 async fn joined(
     app: &App,
-    headers: &HeaderMap,
+    (client, headers): (Client, &HeaderMap),
     joined: Result<commands::Done<MemberId>, Refusal<Rejection>>,
     is_set: bool,
     closed: &str,
@@ -471,7 +392,7 @@ async fn joined(
         other => other.into(),
     })?;
     app.reads.wait_for(done.position).await;
-    let cookie = session::begin(app, done.of, headers).await?;
+    let cookie = session::begin(app, done.of, client, headers).await?;
     let answer = json!({ "success": true, "user": { "id": done.of }, "panicPassword": is_set });
     let head = [
         (header::SET_COOKIE, cookie),

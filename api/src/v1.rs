@@ -30,6 +30,7 @@ use crate::route::Routes;
 pub(crate) use crate::sign_in::Body;
 
 mod audit;
+mod block;
 mod category;
 mod comment;
 mod forum;
@@ -39,6 +40,7 @@ mod notification;
 mod projection;
 mod report;
 mod review;
+mod role;
 mod sanction;
 mod setting;
 mod site;
@@ -51,6 +53,7 @@ mod version;
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .merge(audit::routes())
+        .merge(block::routes())
         .merge(category::routes())
         .merge(comment::routes())
         .merge(forum::routes())
@@ -60,6 +63,7 @@ pub(crate) fn routes() -> Routes {
         .merge(projection::routes())
         .merge(report::routes())
         .merge(review::routes())
+        .merge(role::routes())
         .merge(sanction::routes())
         .merge(setting::routes())
         .merge(site::routes())

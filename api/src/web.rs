@@ -10,19 +10,24 @@ pub(crate) mod markdown;
 
 pub(crate) mod api_key;
 pub(crate) mod audit;
+pub(crate) mod banner;
 pub(crate) mod docs;
+pub(crate) mod erasure;
 pub(crate) mod feed;
 pub(crate) mod forum;
+pub(crate) mod help;
 pub(crate) mod home;
 pub(crate) mod invite;
 pub(crate) mod notification;
 pub(crate) mod panic;
 pub(crate) mod password;
 pub(crate) mod profile;
+pub(crate) mod qr;
 pub(crate) mod queue;
 pub(crate) mod register;
 pub(crate) mod report;
 pub(crate) mod sealed;
+pub(crate) mod second_factor;
 pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
@@ -42,9 +47,12 @@ pub(crate) fn routes() -> Routes {
         .merge(asset::routes())
         .merge(api_key::routes())
         .merge(audit::routes())
+        .merge(banner::routes())
         .merge(docs::routes())
+        .merge(erasure::routes())
         .merge(forum::routes())
         .merge(feed::routes())
+        .merge(help::routes())
         .merge(home::routes())
         .merge(invite::routes())
         .merge(notification::routes())
@@ -54,6 +62,7 @@ pub(crate) fn routes() -> Routes {
         .merge(password::routes())
         .merge(register::routes())
         .merge(report::routes())
+        .merge(second_factor::routes())
         .merge(settings::routes())
         .merge(setup::routes())
         .merge(sign_in::routes())

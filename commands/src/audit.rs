@@ -1,9 +1,10 @@
-//! Setting checkpoints over the log, and noting who read its history.
+//! Setting checkpoints over the log, and noting who read its history or lifted a block.
 //!
 //! Before: `opentracker audit` and `api::web::audit`. After: [`domain::audit`].
 
 use domain::audit::{Audit, CHECKPOINTS, Checkpoint, Event, OPERATOR, Rejection};
 use domain::{Actor, Position};
+use uuid::Uuid;
 
 use crate::{Commands, Refusal};
 
@@ -24,13 +25,33 @@ impl Commands {
         by: Actor,
         what: &str,
     ) -> Result<Position, Refusal<Rejection>> {
-        let stream = match by {
-            Actor::Member(member) => member.0,
-            Actor::Operator | Actor::System => OPERATOR,
-        };
         let event = Event::HistoryRead {
             what: what.chars().take(200).collect(),
         };
-        self.execute::<Audit>(stream, event, self.frame(by)).await
+        self.execute::<Audit>(own_stream(by), event, self.frame(by))
+            .await
+    }
+
+    /// Notes that somebody lifted the block of an address, which goes by a short name.
+    pub async fn note_lifting(
+        &self,
+        by: Actor,
+        whose: &str,
+        why: &str,
+    ) -> Result<Position, Refusal<Rejection>> {
+        let event = Event::BlockLifted {
+            whose: whose.to_owned(),
+            why: why.to_owned(),
+        };
+        self.execute::<Audit>(own_stream(by), event, self.frame(by))
+            .await
+    }
+}
+
+/// Gives the stream of what somebody did.
+fn own_stream(by: Actor) -> Uuid {
+    match by {
+        Actor::Member(member) => member.0,
+        Actor::Operator | Actor::System => OPERATOR,
     }
 }

@@ -10,13 +10,13 @@ use crate::ports::Unavailable;
 use crate::{Commands, Done, Refusal};
 
 impl Commands {
-    /// Makes a category; administrators may.
+    /// Makes a category; who may change categories does.
     pub async fn create_category(
         &self,
         by: MemberId,
         shelf: Shelf,
     ) -> Result<Done<CategoryId>, Refusal<Rejection>> {
-        self.require(by, Permission::Administer).await?;
+        self.require(by, Permission::Categories).await?;
         self.top(shelf.parent).await?;
         let category = CategoryId(self.new_id());
         let mut frame = self.frame(Actor::Member(by));
@@ -32,14 +32,14 @@ impl Commands {
         })
     }
 
-    /// Gives a category another name or place, retires it, or reopens it; administrators may.
+    /// Gives a category another name or place, retires it, or reopens it; who may change categories does.
     pub async fn change_category(
         &self,
         by: MemberId,
         category: CategoryId,
         command: Command,
     ) -> Result<Done<CategoryId>, Refusal<Rejection>> {
-        self.require(by, Permission::Administer).await?;
+        self.require(by, Permission::Categories).await?;
         if let Command::Change(shelf) = &command {
             self.top(shelf.parent).await?;
         }

@@ -4,8 +4,10 @@
 
 use domain::comment::{Command, Comment, Rejection, Said};
 use domain::id::{CommentId, MemberId, TorrentId};
+use domain::torrent::Torrent;
 use domain::{Actor, Permission};
 
+use crate::ports::Unavailable;
 use crate::{Commands, Done, Refusal};
 
 impl Commands {
@@ -20,6 +22,7 @@ impl Commands {
             return Err(Refusal::NotFound);
         }
         let comment = CommentId(self.new_id());
+        let mentioned = self.named_below(torrent, &text).await?;
         let said = Said {
             torrent,
             author: by,
@@ -27,7 +30,7 @@ impl Commands {
         };
         let frame = self.frame(Actor::Member(by));
         let position = self
-            .execute::<Comment>(comment.0, Command::Write(said), frame)
+            .execute::<Comment>(comment.0, Command::Write { said, mentioned }, frame)
             .await?;
         Ok(Done {
             of: comment,
@@ -42,8 +45,9 @@ impl Commands {
         comment: CommentId,
         text: String,
     ) -> Result<Done<CommentId>, Refusal<Rejection>> {
-        self.may_change(by, comment).await?;
-        self.change_comment(by, comment, Command::Edit { text })
+        let torrent = self.may_change(by, comment).await?.torrent;
+        let mentioned = self.named_below(torrent, &text).await?;
+        self.change_comment(by, comment, Command::Edit { text, mentioned })
             .await
     }
 
@@ -53,7 +57,7 @@ impl Commands {
         by: MemberId,
         comment: CommentId,
     ) -> Result<Done<CommentId>, Refusal<Rejection>> {
-        let by_staff = self.may_change(by, comment).await? != by;
+        let by_staff = self.may_change(by, comment).await?.author != by;
         self.change_comment(by, comment, Command::Remove { by_staff })
             .await
     }
@@ -84,17 +88,29 @@ impl Commands {
         })
     }
 
-    /// Gives the author of a comment that a member may change.
+    /// Gives the members that a text names, where every member sees the torrent.
+    async fn named_below(
+        &self,
+        torrent: TorrentId,
+        text: &str,
+    ) -> Result<Vec<MemberId>, Unavailable> {
+        match self.load(torrent.0).await? {
+            Torrent::Offered(_) => self.mentioned(text).await,
+            Torrent::Unknown | Torrent::Held { .. } | Torrent::Withdrawn { .. } => Ok(vec![]),
+        }
+    }
+
+    /// Gives what a comment says that a member may change.
     async fn may_change(
         &self,
         by: MemberId,
         comment: CommentId,
-    ) -> Result<MemberId, Refusal<Rejection>> {
+    ) -> Result<Said, Refusal<Rejection>> {
         let found: Comment = self.load(comment.0).await?;
-        let author = found.said().ok_or(Refusal::NotFound)?.author;
-        if author != by {
+        let said = found.said().ok_or(Refusal::NotFound)?;
+        if said.author != by {
             self.require(by, Permission::Forum).await?;
         }
-        Ok(author)
+        Ok(said.clone())
     }
 }

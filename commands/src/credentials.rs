@@ -1,11 +1,14 @@
-//! Passwords that change, and the ways back for who forgot one.
+//! Passwords that change, the ways back for who forgot one, and the second factor.
 //!
 //! Before: `api::sign_in`. After: [`domain::user`].
 
 use domain::id::MemberId;
-use domain::user::{CODES, CodeHash, Command, Credentials, Name, RecoveryCode, Rejection, User};
-use domain::{Actor, Purpose};
+use domain::user::{
+    CODES, CodeHash, Command, Credentials, Device, Name, RecoveryCode, Rejection, TotpSecret, User,
+};
+use domain::{Actor, Permission, Purpose};
 
+use crate::user::Member;
 use crate::{Commands, Done, Refusal};
 
 impl Commands {
@@ -76,6 +79,75 @@ impl Commands {
             of: member,
             position,
         })
+    }
+
+    /// Tells whether a member may come back by a code.
+    pub fn is_recovery_code(&self, member: &Member, code: &RecoveryCode) -> bool {
+        member.recovery.contains(&self.code_hash(member.id, code))
+    }
+
+    /// Lets a member sign in by a recovery code in place of the device.
+    pub async fn use_recovery_code(
+        &self,
+        by: MemberId,
+        code: &RecoveryCode,
+    ) -> Result<Done<()>, Refusal<Rejection>> {
+        let command = Command::UseRecoveryCode(self.code_hash(by, code));
+        let frame = self.frame(Actor::Member(by));
+        let position = self.execute::<User>(by.0, command, frame).await?;
+        Ok(Done { of: (), position })
+    }
+
+    /// Notes that a member signs in from somewhere: a kind of browser in a network. Where that is new, they
+    /// are told.
+    pub async fn sign_in_from(
+        &self,
+        by: MemberId,
+        name: String,
+        network: &[u8],
+    ) -> Result<(), Refusal<Rejection>> {
+        let message = [
+            b"device ",
+            by.0.as_bytes().as_slice(),
+            network,
+            name.as_bytes(),
+        ]
+        .concat();
+        let mac = self.keys.mac(Purpose::Address, &message);
+        let device = Device(mac.first_chunk().copied().unwrap_or_default());
+        let command = Command::SignIn { device, name };
+        let frame = self.frame(Actor::Member(by));
+        self.execute::<User>(by.0, command, frame).await?;
+        Ok(())
+    }
+
+    /// Asks a member's sign-ins for a code of their device; that they have it was proved.
+    pub async fn enable_second_factor(
+        &self,
+        by: MemberId,
+        secret: TotpSecret,
+    ) -> Result<Done<()>, Refusal<Rejection>> {
+        let command = Command::SecondFactor(Some(secret));
+        let frame = self.frame(Actor::Member(by));
+        let position = self.execute::<User>(by.0, command, frame).await?;
+        Ok(Done { of: (), position })
+    }
+
+    /// Asks a member's sign-ins for the password alone; they may say so themself, and administrators.
+    pub async fn disable_second_factor(
+        &self,
+        by: Actor,
+        member: MemberId,
+    ) -> Result<Done<()>, Refusal<Rejection>> {
+        if let Actor::Member(by) = by
+            && by != member
+        {
+            self.require(by, Permission::Administer).await?;
+        }
+        let command = Command::SecondFactor(None);
+        let frame = self.frame(by);
+        let position = self.execute::<User>(member.0, command, frame).await?;
+        Ok(Done { of: (), position })
     }
 
     fn code_hash(&self, of: MemberId, code: &RecoveryCode) -> CodeHash {

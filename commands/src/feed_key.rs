@@ -49,7 +49,7 @@ impl Commands {
         Ok(holder.map(MemberId))
     }
 
-    fn feed_claim(&self, key: &FeedKey) -> Claim {
+    pub(crate) fn feed_claim(&self, key: &FeedKey) -> Claim {
         self.claim("feed_key", key.reveal().as_bytes())
     }
 }

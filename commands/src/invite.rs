@@ -97,7 +97,7 @@ impl Commands {
         member: MemberId,
     ) -> Result<Vec<(InviteId, Code)>, Unavailable> {
         Ok(match self.load(member.0).await? {
-            User::Unknown => vec![],
+            User::Unknown | User::Erased {} => vec![],
             User::Registered { issued, .. } => issued
                 .into_iter()
                 .map(|(invite, issued)| (invite, issued.code))
@@ -139,14 +139,14 @@ impl Commands {
         Ok(Done { of: (), position })
     }
 
-    /// Lets a member invite more people; administrators may.
+    /// Lets a member invite more people; who may grant invites does.
     pub async fn grant_invites(
         &self,
         by: MemberId,
         member: MemberId,
         count: u32,
     ) -> Result<Done<()>, Refusal<Rejection>> {
-        self.require(by, Permission::Administer).await?;
+        self.require(by, Permission::Invites).await?;
         let (command, frame) = (Command::GrantInvites(count), self.frame(Actor::Member(by)));
         let position = self.execute::<User>(member.0, command, frame).await?;
         Ok(Done { of: (), position })
@@ -156,7 +156,7 @@ impl Commands {
         self.claim(USE, invite.0.as_bytes())
     }
 
-    fn code_claim(&self, code: &Code) -> Claim {
+    pub(crate) fn code_claim(&self, code: &Code) -> Claim {
         self.claim("invite code", code.reveal().as_bytes())
     }
 }

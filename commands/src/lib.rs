@@ -1,9 +1,10 @@
 //! What a person or a client may ask for: who asks, what is reserved, load, decide, append.
 //!
 //! [`Commands`] is the one handle that the edges hold. Each feature adds its methods in the file of
-//! its name: [`user`], [`credentials`], [`api_key`], [`torrent`], [`section`], [`topic`], [`site`], [`traffic`], [`transfer`],
+//! its name: [`user`], [`credentials`], [`role`], [`api_key`], [`torrent`], [`section`], [`topic`], [`site`], [`traffic`], [`transfer`],
 //! [`audit`]. Nothing here knows a database: what deciding needs from outside comes through [`ports`].
 
+pub mod limit;
 pub mod ports;
 pub mod refusal;
 pub mod request;
@@ -12,13 +13,16 @@ mod stored;
 pub mod api_key;
 pub mod audit;
 pub mod bookmark;
+pub mod bulk;
 pub mod category;
 pub mod comment;
 pub mod credentials;
+pub mod erasure;
 pub mod feed_key;
 pub mod invite;
 pub mod notification;
 pub mod report;
+pub mod role;
 pub mod sanction;
 pub mod section;
 pub mod site;
@@ -122,13 +126,13 @@ impl Commands {
         command: D::Command,
         frame: Frame,
     ) -> Result<Position, Refusal<D::Rejection>> {
-        let (id, log) = (frame.command, &self.log);
-        let position = match self.first_answer(id).await? {
+        let log = &self.log;
+        let position = match self.first_answer().await? {
             Some(first) => first,
             None => match stored::execute::<D>(log, &self.kept, stream, command, frame).await {
                 Ok(position) => position,
                 // The same request at the same moment may have been faster.
-                Err(refusal) => self.first_answer(id).await?.ok_or(refusal)?,
+                Err(refusal) => self.first_answer().await?.ok_or(refusal)?,
             },
         };
         request::reached(position);
@@ -136,11 +140,13 @@ impl Commands {
     }
 
     /// Gives the first answer to a request that has a key and was asked before.
-    async fn first_answer(&self, id: CommandId) -> Result<Option<Position>, ports::Unavailable> {
-        match request::command() {
-            Some(_) => self.log.answered(id).await,
-            None => Ok(None),
-        }
+    async fn first_answer(&self) -> Result<Option<Position>, ports::Unavailable> {
+        let Some(id) = request::command() else {
+            return Ok(None);
+        };
+        let first = self.log.answered(id).await?;
+        request::reached(first.unwrap_or_default());
+        Ok(first)
     }
 
     /// Folds a stream.

@@ -117,6 +117,9 @@ pub enum VaultChange {
     Slot(PanicSlot),
     /// Nothing is appended any more, and no key stands beside the log.
     Seal,
+    /// The keys of the member whose stream it is are destroyed; the event that says so isn't sealed
+    /// under them.
+    Erase,
     /// Other keys stand beside the log, as the vault made them, in JSON.
     Rekey(String),
     /// Other keys stand beside the log, and the vault is open again.
@@ -186,6 +189,9 @@ pub enum AppendError {
         /// The stream that holds it, when it still does.
         holder: Option<Uuid>,
     },
+    /// The member whose stream it is was erased.
+    #[error("the member was erased")]
+    Erased,
     /// The traffic batch was recorded before.
     #[error("the traffic batch was recorded before")]
     Flushed,

@@ -31,6 +31,11 @@ impl Key {
         let name = format!("once/{by}/{what}/{words}");
         Self(Uuid::new_v5(&SPACE, name.as_bytes()))
     }
+
+    /// Gives the id of what a request under the key makes.
+    pub fn made(self) -> Uuid {
+        Uuid::new_v5(&self.0, b"made")
+    }
 }
 
 /// Does a request's work; gives what came of it and the position of the last event that it appended
@@ -57,7 +62,7 @@ pub(crate) fn command() -> Option<CommandId> {
 
 /// Gives the id of what the command makes, if the request has a key.
 pub(crate) fn made() -> Option<Uuid> {
-    key().map(|key| Uuid::new_v5(&key.0, b"made"))
+    key().map(Key::made)
 }
 
 fn key() -> Option<Key> {

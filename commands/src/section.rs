@@ -13,14 +13,14 @@ use crate::{Commands, Done, Refusal};
 const LETTERS_OF_AN_ID: usize = 8;
 
 impl Commands {
-    /// Makes a section; administrators may. Refused as `Taken` where its address is another one's.
+    /// Makes a section; who may change categories does. Refused as `Taken` where its address is another one's.
     pub async fn create_section(
         &self,
         by: MemberId,
         board: Board,
         rank: i32,
     ) -> Result<Done<SectionId>, Refusal<Rejection>> {
-        self.require(by, Permission::Administer).await?;
+        self.require(by, Permission::Categories).await?;
         let section = SectionId(self.new_id());
         let slug = match slug(&board.name) {
             none if none.is_empty() => section.to_string().chars().take(LETTERS_OF_AN_ID).collect(),
@@ -37,14 +37,14 @@ impl Commands {
     }
 
     /// Changes what members read of a section, who sees it and where it stands, or retires and reopens
-    /// it; administrators may.
+    /// it; who may change categories does.
     pub async fn change_section(
         &self,
         by: MemberId,
         section: SectionId,
         command: Command,
     ) -> Result<Done<SectionId>, Refusal<Rejection>> {
-        self.require(by, Permission::Administer).await?;
+        self.require(by, Permission::Categories).await?;
         let frame = self.frame(Actor::Member(by));
         let position = self.execute::<Section>(section.0, command, frame).await?;
         Ok(Done {

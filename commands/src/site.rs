@@ -9,13 +9,13 @@ use domain::{Actor, Permission};
 use crate::{Commands, Done, Refusal};
 
 impl Commands {
-    /// Changes a setting of the site; administrators may.
+    /// Changes a setting of the site; who may change settings does.
     pub async fn set_site(
         &self,
         by: MemberId,
         command: Command,
     ) -> Result<Done<()>, Refusal<Rejection>> {
-        self.require(by, Permission::Administer).await?;
+        self.require(by, Permission::Settings).await?;
         let position = self
             .execute::<Site>(SITE, command, self.frame(Actor::Member(by)))
             .await?;

@@ -178,6 +178,7 @@ fn refusal<R: std::error::Error>(error: AggregateError<R>) -> Refusal<R> {
     match source.downcast::<AppendError>() {
         Ok(refused) => match *refused {
             AppendError::Conflict => Refusal::Conflict,
+            AppendError::Erased => Refusal::NotFound,
             AppendError::Claimed { scope, holder } => Refusal::Taken { scope, holder },
             AppendError::Flushed => Refusal::Taken {
                 scope: "flush",
@@ -308,6 +309,8 @@ impl PersistedEventRepository for Repository {
             .map_err(|e| PersistenceError::ConnectionError(Box::new(e)))?;
         events
             .into_iter()
+            // What went with an erased member tells the state nothing.
+            .filter(|event| !event.fact.is_erased())
             .map(|event| {
                 Ok(SerializedEvent::new(
                     id.to_owned(),

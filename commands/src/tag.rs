@@ -3,20 +3,20 @@
 //! Before: `api::web::staff::tags`. After: [`domain::tag`].
 
 use domain::id::{MemberId, TagId};
-use domain::tag::{Command, Label, Rejection, Tag};
+use domain::tag::{Command, Label, Rejection, Tag, Turn};
 use domain::{Actor, Permission};
 
 use crate::ports::Claim;
 use crate::{Commands, Done, Refusal};
 
 impl Commands {
-    /// Makes a tag; who keeps order among torrents may.
+    /// Makes a tag; who may change categories does.
     pub async fn create_tag(
         &self,
         by: MemberId,
         label: Label,
     ) -> Result<Done<TagId>, Refusal<Rejection>> {
-        self.require(by, Permission::Administer).await?;
+        self.require(by, Permission::Categories).await?;
         let tag = TagId(self.new_id());
         let mut frame = self.frame(Actor::Member(by));
         frame.claims.push(self.tag_claim(&label));
@@ -26,31 +26,32 @@ impl Commands {
     }
 
     /// Gives a tag another name, colour or place, retires it, or reopens it. A retired tag's name is
-    /// free.
+    /// free: the tag itself refuses where it has another one than was looked up.
     pub async fn change_tag(
         &self,
         by: MemberId,
         tag: TagId,
-        command: Command,
+        turn: Turn,
     ) -> Result<Done<TagId>, Refusal<Rejection>> {
-        self.require(by, Permission::Administer).await?;
+        self.require(by, Permission::Categories).await?;
         let (Tag::Open(now) | Tag::Retired(now)) = self.load::<Tag>(tag.0).await? else {
             return Err(Refusal::NotFound);
         };
-        let held = self.tag_claim(&now);
+        let claim = self.tag_claim(&now);
         let mut frame = self.frame(Actor::Member(by));
-        match &command {
-            Command::Change(label) => {
+        match &turn {
+            Turn::Change(label) => {
                 let wanted = self.tag_claim(label);
-                if wanted != held {
+                if wanted != claim {
                     frame.claims.push(wanted);
-                    frame.releases.push(held);
+                    frame.releases.push(claim);
                 }
             }
-            Command::Retire => frame.releases.push(held),
-            Command::Reopen => frame.claims.push(held),
-            Command::Create(_) => {}
+            Turn::Retire => frame.releases.push(claim),
+            Turn::Reopen => frame.claims.push(claim),
         }
+        let held = now.folded();
+        let command = Command::Turn { turn, held };
         let position = self.execute::<Tag>(tag.0, command, frame).await?;
         Ok(Done { of: tag, position })
     }

@@ -214,7 +214,7 @@ impl Commands {
     }
 
     /// Gives the members that a text names, those that there are.
-    async fn mentioned(&self, text: &str) -> Result<Vec<MemberId>, Unavailable> {
+    pub(crate) async fn mentioned(&self, text: &str) -> Result<Vec<MemberId>, Unavailable> {
         let mut found = vec![];
         for name in mention::names(text) {
             found.extend(self.member_named(&name).await?.map(|member| member.id));

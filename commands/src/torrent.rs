@@ -243,14 +243,14 @@ impl Commands {
         })
     }
 
-    /// Charges downloads of a torrent, or doesn't; administrators may say so.
+    /// Charges downloads of a torrent, or doesn't; who may change settings says so.
     pub async fn set_freeleech(
         &self,
         by: MemberId,
         torrent: TorrentId,
         free: Free,
     ) -> Result<Done<TorrentId>, Refusal<Rejection>> {
-        self.require(by, Permission::Administer).await?;
+        self.require(by, Permission::Settings).await?;
         let (command, frame) = (Command::SetFreeleech(free), self.frame(Actor::Member(by)));
         let position = self.execute::<Torrent>(torrent.0, command, frame).await?;
         Ok(Done {
@@ -307,7 +307,7 @@ impl Commands {
     }
 
     /// A hybrid is announced under both its hashes, so it holds both.
-    fn hash_claims(&self, v1: InfoHash, v2: Option<InfoHashV2>) -> Vec<Claim> {
+    pub(crate) fn hash_claims(&self, v1: InfoHash, v2: Option<InfoHashV2>) -> Vec<Claim> {
         let short = v2.map(|hash| hash.truncated());
         [Some(v1), short]
             .into_iter()

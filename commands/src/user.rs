@@ -2,10 +2,15 @@
 //!
 //! Before: `api::sign_in`. After: [`domain::user`].
 
-use domain::id::{MemberId, SITE};
+use std::collections::BTreeSet;
+
+use domain::id::{MemberId, RoleId, SITE};
 use domain::passkey::Passkey;
+use domain::role::OwnRole;
 use domain::site::Site;
-use domain::user::{Ban, Command, Credentials, Name, Rejection, Role, User, Welcome};
+use domain::user::{
+    Ban, CodeHash, Command, Credentials, Name, Rejection, Role, TotpSecret, User, Welcome,
+};
 use domain::{Actor, Permission, Permissions};
 
 use crate::ports::{Claim, Unavailable};
@@ -32,10 +37,6 @@ pub(crate) struct Joining {
 
 /// The invites of the first administrator.
 const FOUNDERS_INVITES: u32 = 10;
-/// The scope in which assignments of roles are numbered.
-const TURN: &str = "role";
-/// How often an assignment that came late is tried again.
-const TRIES: usize = 5;
 
 /// A member as the aggregate knows them.
 #[derive(Debug, Clone)]
@@ -46,14 +47,18 @@ pub struct Member {
     pub name: Name,
     /// What the member may do.
     pub role: Role,
+    /// The site's own roles that were granted, whether they are retired or not.
+    pub roles: BTreeSet<RoleId>,
     /// How the member proves to know the password.
     pub credentials: Credentials,
     /// The secret of the announce URL.
     pub passkey: Passkey,
     /// The last ban that wasn't lifted, whether it is over or not.
     pub ban: Option<Ban>,
-    /// How many recovery codes are left.
-    pub recovery_codes: usize,
+    /// The recovery codes that are left.
+    pub recovery: BTreeSet<CodeHash>,
+    /// What the member's device and the site share, where there is a second factor.
+    pub totp_secret: Option<TotpSecret>,
 }
 
 impl Commands {
@@ -99,16 +104,42 @@ impl Commands {
         join: Join,
         role: Role,
     ) -> Result<Done<MemberId>, Refusal<Rejection>> {
-        let founder = self.claim("founder", b"");
-        let first = role == Role::Administrator && self.log.holder(&founder).await?.is_none();
         let member = MemberId(self.new_id());
+        if role != Role::Administrator {
+            return self.join_as(member, role, join, vec![]).await;
+        }
+        let position = self
+            .in_turn(|turn| {
+                let join = join.clone();
+                Box::pin(async move {
+                    let founder = self.claim("founder", b"");
+                    let first = self.log.holder(&founder).await?.is_none();
+                    let claims = first.then_some(founder).into_iter().chain([turn]);
+                    let made = self.join_as(member, role, join, claims.collect()).await?;
+                    Ok(made.position)
+                })
+            })
+            .await?;
+        Ok(Done {
+            of: member,
+            position,
+        })
+    }
+
+    async fn join_as(
+        &self,
+        member: MemberId,
+        role: Role,
+        join: Join,
+        claims: Vec<Claim>,
+    ) -> Result<Done<MemberId>, Refusal<Rejection>> {
         let site: Site = self.load(SITE).await?;
         let joining = Joining {
             member,
             actor: Actor::Operator,
             role,
             welcome: invite::welcome(&site),
-            claims: first.then_some(founder).into_iter().collect(),
+            claims,
         };
         self.join(joining, join).await
     }
@@ -124,23 +155,27 @@ impl Commands {
     /// Gives a member, as the aggregate knows them.
     pub async fn member(&self, id: MemberId) -> Result<Option<Member>, Unavailable> {
         Ok(match self.load::<User>(id.0).await? {
-            User::Unknown => None,
+            User::Unknown | User::Erased {} => None,
             User::Registered {
                 name,
                 role,
+                roles,
                 credentials,
                 passkey,
                 ban,
                 recovery,
+                totp_secret,
                 ..
             } => Some(Member {
                 id,
                 name,
                 role,
+                roles,
                 credentials,
                 passkey,
                 ban,
-                recovery_codes: recovery.len(),
+                recovery,
+                totp_secret,
             }),
         })
     }
@@ -150,12 +185,8 @@ impl Commands {
         let held = self.member(by).await?.ok_or(Refusal::NotFound)?.passkey;
         let passkey = self.new_passkey();
         let mut frame = self.frame(Actor::Member(by));
-        frame
-            .claims
-            .push(self.claim("passkey", passkey.reveal().as_bytes()));
-        frame
-            .releases
-            .push(self.claim("passkey", held.reveal().as_bytes()));
+        frame.claims.push(self.passkey_claim(&passkey));
+        frame.releases.push(self.passkey_claim(&held));
         let command = Command::ResetPasskey {
             passkey: passkey.clone(),
         };
@@ -166,63 +197,17 @@ impl Commands {
         })
     }
 
-    /// Gives a member another role; administrators may, but not to themselves, so that one is left:
-    /// of two who take each other's role at once, one is late.
-    pub async fn assign_role(
-        &self,
-        by: Actor,
-        member: MemberId,
-        role: Role,
-    ) -> Result<Done<MemberId>, Refusal<Rejection>> {
-        for _ in 0..TRIES {
-            // Taken before the look at who may: whoever assigns a role meanwhile takes it away.
-            let turn = self.next_turn().await?;
-            let may = match by {
-                Actor::Member(by) => {
-                    by != member && self.permissions(by).await?.has(Permission::Administer)
-                }
-                Actor::Operator | Actor::System => true,
-            };
-            if !may {
-                return Err(Refusal::Forbidden);
-            }
-            let mut frame = self.frame(by);
-            frame.claims.push(turn);
-            let command = Command::AssignRole { role };
-            match self.execute::<User>(member.0, command, frame).await {
-                Err(Refusal::Taken { scope: TURN, .. }) => {}
-                done => {
-                    return done.map(|position| Done {
-                        of: member,
-                        position,
-                    });
-                }
-            }
-        }
-        Err(Refusal::Conflict)
-    }
-
-    /// Gives the claim of the next assignment of a role on this site: they are numbered from 1 on.
-    async fn next_turn(&self) -> Result<Claim, Unavailable> {
-        let turn = |number: u64| self.claim(TURN, &number.to_be_bytes());
-        let (mut taken, mut free) = (0, 1);
-        while self.log.holder(&turn(free)).await?.is_some() {
-            (taken, free) = (free, free * 2);
-        }
-        while free - taken > 1 {
-            let middle = taken.midpoint(free);
-            match self.log.holder(&turn(middle)).await? {
-                Some(_) => taken = middle,
-                None => free = middle,
-            }
-        }
-        Ok(turn(free))
-    }
-
     /// Tells what a member may do, by the aggregate.
     pub async fn permissions(&self, member: MemberId) -> Result<Permissions, Unavailable> {
-        let member = self.member(member).await?;
-        Ok(member.map_or_else(Permissions::default, |member| member.role.permissions()))
+        let Some(member) = self.member(member).await? else {
+            return Ok(Permissions::default());
+        };
+        let mut all = member.role.permissions();
+        for role in member.roles {
+            let role: OwnRole = self.load(role.0).await?;
+            all = all.and(role.permissions());
+        }
+        Ok(all)
     }
 
     /// Refuses who may not.
@@ -247,11 +232,8 @@ impl Commands {
         let mut frame = self.frame(joining.actor);
         frame.claims = joining.claims;
         frame.claims.push(self.name_claim(&join.name));
-        let looks = self.claim("look-alike", join.name.looks().as_bytes());
-        frame.claims.push(looks);
-        frame
-            .claims
-            .push(self.claim("passkey", passkey.reveal().as_bytes()));
+        frame.claims.push(self.looks_claim(&join.name));
+        frame.claims.push(self.passkey_claim(&passkey));
         let Join { name, credentials } = join;
         let command = Command::Register {
             name,
@@ -268,8 +250,16 @@ impl Commands {
         })
     }
 
-    fn name_claim(&self, name: &Name) -> Claim {
+    pub(crate) fn name_claim(&self, name: &Name) -> Claim {
         self.claim("username", name.folded().as_bytes())
+    }
+
+    pub(crate) fn looks_claim(&self, name: &Name) -> Claim {
+        self.claim("look-alike", name.looks().as_bytes())
+    }
+
+    pub(crate) fn passkey_claim(&self, passkey: &Passkey) -> Claim {
+        self.claim("passkey", passkey.reveal().as_bytes())
     }
 
     fn new_passkey(&self) -> Passkey {

@@ -110,7 +110,11 @@ impl Scope {
             | Permission::Members
             | Permission::Traffic => Self::Moderate,
             Permission::Audit => Self::Audit,
-            Permission::Administer => Self::Administer,
+            Permission::Categories
+            | Permission::Invites
+            | Permission::Settings
+            | Permission::Roles
+            | Permission::Administer => Self::Administer,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What auditors rest on: checkpoints over the log, and who read its history.
+//! What auditors rest on: checkpoints over the log, who read its history, and who lifted a block.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -23,6 +23,13 @@ pub enum Event {
         /// What was read, such as `log` or `torrent-…`.
         what: String,
     },
+    /// Somebody lifted the block of an address.
+    BlockLifted {
+        /// The short name that stands for the address.
+        whose: String,
+        /// Why it was blocked.
+        why: String,
+    },
 }
 
 impl crate::Event for Event {
@@ -30,6 +37,7 @@ impl crate::Event for Event {
         match self {
             Self::CheckpointSet(_) => "CheckpointSet",
             Self::HistoryRead { .. } => "HistoryRead",
+            Self::BlockLifted { .. } => "BlockLifted",
         }
     }
 }
@@ -88,7 +96,9 @@ impl Decider for Audit {
             Event::CheckpointSet(checkpoint) if checkpoint.after != self.covered => {
                 Err(Rejection::NotNext)
             }
-            Event::CheckpointSet(_) | Event::HistoryRead { .. } => Ok(vec![command]),
+            Event::CheckpointSet(_) | Event::HistoryRead { .. } | Event::BlockLifted { .. } => {
+                Ok(vec![command])
+            }
         }
     }
 
@@ -124,10 +134,16 @@ mod tests {
     }
 
     #[test]
-    fn reading_is_always_noted() {
+    fn reading_and_lifting_is_always_noted() {
         let read = Event::HistoryRead { what: "log".into() };
-        given::<Audit>(&[])
-            .when(read.clone())
-            .then(std::slice::from_ref(&read));
+        let lifted = Event::BlockLifted {
+            whose: "3f0c6a1b92de".into(),
+            why: "refused sign-ins".into(),
+        };
+        for event in [read, lifted] {
+            given::<Audit>(&[])
+                .when(event.clone())
+                .then(std::slice::from_ref(&event));
+        }
     }
 }

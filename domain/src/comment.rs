@@ -1,6 +1,7 @@
 //! A comment below a torrent.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::decider::Decider;
 use crate::id::{MemberId, TorrentId};
@@ -18,11 +19,15 @@ pub enum Event {
         author: MemberId,
         /// The text in markdown, as written.
         text: String,
+        /// The members that it names.
+        mentioned: Vec<MemberId>,
     },
     /// It says something else.
     CommentEdited {
         /// The text in markdown, as written.
         text: String,
+        /// The members that it names.
+        mentioned: Vec<MemberId>,
     },
     /// It is shown no more.
     CommentRemoved {
@@ -40,6 +45,26 @@ impl crate::Event for Event {
             Self::CommentEdited { .. } => "CommentEdited",
             Self::CommentRemoved { .. } => "CommentRemoved",
             Self::CommentRestored {} => "CommentRestored",
+        }
+    }
+
+    fn version(&self) -> i32 {
+        match self {
+            Self::CommentWritten { .. } | Self::CommentEdited { .. } => 2,
+            Self::CommentRemoved { .. } | Self::CommentRestored {} => 1,
+        }
+    }
+
+    fn upcast(name: &str, version: i32, mut payload: Value) -> Option<Value> {
+        match (name, version) {
+            // Version 1 told nobody that they were named.
+            ("CommentWritten" | "CommentEdited", 1) => {
+                let said = payload.get_mut(name)?.as_object_mut()?;
+                said.insert("mentioned".to_owned(), Value::Array(vec![]));
+                Some(payload)
+            }
+            ("CommentWritten" | "CommentEdited", 2) | (_, 1) => Some(payload),
+            _ => None,
         }
     }
 }
@@ -77,11 +102,18 @@ pub enum Comment {
 #[derive(Debug, Clone)]
 pub enum Command {
     /// Write it.
-    Write(Said),
+    Write {
+        /// What is said, and by whom.
+        said: Said,
+        /// The members that it names.
+        mentioned: Vec<MemberId>,
+    },
     /// Let it say something else.
     Edit {
         /// The text in markdown.
         text: String,
+        /// The members that it names.
+        mentioned: Vec<MemberId>,
     },
     /// Show it no more.
     Remove {
@@ -129,21 +161,25 @@ impl Decider for Comment {
 
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
         match (self, command) {
-            (Self::Unknown, Command::Write(said)) => Ok(vec![Event::CommentWritten {
-                torrent: said.torrent,
-                author: said.author,
-                text: fitting(said.text)?,
-            }]),
+            (Self::Unknown, Command::Write { said, mentioned }) => {
+                Ok(vec![Event::CommentWritten {
+                    torrent: said.torrent,
+                    author: said.author,
+                    text: fitting(said.text)?,
+                    mentioned,
+                }])
+            }
             (
                 Self::Unknown,
                 Command::Edit { .. } | Command::Remove { .. } | Command::Restore { .. },
             ) => Err(Rejection::Unknown),
-            (Self::Shown(_) | Self::Removed { .. }, Command::Write(_)) => {
+            (Self::Shown(_) | Self::Removed { .. }, Command::Write { .. }) => {
                 Err(Rejection::AlreadyWritten)
             }
-            (Self::Shown(said), Command::Edit { text }) => {
+            (Self::Shown(said), Command::Edit { text, mentioned }) => {
                 let text = fitting(text)?;
-                let edited = (text != said.text).then_some(Event::CommentEdited { text });
+                let is_new = text != said.text;
+                let edited = is_new.then_some(Event::CommentEdited { text, mentioned });
                 Ok(edited.into_iter().collect())
             }
             (Self::Shown(_), Command::Remove { by_staff }) => {
@@ -166,6 +202,7 @@ impl Decider for Comment {
                 torrent,
                 author,
                 text,
+                ..
             } => {
                 *self = Self::Shown(Said {
                     torrent: *torrent,
@@ -173,7 +210,7 @@ impl Decider for Comment {
                     text: text.clone(),
                 });
             }
-            Event::CommentEdited { text } => {
+            Event::CommentEdited { text, .. } => {
                 if let Self::Shown(said) | Self::Removed { said, .. } = self {
                     said.text.clone_from(text);
                 }
@@ -214,6 +251,8 @@ mod tests {
     use crate::spec::given;
     use uuid::Uuid;
 
+    const BOB: MemberId = MemberId(Uuid::from_u128(3));
+
     fn said(text: &str) -> Said {
         Said {
             torrent: TorrentId(Uuid::from_u128(1)),
@@ -232,34 +271,49 @@ mod tests {
             torrent,
             author,
             text,
+            mentioned: vec![BOB],
         }
+    }
+
+    fn write(text: &str) -> Command {
+        Command::Write {
+            said: said(text),
+            mentioned: vec![BOB],
+        }
+    }
+
+    fn edit(text: &str) -> Command {
+        let (text, mentioned) = (text.into(), vec![]);
+        Command::Edit { text, mentioned }
     }
 
     #[test]
     fn a_comment_is_written_once_and_has_a_text() {
         let longest = "é".repeat(LONGEST);
         given::<Comment>(&[])
-            .when(Command::Write(said(&longest)))
+            .when(write(&longest))
             .then(&[written(&longest)]);
         for wrong in ["", " \n ", &"é".repeat(LONGEST + 1)] {
             given::<Comment>(&[])
-                .when(Command::Write(said(wrong)))
+                .when(write(wrong))
                 .rejected(&Rejection::Length);
             given::<Comment>(&[written("x")])
-                .when(Command::Edit { text: wrong.into() })
+                .when(edit(wrong))
                 .rejected(&Rejection::Length);
         }
         given::<Comment>(&[written("x")])
-            .when(Command::Write(said("x")))
+            .when(write("x"))
             .rejected(&Rejection::AlreadyWritten);
     }
 
     #[test]
     fn an_edit_that_changes_nothing_is_no_event() {
-        let edit = |text: &str| Command::Edit { text: text.into() };
         given::<Comment>(&[written("x")])
             .when(edit("y"))
-            .then(&[Event::CommentEdited { text: "y".into() }]);
+            .then(&[Event::CommentEdited {
+                text: "y".into(),
+                mentioned: vec![],
+            }]);
         given::<Comment>(&[written("x")]).when(edit("x")).then(&[]);
         given::<Comment>(&[])
             .when(edit("x"))
@@ -281,10 +335,7 @@ mod tests {
         given::<Comment>(&[written("x")])
             .when(restore(true))
             .rejected(&Rejection::NotRemoved);
-        for command in [
-            Command::Edit { text: "y".into() },
-            Command::Remove { by_staff: true },
-        ] {
+        for command in [edit("y"), Command::Remove { by_staff: true }] {
             given::<Comment>(&removed(false))
                 .when(command)
                 .rejected(&Rejection::Removed);

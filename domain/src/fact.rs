@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::decider::{Decider, Event};
 use crate::{
-    api_key, audit, bookmark, category, comment, feed_key, reading, report, section, site, tag,
-    topic, torrent, traffic, transfer, user, vault,
+    api_key, audit, bookmark, category, comment, feed_key, reading, report, role, section, site,
+    tag, topic, torrent, traffic, transfer, user, vault,
 };
 
 /// Makes the sum of all events of one line for each stream: its variant, what that holds, its decider.
@@ -15,6 +15,8 @@ macro_rules! facts {
         #[derive(Debug, Clone, PartialEq)]
         pub enum Fact {
             $($(#[$doc])* $name($event),)*
+            /// In a stream of a member who was erased: what it says is gone for ever.
+            Erased(Erased),
         }
 
         /// Every stream type, in the catalogue's order.
@@ -38,18 +40,27 @@ macro_rules! facts {
             }
 
             /// Tells the name under which the event is stored.
-            pub fn name(&self) -> &'static str {
-                match self { $(Self::$name(event) => event.name(),)* }
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Self::$name(event) => event.name(),)*
+                    Self::Erased(erased) => &erased.name,
+                }
             }
 
             /// Tells the version of the event's shape, after upcasting.
             pub fn version(&self) -> i32 {
-                match self { $(Self::$name(event) => event.version(),)* }
+                match self {
+                    $(Self::$name(event) => event.version(),)*
+                    Self::Erased(erased) => erased.version,
+                }
             }
 
             /// Gives the payload as it is stored.
             pub fn payload(&self) -> Result<Value, serde_json::Error> {
-                match self { $(Self::$name(event) => serde_json::to_value(event),)* }
+                match self {
+                    $(Self::$name(event) => serde_json::to_value(event),)*
+                    Self::Erased(_) => Ok(Value::from(crate::history::ERASED)),
+                }
             }
         }
 
@@ -91,6 +102,8 @@ facts! {
     Reading(reading::Event) of reading::Reading;
     /// In a tag's stream.
     Tag(tag::Event) of tag::Tag;
+    /// In a stream of a role of the site's own.
+    Role(role::Event) of role::OwnRole;
     /// In a comment's stream.
     Comment(comment::Event) of comment::Comment;
     /// In a report's stream.
@@ -109,6 +122,22 @@ facts! {
     Audit(audit::Event) of audit::Audit;
     /// In the vault's stream.
     Vault(vault::Event) of vault::Vault;
+}
+
+/// What stands in the clear beside an event whose member was erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    /// The stored name.
+    pub name: String,
+    /// The stored version.
+    pub version: i32,
+}
+
+impl Fact {
+    /// Tells whether what it says went with its member.
+    pub fn is_erased(&self) -> bool {
+        matches!(self, Self::Erased(_))
+    }
 }
 
 /// Why a stored event can't be read.

@@ -7,14 +7,17 @@ use crate::fact::{self, Fact};
 pub use crate::fact::STREAMS;
 
 /// The fields that nobody but the program may read, wherever they stand.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
     "passkey",
     "salt",
     "verifier",
     "server_key",
+    "totp_secret",
     "feed_key",
     "code",
 ];
+/// What stands in place of whatever went with an erased member.
+pub const ERASED: &str = "[ERASED]";
 /// What stands in place of a secret.
 const WITHHELD: &str = "[withheld]";
 
@@ -23,6 +26,10 @@ pub fn state<'a>(
     stream: &str,
     facts: impl Iterator<Item = &'a Fact> + Clone,
 ) -> Result<Value, serde_json::Error> {
+    // Of an erased member's streams only the member's own knows how it ended.
+    if facts.clone().all(Fact::is_erased) && facts.clone().next().is_some() {
+        return Ok(Value::from(ERASED));
+    }
     if let Some(state) = fact::state(stream, facts.clone()) {
         return state.map(shown).map(situated);
     }

@@ -76,6 +76,10 @@ identity!(
     TagId
 );
 identity!(
+    /// A role of the site's own; the id of its `role` stream.
+    RoleId
+);
+identity!(
     /// One asked-for change; the same id gets the same answer.
     CommandId
 );

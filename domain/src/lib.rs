@@ -21,6 +21,7 @@ pub mod comment;
 pub mod feed_key;
 pub mod reading;
 pub mod report;
+pub mod role;
 pub mod section;
 pub mod site;
 pub mod tag;
@@ -34,6 +35,7 @@ pub mod vault;
 pub mod fact;
 pub mod history;
 
+pub mod address;
 pub mod amount;
 pub mod bencode;
 pub mod client;

@@ -18,21 +18,33 @@ pub enum Permission {
     Members,
     /// Exempt from hit-and-runs, clear them, and look at flagged traffic.
     Traffic,
+    /// Make and change categories, tags and the forum's sections.
+    Categories,
+    /// Let members invite more people, and see everybody's invites.
+    Invites,
+    /// Change the site's settings, who may register, the announcement and the logo, and set freeleech.
+    Settings,
+    /// Make the site's own roles, and give them.
+    Roles,
     /// Read the whole history.
     Audit,
-    /// Everything that shapes the site: settings, categories, roles, invites, the panic.
+    /// What is the administrators' alone: the built-in roles, projections, the panic.
     Administer,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::UploadAtOnce,
         Self::Torrents,
         Self::Forum,
         Self::Reports,
         Self::Members,
         Self::Traffic,
+        Self::Categories,
+        Self::Invites,
+        Self::Settings,
+        Self::Roles,
         Self::Audit,
         Self::Administer,
     ];
@@ -46,6 +58,10 @@ impl Permission {
             Self::Reports => "reports",
             Self::Members => "members",
             Self::Traffic => "traffic",
+            Self::Categories => "categories",
+            Self::Invites => "invites",
+            Self::Settings => "settings",
+            Self::Roles => "roles",
             Self::Audit => "audit",
             Self::Administer => "administer",
         }
@@ -54,6 +70,73 @@ impl Permission {
     /// Reads a name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+
+    /// Says what it lets somebody do.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::UploadAtOnce => "Upload without waiting for approval",
+            Self::Torrents => "Approve, reject, edit, withdraw and restore others' torrents",
+            Self::Forum => "Pin, lock, move, edit and remove in the forum, and others' comments",
+            Self::Reports => "Read and handle reports",
+            Self::Members => "Warn and ban members, and let them in again",
+            Self::Traffic => "Exempt from hit-and-runs, and look at flagged traffic",
+            Self::Categories => "Make and change categories, tags and the forum's sections",
+            Self::Invites => "Let members invite more people, and see everybody's invites",
+            Self::Settings => {
+                "Change the site's settings, who may register, the announcement and the logo, and set freeleech"
+            }
+            Self::Roles => "Make the site's own roles, and give them",
+            Self::Audit => "Read the whole history",
+            Self::Administer => "What is the administrators' alone",
+        }
+    }
+}
+
+/// What belongs together among the permissions that a role of the site's own may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// What is uploaded and shared.
+    Torrents,
+    /// What members say and do.
+    Community,
+    /// What shapes the site.
+    Site,
+    /// What happened.
+    History,
+}
+
+impl Area {
+    /// Every area.
+    pub const ALL: [Self; 4] = [Self::Torrents, Self::Community, Self::Site, Self::History];
+
+    /// Says what it is about.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Torrents => "Torrents",
+            Self::Community => "Members and what they say",
+            Self::Site => "The site",
+            Self::History => "History",
+        }
+    }
+
+    /// Gives its permissions.
+    pub fn permissions(self) -> &'static [Permission] {
+        match self {
+            Self::Torrents => &[
+                Permission::UploadAtOnce,
+                Permission::Torrents,
+                Permission::Traffic,
+            ],
+            Self::Community => &[Permission::Forum, Permission::Reports, Permission::Members],
+            Self::Site => &[
+                Permission::Categories,
+                Permission::Invites,
+                Permission::Settings,
+                Permission::Roles,
+            ],
+            Self::History => &[Permission::Audit],
+        }
     }
 }
 
@@ -77,7 +160,9 @@ impl Permissions {
     /// or beside them.
     pub fn may_sanction(self, theirs: Self) -> bool {
         let keeps_order = Permission::Members;
-        let beside = theirs.has(keeps_order) && !self.has(Permission::Administer);
+        // Who gives roles could take this one's power away.
+        let beside = (theirs.has(keeps_order) || theirs.has(Permission::Roles))
+            && !self.has(Permission::Administer);
         self.has(keeps_order) && !theirs.has(Permission::Administer) && !beside
     }
 
@@ -87,11 +172,21 @@ impl Permissions {
         Self(self.0 | others.0)
     }
 
+    /// Tells whether each of them is among others.
+    pub fn are_within(self, others: Self) -> bool {
+        self.0 & !others.0 == 0
+    }
+
     /// Gives each of them.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL
             .into_iter()
             .filter(move |one| self.has(*one))
+    }
+
+    /// Tells whether who may this is of the staff: it takes more than uploading without approval.
+    pub fn are_of_the_staff(self) -> bool {
+        self.iter().any(|one| one != Permission::UploadAtOnce)
     }
 
     /// Tells whether there is any.
@@ -110,6 +205,10 @@ fn bit(permission: Permission) -> u16 {
         Permission::Traffic => 1 << 5,
         Permission::Audit => 1 << 6,
         Permission::Administer => 1 << 7,
+        Permission::Categories => 1 << 8,
+        Permission::Invites => 1 << 9,
+        Permission::Settings => 1 << 10,
+        Permission::Roles => 1 << 11,
     }
 }
 
@@ -146,5 +245,40 @@ mod tests {
             assert_eq!(serde_json::to_value(one).unwrap(), one.name());
             assert_eq!(Permission::named(one.name()), Some(one));
         }
+    }
+
+    #[test]
+    fn every_permission_but_the_administrators_own_stands_in_one_area() {
+        for one in Permission::ALL {
+            let areas = Area::ALL.into_iter();
+            let of = areas.filter(|area| area.permissions().contains(&one));
+            assert_eq!(of.count(), usize::from(one != Permission::Administer));
+        }
+    }
+
+    #[test]
+    fn nobody_sanctions_who_could_take_their_power_away() {
+        let of = |all: &[Permission]| all.iter().copied().collect::<Permissions>();
+        let keeper = of(&[Permission::Members]);
+        let administrator = Permissions::everything();
+        for theirs in [&[Permission::Members][..], &[Permission::Roles]] {
+            assert!(!keeper.may_sanction(of(theirs)));
+            assert!(administrator.may_sanction(of(theirs)));
+        }
+        assert!(keeper.may_sanction(of(&[Permission::Forum])));
+        assert!(!administrator.may_sanction(administrator));
+        assert!(!of(&[Permission::Roles]).may_sanction(of(&[])));
+    }
+
+    #[test]
+    fn a_set_is_within_another_that_has_all_of_it() {
+        let set = |of: &[Permission]| of.iter().copied().collect::<Permissions>();
+        let (small, large) = (
+            set(&[Permission::Forum]),
+            set(&[Permission::Forum, Permission::Audit]),
+        );
+        assert!(small.are_within(large) && small.are_within(small) && set(&[]).are_within(small));
+        assert!(!large.are_within(small));
+        assert!(large.are_within(Permissions::everything()));
     }
 }

@@ -45,6 +45,18 @@ pub struct Meta {
     pub reason: Option<String>,
 }
 
+impl Meta {
+    /// Gives what is left of an erased event's: nothing, so nobody in particular.
+    pub fn erased() -> Self {
+        Self {
+            actor: Actor::System,
+            correlation: Uuid::nil(),
+            causation: None,
+            reason: None,
+        }
+    }
+}
+
 /// An event as the log gives it back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {

@@ -18,6 +18,8 @@ pub use form::{NotRead, bytes, check, read, write};
 pub enum Section {
     /// Who may join, and with what.
     Joining,
+    /// How members prove who they are.
+    SignIn,
     /// What members owe.
     Ratio,
     /// How long who downloaded must seed.
@@ -34,8 +36,9 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order of the page.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Joining,
+        Self::SignIn,
         Self::Ratio,
         Self::HitAndRun,
         Self::Torrents,
@@ -48,6 +51,7 @@ impl Section {
     pub fn title(self) -> &'static str {
         match self {
             Self::Joining => "Joining",
+            Self::SignIn => "Signing in",
             Self::Ratio => "Ratio",
             Self::HitAndRun => "Hit-and-run",
             Self::Torrents => "Torrents",
@@ -214,6 +218,9 @@ keys! {
     /// How long an invite holds.
     InviteTime "invite_time" in Joining, "An invite holds for", "Afterwards it comes back to who made it.":
         span(1, 365 * DAY, 7 * DAY);
+    /// Whether the staff needs a second factor.
+    StaffSecondFactor "second_factor_for_staff" in SignIn, "The staff needs a second factor",
+        "Whoever of the staff has none is led to set it up before anything else.": Kind::Switch { default: false };
     /// The least ratio with which a member may download.
     LeastRatio "least_ratio" in Ratio, "Least ratio", "Below it nobody begins a download; 0 lets everybody.":
         Kind::Count { least: 0, most: 1_000, default: 0, unit: Unit::Hundredths };

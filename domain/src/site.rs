@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::decider::Decider;
 use crate::setting::{self, Key, NotRead, Settings, Value};
@@ -28,7 +31,14 @@ pub enum Event {
     },
     /// Downloads are charged again.
     FreeleechEnded {},
-    /// Every member is told something on the home page; nothing when the text is empty.
+    /// A picture stands in the place of the mark.
+    LogoSet {
+        /// PNG, in base64.
+        png: String,
+    },
+    /// The mark stands there again.
+    LogoRemoved {},
+    /// Every member is told something above each page; nothing when the text is empty.
     AnnouncementSet {
         /// The announcement in markdown, as written.
         text: String,
@@ -44,10 +54,18 @@ impl crate::Event for Event {
             Self::SettingsChanged { .. } => "SettingsChanged",
             Self::FreeleechBegun { .. } => "FreeleechBegun",
             Self::FreeleechEnded {} => "FreeleechEnded",
+            Self::LogoSet { .. } => "LogoSet",
+            Self::LogoRemoved {} => "LogoRemoved",
             Self::AnnouncementSet { .. } => "AnnouncementSet",
         }
     }
 }
+
+/// Bytes of a logo at most.
+pub const LARGEST_LOGO: usize = 128 << 10;
+
+/// How every PNG begins.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// Settings with their new values; nothing stands for the default.
 pub type Changes = BTreeMap<Key, Option<Value>>;
@@ -108,6 +126,8 @@ pub struct Site {
     pub settings: Settings,
     /// While downloads aren't charged anywhere.
     pub freeleech: Option<Freeleech>,
+    /// The logo's SHA-256 in hex, where there is one.
+    pub logo: Option<String>,
 }
 
 /// What may be asked of the site.
@@ -126,6 +146,10 @@ pub enum Command {
     },
     /// Charge downloads again.
     EndFreeleech,
+    /// Show a picture, a PNG, in the place of the mark.
+    SetLogo(Vec<u8>),
+    /// Show the mark again.
+    RemoveLogo,
     /// Tell every member something.
     Announce(String),
 }
@@ -144,6 +168,9 @@ pub enum Rejection {
     /// The end lies behind.
     #[error("freeleech ends at a moment that lies ahead")]
     EndsBehind,
+    /// The logo has too many bytes, or isn't a PNG.
+    #[error("a logo is a PNG of at most 128 KiB")]
+    NotALogo,
     /// The announcement is too long.
     #[error("an announcement has at most 5,000 characters")]
     AnnouncementTooLong,
@@ -152,7 +179,7 @@ pub enum Rejection {
 impl Decider for Site {
     const STREAM: &'static str = "site";
     const KEPT: bool = true;
-    const SHAPE: Option<i32> = Some(2);
+    const SHAPE: Option<i32> = Some(3);
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;
@@ -181,6 +208,21 @@ impl Decider for Site {
                 let ended = self.freeleech.map(|_| Event::FreeleechEnded {});
                 Ok(ended.into_iter().collect())
             }
+            Command::SetLogo(png) if png.len() > LARGEST_LOGO || !png.starts_with(PNG) => {
+                Err(Rejection::NotALogo)
+            }
+            Command::SetLogo(png) => {
+                let png = STANDARD.encode(png);
+                let is_new = self.logo.as_ref() != Some(&digest(&png));
+                Ok(is_new
+                    .then_some(Event::LogoSet { png })
+                    .into_iter()
+                    .collect())
+            }
+            Command::RemoveLogo => {
+                let removed = self.logo.as_ref().map(|_| Event::LogoRemoved {});
+                Ok(removed.into_iter().collect())
+            }
             Command::Announce(text) if text.chars().count() > 5_000 => {
                 Err(Rejection::AnnouncementTooLong)
             }
@@ -201,9 +243,15 @@ impl Decider for Site {
             }
             Event::FreeleechBegun { until } => self.freeleech = Some(Freeleech { until: *until }),
             Event::FreeleechEnded {} => self.freeleech = None,
+            Event::LogoSet { png } => self.logo = Some(digest(png)),
+            Event::LogoRemoved {} => self.logo = None,
             Event::AnnouncementSet { text } => self.announcement.clone_from(text),
         }
     }
+}
+
+fn digest(png: &str) -> String {
+    hex::encode(Sha256::digest(png))
 }
 
 impl Site {
@@ -279,6 +327,34 @@ mod tests {
             .then(&[Event::FreeleechEnded {}]);
         given::<Site>(&[]).when(Command::EndFreeleech).then(&[]);
         assert!(Freeleech { until: None }.holds(0));
+    }
+
+    #[test]
+    fn a_logo_is_a_small_png_and_is_set_once() {
+        let png = [PNG, b"rest"].concat();
+        let set = Event::LogoSet {
+            png: STANDARD.encode(&png),
+        };
+        let (ask, removed) = (Command::SetLogo(png), Event::LogoRemoved {});
+        given::<Site>(&[])
+            .when(ask.clone())
+            .then(std::slice::from_ref(&set));
+        given::<Site>(std::slice::from_ref(&set))
+            .when(ask.clone())
+            .then(&[]);
+        given::<Site>(&[set.clone(), removed.clone()])
+            .when(ask)
+            .then(std::slice::from_ref(&set));
+        given::<Site>(&[set])
+            .when(Command::RemoveLogo)
+            .then(&[removed]);
+        given::<Site>(&[]).when(Command::RemoveLogo).then(&[]);
+        let large = [PNG, &vec![0; LARGEST_LOGO]].concat();
+        for wrong in [large, b"GIF89a".to_vec(), vec![]] {
+            given::<Site>(&[])
+                .when(Command::SetLogo(wrong))
+                .rejected(&Rejection::NotALogo);
+        }
     }
 
     #[test]

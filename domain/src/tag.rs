@@ -123,6 +123,18 @@ pub enum Tag {
 pub enum Command {
     /// Make it.
     Create(Label),
+    /// Change what there is.
+    Turn {
+        /// How.
+        turn: Turn,
+        /// The name that it has, folded, which may be given up or taken again.
+        held: String,
+    },
+}
+
+/// What may be asked of a tag that there is.
+#[derive(Debug, Clone)]
+pub enum Turn {
     /// Give it another name, colour or place.
     Change(Label),
     /// Let nothing more be marked with it.
@@ -149,6 +161,9 @@ pub enum Rejection {
     /// It isn't retired.
     #[error("this tag isn't retired")]
     NotRetired,
+    /// It isn't called any more what is given up or taken again.
+    #[error("this tag was renamed meanwhile; try again")]
+    Renamed,
 }
 
 impl Decider for Tag {
@@ -160,21 +175,28 @@ impl Decider for Tag {
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
         match (self, command) {
             (Self::Unknown, Command::Create(label)) => Ok(vec![Event::TagCreated(named(&label)?)]),
-            (Self::Unknown, Command::Change(_) | Command::Retire | Command::Reopen) => {
-                Err(Rejection::Unknown)
-            }
+            (Self::Unknown, Command::Turn { .. }) => Err(Rejection::Unknown),
             (Self::Open(_) | Self::Retired(_), Command::Create(_)) => {
                 Err(Rejection::AlreadyCreated)
             }
-            (Self::Open(before), Command::Change(label)) => {
-                let label = named(&label)?;
-                let changed = (label != *before).then_some(Event::TagChanged(label));
-                Ok(changed.into_iter().collect())
+            (Self::Open(before) | Self::Retired(before), Command::Turn { held, .. })
+                if before.folded() != held =>
+            {
+                Err(Rejection::Renamed)
             }
-            (Self::Open(_), Command::Retire) => Ok(vec![Event::TagRetired {}]),
-            (Self::Open(_), Command::Reopen) => Err(Rejection::NotRetired),
-            (Self::Retired(_), Command::Reopen) => Ok(vec![Event::TagReopened {}]),
-            (Self::Retired(_), Command::Change(_) | Command::Retire) => Err(Rejection::Retired),
+            (Self::Open(before), Command::Turn { turn, .. }) => match turn {
+                Turn::Change(label) => {
+                    let label = named(&label)?;
+                    let changed = (label != *before).then_some(Event::TagChanged(label));
+                    Ok(changed.into_iter().collect())
+                }
+                Turn::Retire => Ok(vec![Event::TagRetired {}]),
+                Turn::Reopen => Err(Rejection::NotRetired),
+            },
+            (Self::Retired(_), Command::Turn { turn, .. }) => match turn {
+                Turn::Reopen => Ok(vec![Event::TagReopened {}]),
+                Turn::Change(_) | Turn::Retire => Err(Rejection::Retired),
+            },
         }
     }
 
@@ -230,38 +252,57 @@ mod tests {
             .rejected(&Rejection::AlreadyCreated);
     }
 
+    fn turn(turn: Turn, held: &str) -> Command {
+        let held = held.to_owned();
+        Command::Turn { turn, held }
+    }
+
     #[test]
     fn a_tag_is_changed_retired_and_reopened() {
-        let past = [Event::TagCreated(label("x"))];
+        let past = [Event::TagCreated(label("X"))];
+        let (change, retire) = (
+            |name| turn(Turn::Change(label(name)), "x"),
+            turn(Turn::Retire, "x"),
+        );
+        let reopen = turn(Turn::Reopen, "x");
         given::<Tag>(&past)
-            .when(Command::Change(label("y")))
+            .when(change("y"))
             .then(&[Event::TagChanged(label("y"))]);
+        given::<Tag>(&past).when(change("X")).then(&[]);
         given::<Tag>(&past)
-            .when(Command::Change(label("x")))
-            .then(&[]);
-        given::<Tag>(&past)
-            .when(Command::Retire)
+            .when(retire.clone())
             .then(&[Event::TagRetired {}]);
         given::<Tag>(&past)
-            .when(Command::Reopen)
+            .when(reopen.clone())
             .rejected(&Rejection::NotRetired);
-        let retired = [Event::TagCreated(label("x")), Event::TagRetired {}];
-        for command in [Command::Change(label("y")), Command::Retire] {
+        let retired = [Event::TagCreated(label("X")), Event::TagRetired {}];
+        for command in [change("y"), retire.clone()] {
             given::<Tag>(&retired)
                 .when(command)
                 .rejected(&Rejection::Retired);
         }
         given::<Tag>(&retired)
-            .when(Command::Reopen)
+            .when(reopen.clone())
             .then(&[Event::TagReopened {}]);
-        for command in [
-            Command::Change(label("y")),
-            Command::Retire,
-            Command::Reopen,
-        ] {
+        for command in [change("y"), retire, reopen] {
             given::<Tag>(&[])
                 .when(command)
                 .rejected(&Rejection::Unknown);
+        }
+    }
+
+    #[test]
+    fn whoever_saw_another_name_is_refused() {
+        let renamed = [Event::TagCreated(label("x")), Event::TagChanged(label("y"))];
+        let retired = [&renamed[..], &[Event::TagRetired {}]].concat();
+        for (past, asked) in [
+            (&renamed[..], Turn::Change(label("z"))),
+            (&renamed, Turn::Retire),
+            (&retired, Turn::Reopen),
+        ] {
+            given::<Tag>(past)
+                .when(turn(asked, "x"))
+                .rejected(&Rejection::Renamed);
         }
     }
 

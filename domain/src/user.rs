@@ -11,22 +11,36 @@ use serde_json::Value;
 
 use crate::amount::Bytes;
 use crate::decider::Decider;
-use crate::id::InviteId;
+use crate::id::{InviteId, RoleId};
 use crate::invite::{Code, Invite, InvitedBy};
 use crate::passkey::Passkey;
 
+mod ban;
+mod command;
 mod credentials;
+mod device;
+mod factor;
 mod known;
 mod name;
 mod recovery;
+mod rejection;
 mod role;
 
+pub use ban::{Ban, Network};
+pub use command::{Command, Welcome};
 pub use credentials::{Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS};
+pub use device::{Device, MOST_DEVICES};
+pub use factor::{STEP, TotpSecret};
 pub use name::{Name, NotAName};
+pub(crate) use name::{is_of_the_site, looks};
 pub use recovery::{CODES, CodeHash, NotARecoveryCode, RecoveryCode};
+pub use rejection::Rejection;
 pub use role::Role;
 
 use known::Known;
+
+/// The most of the site's own roles that one member has, those that are retired apart.
+pub const MOST_ROLES: usize = 20;
 
 /// What happened to a member.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +77,22 @@ pub enum Event {
         /// Which one.
         code: CodeHash,
     },
+    /// Sign-ins ask for a code of the member's device from here on.
+    SecondFactorEnabled {
+        /// What the device and the site share.
+        totp_secret: TotpSecret,
+    },
+    /// Sign-ins ask for the password alone from here on.
+    SecondFactorDisabled {},
+    /// The member signed in from where they weren't known to.
+    DeviceSeen {
+        /// From where.
+        device: Device,
+        /// Which browser on which system, in two words.
+        name: String,
+        /// Whether nothing was known before.
+        first: bool,
+    },
     /// The old announce URL is void, a new one holds.
     PasskeyReset {
         /// The secret of the announce URL.
@@ -72,6 +102,16 @@ pub enum Event {
     RoleAssigned {
         /// What the member may do.
         role: Role,
+    },
+    /// The member has one of the site's own roles besides.
+    RoleGranted {
+        /// Which one.
+        role: RoleId,
+    },
+    /// The member has it no more.
+    RoleWithdrawn {
+        /// Which one.
+        role: RoleId,
     },
     /// The member made an invite, which is one less to make.
     InviteIssued {
@@ -100,16 +140,16 @@ pub enum Event {
         reason: String,
     },
     /// The member is shut out.
-    MemberBanned {
-        /// Why.
-        reason: String,
-        /// The end, in seconds since 1970, where one is set.
-        until: Option<i64>,
-    },
+    MemberBanned(Ban),
     /// The member is let in again.
     MemberUnbanned {
         /// Why.
         reason: String,
+    },
+    /// The member's key is destroyed, and with it everything that the stream said before.
+    MemberErased {
+        /// Whose invite it was: that it was used outlives the member.
+        invited_by: Option<InvitedBy>,
     },
 }
 
@@ -120,19 +160,25 @@ impl crate::Event for Event {
             Self::CredentialsChanged { .. } => "CredentialsChanged",
             Self::RecoveryCodesMade { .. } => "RecoveryCodesMade",
             Self::RecoveryCodeUsed { .. } => "RecoveryCodeUsed",
+            Self::SecondFactorEnabled { .. } => "SecondFactorEnabled",
+            Self::SecondFactorDisabled {} => "SecondFactorDisabled",
+            Self::DeviceSeen { .. } => "DeviceSeen",
             Self::PasskeyReset { .. } => "PasskeyReset",
             Self::RoleAssigned { .. } => "RoleAssigned",
+            Self::RoleGranted { .. } => "RoleGranted",
+            Self::RoleWithdrawn { .. } => "RoleWithdrawn",
             Self::InviteIssued { .. } => "InviteIssued",
             Self::InviteRevoked { .. } => "InviteRevoked",
             Self::InvitesGranted { .. } => "InvitesGranted",
             Self::MemberWarned { .. } => "MemberWarned",
-            Self::MemberBanned { .. } => "MemberBanned",
+            Self::MemberBanned(_) => "MemberBanned",
             Self::MemberUnbanned { .. } => "MemberUnbanned",
+            Self::MemberErased { .. } => "MemberErased",
         }
     }
 
     fn version(&self) -> i32 {
-        if matches!(self, Self::MemberRegistered { .. }) {
+        if matches!(self, Self::MemberRegistered { .. } | Self::MemberBanned(_)) {
             2
         } else {
             1
@@ -149,25 +195,15 @@ impl crate::Event for Event {
                 fields.insert("invited_by".to_owned(), Value::Null);
                 Some(payload)
             }
-            ("MemberRegistered", 2) => Some(payload),
+            // Version 1 covered no address.
+            ("MemberBanned", 1) => {
+                let fields = payload.get_mut(name)?.as_object_mut()?;
+                fields.insert("network".to_owned(), Value::Null);
+                Some(payload)
+            }
+            ("MemberRegistered" | "MemberBanned", 2) => Some(payload),
             (_, version) => (version == 1).then_some(payload),
         }
-    }
-}
-
-/// A ban.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ban {
-    /// Why.
-    pub reason: String,
-    /// The end, in seconds since 1970, where one is set.
-    pub until: Option<i64>,
-}
-
-impl Ban {
-    /// Tells whether it holds at a moment, in seconds since 1970.
-    pub fn holds(&self, now: i64) -> bool {
-        self.until.is_none_or(|until| now < until)
     }
 }
 
@@ -184,6 +220,8 @@ pub enum User {
         name: Name,
         /// What the member may do.
         role: Role,
+        /// The site's own roles that were granted, whether they are retired or not.
+        roles: BTreeSet<RoleId>,
         /// How the member proves to know the password.
         credentials: Credentials,
         /// The secret of the announce URL.
@@ -196,136 +234,15 @@ pub enum User {
         ban: Option<Ban>,
         /// The recovery codes that are left.
         recovery: BTreeSet<CodeHash>,
+        /// What the member's device and the site share, where there is a second factor.
+        totp_secret: Option<TotpSecret>,
+        /// From where the member signs in, those that were new last.
+        devices: Vec<Device>,
+        /// Whose invite it was.
+        invited_by: Option<InvitedBy>,
     },
-}
-
-/// What may be asked of a member's stream.
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// Join.
-    Register {
-        /// The name as the member writes it.
-        name: Name,
-        /// What the member may do.
-        role: Role,
-        /// How the member proves to know the password.
-        credentials: Credentials,
-        /// A passkey that nobody had before.
-        passkey: Passkey,
-        /// What a new member gets, and by whom.
-        welcome: Welcome,
-    },
-    /// Prove another password from here on.
-    ChangeCredentials {
-        /// How the member proves to know the password.
-        credentials: Credentials,
-    },
-    /// Be able to come back by these codes and no others.
-    MakeRecoveryCodes(BTreeSet<CodeHash>),
-    /// Come back by a code, and prove another password from here on.
-    Recover {
-        /// What is kept of the code.
-        code: CodeHash,
-        /// How the member proves to know the password.
-        credentials: Credentials,
-    },
-    /// Get another announce URL.
-    ResetPasskey {
-        /// A passkey that nobody had before.
-        passkey: Passkey,
-    },
-    /// Get another role.
-    AssignRole {
-        /// What the member may do.
-        role: Role,
-    },
-    /// Make an invite.
-    Invite {
-        /// Which one it will be.
-        invite: InviteId,
-        /// What stands in its link.
-        code: Code,
-        /// When it ends, in seconds since 1970.
-        expires: i64,
-    },
-    /// Void an invite, which nobody used.
-    Revoke {
-        /// Which one.
-        invite: InviteId,
-        /// Now, in seconds since 1970, where it is to be voided only if its time is over.
-        over: Option<i64>,
-    },
-    /// Let the member invite more people.
-    GrantInvites(u32),
-    /// Warn the member.
-    Warn(String),
-    /// Shut the member out, till an end that lies ahead of now, in seconds since 1970.
-    Ban {
-        /// Why, and until when.
-        ban: Ban,
-        /// When it is asked.
-        now: i64,
-    },
-    /// Let the member in again.
-    Unban(String),
-}
-
-/// What a new member gets, and by whom.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Welcome {
-    /// What counts as uploaded from the first day.
-    pub credit: Bytes,
-    /// How many people the member may invite.
-    pub invites: u32,
-    /// Whose invite it was.
-    pub invited_by: Option<InvitedBy>,
-}
-
-/// Why a member's command is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The stream has a member already.
-    #[error("this member is registered already")]
-    AlreadyRegistered,
-    /// The stream has no member.
-    #[error("there is no such member")]
-    Unknown,
-    /// The name is mixed of several scripts.
-    #[error("a name keeps to one script; letters of several look like what they aren't")]
-    NameMixed,
-    /// The name belongs to the site itself.
-    #[error("this name is the site's own; choose another one")]
-    NameReserved,
-    /// There is no such recovery code, or it was used.
-    #[error("there is no such recovery code, or it was used")]
-    RecoveryCode,
-    /// The iterations lie outside the allowed range.
-    #[error("credentials need 100,000 to 10,000,000 iterations")]
-    Iterations,
-    /// No invite is left.
-    #[error("you have no invite left; one that ends unused or is revoked comes back")]
-    NoInviteLeft,
-    /// There is no such invite, or it was revoked.
-    #[error("there is no such invite; ask for another one")]
-    InviteUnknown,
-    /// The invite's time is over.
-    #[error("the time of this invite is over; ask for another one")]
-    InviteOver,
-    /// Somebody joined by the invite.
-    #[error("this invite was used already; it is good for one")]
-    InviteUsed,
-    /// The number of invites is out of bounds.
-    #[error("from 1 to 100 invites are granted at once")]
-    TooManyInvites,
-    /// A reason is missing or too long.
-    #[error("a reason has 1 to 500 characters")]
-    Reason,
-    /// The end of a ban lies behind.
-    #[error("a ban ends at a moment that lies ahead")]
-    EndsBehind,
-    /// There is no ban to lift.
-    #[error("this member isn't banned")]
-    NotBanned,
+    /// Somebody who was a member, and of whom nothing is known any more.
+    Erased {},
 }
 
 impl Decider for User {
@@ -361,71 +278,76 @@ impl Decider for User {
                     invited_by: welcome.invited_by,
                 }])
             }
-            (Self::Unknown, _) => Err(Rejection::Unknown),
+            (Self::Unknown | Self::Erased {}, _) => Err(Rejection::Unknown),
             (
                 Self::Registered {
                     role,
+                    roles,
                     invites,
                     issued,
                     ban,
                     recovery,
+                    totp_secret,
+                    devices,
+                    invited_by,
                     ..
                 },
                 command,
             ) => Known {
                 role: *role,
+                roles,
                 invites: *invites,
                 issued,
                 ban: ban.as_ref(),
                 recovery,
+                has_second_factor: totp_secret.is_some(),
+                devices,
+                invited_by: *invited_by,
             }
             .decide(command),
         }
     }
 
     fn evolve(&mut self, event: &Event) {
-        if let Event::MemberRegistered {
-            name,
-            role,
-            credentials,
-            passkey,
-            invites,
-            ..
-        } = event.clone()
-        {
-            *self = Self::Registered {
-                name,
-                role,
-                credentials,
-                passkey,
-                invites,
-                issued: BTreeMap::new(),
-                ban: None,
-                recovery: BTreeSet::new(),
-            };
+        if let Some(new) = Self::begun_by(event) {
+            *self = new;
         }
         let Self::Registered {
             role,
+            roles,
             credentials,
             passkey,
             invites,
             issued,
             ban,
             recovery,
+            totp_secret,
+            devices,
             ..
         } = self
         else {
             return;
         };
         match event.clone() {
-            Event::MemberRegistered { .. } | Event::MemberWarned { .. } => {}
+            Event::MemberRegistered { .. }
+            | Event::MemberWarned { .. }
+            | Event::MemberErased { .. } => {}
             Event::CredentialsChanged { credentials: new } => *credentials = new,
             Event::RecoveryCodesMade { codes } => *recovery = codes,
             Event::RecoveryCodeUsed { code } => {
                 recovery.remove(&code);
             }
+            Event::SecondFactorEnabled { totp_secret: new } => *totp_secret = Some(new),
+            Event::SecondFactorDisabled {} => *totp_secret = None,
+            Event::DeviceSeen { device, .. } => device::seen(devices, device),
             Event::PasskeyReset { passkey: new } => *passkey = new,
             Event::RoleAssigned { role: new } => *role = new,
+            Event::RoleGranted { role } => {
+                roles.insert(role);
+            }
+            Event::RoleWithdrawn { role } => {
+                roles.remove(&role);
+            }
             Event::InviteIssued {
                 invite,
                 code,
@@ -439,8 +361,44 @@ impl Decider for User {
                 issued.remove(&invite);
             }
             Event::InvitesGranted { count } => *invites = invites.saturating_add(count),
-            Event::MemberBanned { reason, until } => *ban = Some(Ban { reason, until }),
+            Event::MemberBanned(new) => *ban = Some(new),
             Event::MemberUnbanned { .. } => *ban = None,
+        }
+    }
+}
+
+impl User {
+    /// Gives the situation that an event begins, whatever was before.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the rest goes on with what was"
+    )]
+    fn begun_by(event: &Event) -> Option<Self> {
+        match event.clone() {
+            Event::MemberRegistered {
+                name,
+                role,
+                credentials,
+                passkey,
+                invites,
+                invited_by,
+                ..
+            } => Some(Self::Registered {
+                name,
+                role,
+                roles: BTreeSet::new(),
+                credentials,
+                passkey,
+                invites,
+                issued: BTreeMap::new(),
+                ban: None,
+                recovery: BTreeSet::new(),
+                totp_secret: None,
+                devices: vec![],
+                invited_by,
+            }),
+            Event::MemberErased { .. } => Some(Self::Erased {}),
+            _ => None,
         }
     }
 }

@@ -9,14 +9,18 @@
 use std::sync::Arc;
 
 use commands::ports::{AppendError, Appended, Claim, Flush, Unavailable, VaultChange};
-use domain::Position;
+use domain::id::CommandId;
+use domain::{Fact, Meta, Position, Recorded};
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot, watch};
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::recent::{Own, Recent};
 use crate::seal;
 use crate::vault::{NewKey, Vault};
 
+mod claims;
 mod rows;
 mod writer;
 
@@ -34,6 +38,7 @@ pub(crate) struct Prepared {
     pub(crate) command: Uuid,
     pub(crate) key_id: i32,
     pub(crate) events: Vec<SealedEvent>,
+    pub(crate) meta: Meta,
     pub(crate) claims: Vec<Claim>,
     pub(crate) releases: Vec<Claim>,
     pub(crate) flush: Option<Flush>,
@@ -47,6 +52,37 @@ pub(crate) struct SealedEvent {
     pub(crate) name: String,
     pub(crate) version: i32,
     pub(crate) sealed: seal::Sealed,
+    /// What it says, where it has a shape that is known.
+    pub(crate) fact: Option<Fact>,
+}
+
+impl Prepared {
+    /// Gives the events as they will be read, now that they are in the log; those that have no known
+    /// shape are left out.
+    fn recorded(self, appended: Appended, at: OffsetDateTime) -> impl Iterator<Item = Own> {
+        let (stream_type, stream_id) = (self.stream_type, self.stream);
+        let (command, meta) = (CommandId(self.command), self.meta);
+        let places = (appended.first.0..).zip(self.expected + 1..);
+        self.events
+            .into_iter()
+            .zip(places)
+            .filter_map(move |(event, (position, sequence))| {
+                let recorded = Recorded {
+                    position: Position(position),
+                    stream_type: stream_type.to_owned(),
+                    stream_id,
+                    sequence,
+                    at,
+                    command,
+                    meta: meta.clone(),
+                    fact: event.fact?,
+                };
+                Some(Own {
+                    event: Arc::new(recorded),
+                    bytes: event.sealed.bytes.len(),
+                })
+            })
+    }
 }
 
 type Answer = Result<Appended, AppendError>;
@@ -63,10 +99,10 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// Starts the writer; it ends when the last handle is dropped. `head` is told each new head.
-    pub(crate) fn start(pool: PgPool, vault: Arc<Vault>, head: watch::Sender<Position>) -> Self {
+    /// Starts the writer; it ends when the last handle is dropped. `recent` is told what it appends.
+    pub(crate) fn start(pool: PgPool, vault: Arc<Vault>, recent: Arc<Recent>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        tokio::spawn(Writer::new(pool, vault, jobs, head).run());
+        tokio::spawn(Writer::new(pool, vault, jobs, recent).run());
         Self { queue }
     }
 
@@ -90,6 +126,9 @@ impl Appender {
 
 /// Says why a command's transaction failed, or gives the first answer to a repeated one.
 async fn refused(pool: &PgPool, prepared: &Prepared, error: sqlx::Error) -> Answer {
+    if writer::is_erased(&error) {
+        return Err(AppendError::Erased);
+    }
     let constraint = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::constraint);

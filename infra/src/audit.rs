@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::appender::micros;
 use crate::event_store::{COLUMNS, MOST_BYTES, Row};
@@ -41,7 +42,7 @@ pub fn chain_cost(events: u32, payload: &[u8]) -> std::time::Duration {
     for position in 0..i64::from(events) {
         let envelope = Envelope {
             stream_type: "torrent",
-            stream: uuid::Uuid::from_u128(7),
+            stream: Uuid::from_u128(7),
             sequence: position,
             name: "TorrentUploaded",
             version: 1,
@@ -50,7 +51,7 @@ pub fn chain_cost(events: u32, payload: &[u8]) -> std::time::Duration {
         let place = Place {
             position,
             envelope,
-            command: uuid::Uuid::from_u128(8),
+            command: Uuid::from_u128(8),
             recorded_at: position,
         };
         let leaf = seal::leaf(&place, &seal::commitment(payload));
@@ -72,6 +73,9 @@ pub struct Audit {
 pub struct Verified {
     /// How many events there are.
     pub events: i64,
+    /// Of how many of them the content went with an erased member.
+    #[serde(default)]
+    pub erased: i64,
     /// The last position.
     pub position: Position,
     /// The chain's hash there, as hex.
@@ -84,6 +88,7 @@ impl Verified {
     fn of(check: &Check) -> Self {
         Self {
             events: check.position().0,
+            erased: check.erased(),
             position: check.position(),
             chain: check.chain(),
             root: check.root(),
@@ -133,10 +138,12 @@ struct Stored {
     chain: Vec<u8>,
 }
 
-/// Rows, and the keys that open them.
+/// Rows, the keys that open them, and nothing in place of those of erased members, whose streams are
+/// named.
 struct Batch {
     rows: Vec<Stored>,
-    keys: HashMap<i32, Key>,
+    keys: HashMap<i32, Option<Key>>,
+    erased: HashSet<Uuid>,
 }
 
 impl Audit {
@@ -166,11 +173,13 @@ impl Audit {
         let upto = upto.map_or(head, |upto| upto.min(head));
         let mut check = Check::default();
         let mut found = sqlx::query_as(
-            "select position, recorded_at, leaf, chain from event_log where position <= $1 order by position",
+            "select position, recorded_at, leaf, chain,
+                    exists (select from data_key k where k.key_id = e.key_id and k.wrapped is null)
+             from event_log e where position <= $1 order by position",
         )
         .bind(upto.0)
         .fetch(&self.pool);
-        while let Some((position, recorded_at, leaf, chain)) = found.try_next().await? {
+        while let Some((position, recorded_at, leaf, chain, is_erased)) = found.try_next().await? {
             let recorded_at: OffsetDateTime = recorded_at;
             let (leaf, chain): (Vec<u8>, Vec<u8>) = (leaf, chain);
             check.take_leaf(
@@ -178,6 +187,7 @@ impl Audit {
                 micros(recorded_at),
                 hash(&leaf, position)?,
                 &chain,
+                is_erased,
             )?;
             if position % BATCH == 0 {
                 seen(Position(position), upto);
@@ -266,7 +276,10 @@ impl Audit {
         for id in ids {
             match self.vault.opening(id).await {
                 Ok(key) => {
-                    keys.insert(id, key);
+                    keys.insert(id, Some(key));
+                }
+                Err(VaultError::Erased) => {
+                    keys.insert(id, None);
                 }
                 // An event whose key is gone or was changed is told as one that doesn't open.
                 Err(VaultError::Database(sqlx::Error::RowNotFound) | VaultError::Tampered(_)) => {}
@@ -274,7 +287,30 @@ impl Audit {
                 Err(_) => return Err(AuditError::CutOff),
             }
         }
-        Ok(Batch { rows, keys })
+        let erased = self.erased(&rows, &keys).await?;
+        Ok(Batch { rows, keys, erased })
+    }
+
+    /// Gives whose streams of those that can't be opened say that their member was erased.
+    async fn erased(
+        &self,
+        rows: &[Stored],
+        keys: &HashMap<i32, Option<Key>>,
+    ) -> Result<HashSet<Uuid>, sqlx::Error> {
+        let is_gone = |stored: &&Stored| matches!(keys.get(&stored.row.key_id), Some(None));
+        let gone = rows.iter().filter(is_gone);
+        let gone: HashSet<Uuid> = gone.map(|stored| stored.row.stream_id).collect();
+        if gone.is_empty() {
+            return Ok(gone);
+        }
+        let told: Vec<Uuid> = sqlx::query_scalar(
+            "select stream_id from event_log
+             where stream_type = 'user' and stream_id = any($1) and event_type = 'MemberErased'",
+        )
+        .bind(gone.into_iter().collect::<Vec<_>>())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(told.into_iter().collect())
     }
 
     /// Gives a checkpoint over what came since the last one, unless nothing but it did.
@@ -379,7 +415,20 @@ fn take_all(check: &mut Check, batch: &Batch, writes: bool) -> Result<Vec<u8>, A
         if row.position != expected {
             return Err(mismatch(expected, "it is missing").into());
         }
-        let key = batch.keys.get(&row.key_id).ok_or_else(sealed)?;
+        let Some(key) = batch.keys.get(&row.key_id).ok_or_else(sealed)? else {
+            take_erased(check, batch, (row, leaf, chain))?;
+            if writes {
+                let line = file::Line::of(row, leaf, chain);
+                write_line(
+                    &mut lines,
+                    &file::Line {
+                        erased: true,
+                        ..line
+                    },
+                )?;
+            }
+            continue;
+        };
         let plain = seal::open_plain(key, &envelope, &row.sealed).map_err(|_| sealed())?;
         let place = Place {
             position: row.position,
@@ -417,20 +466,31 @@ fn line(
         (Some(RawValue::from_string(plain).map_err(file)?), None)
     };
     let line = file::Line {
-        position: row.position,
-        stream_type: row.stream_type.clone(),
-        stream_id: row.stream_id,
-        sequence: row.sequence,
-        event_type: row.event_type.clone(),
-        event_version: row.event_version,
-        command_id: row.command_id,
-        recorded_at: row.recorded_at,
         inside,
         commitment,
-        leaf: hex::encode(leaf),
-        chain: hex::encode(linked),
+        ..file::Line::of(row, leaf, linked)
     };
-    serde_json::to_writer(&mut *to, &line).map_err(file)?;
+    write_line(to, &line)
+}
+
+fn write_line(to: &mut Vec<u8>, line: &file::Line) -> Result<(), AuditError> {
+    serde_json::to_writer(&mut *to, line).map_err(|error| AuditError::File(error.into()))?;
     to.push(b'\n');
     Ok(())
 }
+
+/// Checks an event whose content went with its member: its place in the chain, and that they were erased.
+fn take_erased(
+    check: &mut Check,
+    batch: &Batch,
+    (row, leaf, chain): (&Row, &[u8], &[u8]),
+) -> Result<(), Mismatch> {
+    if !batch.erased.contains(&row.stream_id) {
+        return Err(mismatch(row.position, NOT_ERASED));
+    }
+    let (position, at) = (row.position, micros(row.recorded_at));
+    check.take_leaf(position, at, hash(leaf, position)?, chain, true)
+}
+
+/// What is wrong with an event whose key is gone for no reason.
+const NOT_ERASED: &str = "its key was destroyed, and its member wasn't erased";

@@ -24,15 +24,17 @@ use account::Account;
 
 /// How long another program may take to let go of the data directory.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the last statement of a server that was killed may take to end.
+const LAST_STATEMENT: Duration = Duration::from_secs(20);
 /// How long the server may take to be ready; recovery after a crash takes part of it.
 const READY: Duration = Duration::from_mins(1);
 /// The longest path of a socket's folder; the whole has 107 bytes.
 const LONGEST_FOLDER: usize = 80;
 
-/// Settings of the server. Nothing of a statement but its form may reach its log.
+/// Settings of the server, which has room for three nodes. Nothing of a statement but its form may reach its log.
 const SETTINGS: [&str; 12] = [
     "listen_addresses=",
-    "max_connections=100",
+    "max_connections=200",
     "shared_buffers=64MB",
     "logging_collector=off",
     "log_min_messages=warning",
@@ -127,16 +129,30 @@ impl Embedded {
 
     /// Starts a server that has ended once more, at the same place.
     ///
-    /// As [`Embedded::start`], for a thread that lives as long as the program.
+    /// A statement of the one that ended may still be at work, and no other server starts beside
+    /// it; it is waited for. As [`Embedded::start`], for a thread that lives as long as the program.
     pub fn restart(&mut self) -> Result<(), EmbeddedError> {
-        forget_the_dead(&self.layout)?;
-        self.child = spawn(&self.programs, &self.account, &self.layout, &self.lock)?;
-        self.await_ready()
+        let until = Instant::now() + LAST_STATEMENT;
+        loop {
+            forget_the_dead(&self.layout)?;
+            self.child = spawn(&self.programs, &self.account, &self.layout, &self.lock)?;
+            match self.await_ready() {
+                Err(_) if self.ended().is_some() && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Gives the connection string.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Gives another program of PostgreSQL, if it is beside the server's.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        Some(self.programs.join(name)).filter(|path| path.is_file())
     }
 
     /// Gives the server's process id.

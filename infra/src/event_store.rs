@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use commands::ports::{
-    Append, AppendError, Appended, Claim, EventLog, Reach, Snapshot, Unavailable,
+    Append, AppendError, Appended, Claim, EventLog, Reach, Snapshot, Unavailable, VaultChange,
 };
+use domain::fact::Erased;
 use domain::id::CommandId;
-use domain::{Fact, Position, Recorded};
+use domain::{Fact, Meta, Position, Recorded};
 use rand::Rng as _;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::appender::{self, Appender, Prepared, SealedEvent};
+use crate::recent::Recent;
 use crate::seal::{self, Envelope};
 use crate::snapshot;
 use crate::vault::{Vault, VaultError};
@@ -25,7 +26,7 @@ pub struct EventStore {
     pool: PgPool,
     vault: Arc<Vault>,
     appender: Appender,
-    head: watch::Receiver<Position>,
+    recent: Arc<Recent>,
 }
 
 /// A row of the log.
@@ -66,26 +67,30 @@ pub(crate) const COLUMNS: &str = "position, stream_type, stream_id, sequence, ev
 impl EventStore {
     /// Makes the event store and starts its appender.
     pub fn new(pool: PgPool, vault: Arc<Vault>) -> Self {
-        let (told, head) = watch::channel(Position(0));
-        let appender = Appender::start(pool.clone(), Arc::clone(&vault), told);
+        let recent = Arc::<Recent>::default();
+        let appender = Appender::start(pool.clone(), Arc::clone(&vault), Arc::clone(&recent));
         Self {
             pool,
             vault,
             appender,
-            head,
+            recent,
         }
     }
 
-    /// Gives a receiver of each head that this process appends.
-    pub fn head(&self) -> watch::Receiver<Position> {
-        self.head.clone()
+    /// Gives what this process appends.
+    pub fn recent(&self) -> Arc<Recent> {
+        Arc::clone(&self.recent)
     }
 
     async fn prepare(&self, append: Append) -> Result<Prepared, VaultError> {
-        let (key_id, key, new_key) = self
-            .vault
-            .sealing(append.stream_type, append.stream)
-            .await?;
+        // What tells of an erasure must outlive the member's key.
+        let (key_id, key, new_key) = if append.vault == Some(VaultChange::Erase) {
+            let (key_id, key) = self.vault.months().await?;
+            (key_id, key, None)
+        } else {
+            let sealing = self.vault.sealing(append.stream_type, append.stream);
+            sealing.await?
+        };
         let mut events = Vec::with_capacity(append.events.len());
         for (event, sequence) in append.events.into_iter().zip(append.expected + 1..) {
             let envelope = Envelope {
@@ -99,10 +104,17 @@ impl EventStore {
             let mut random = [0; 40];
             rand::rng().fill_bytes(&mut random);
             let sealed = seal::seal(&key, &envelope, &event.payload, &append.meta, random)?;
+            let fact = Fact::read(
+                append.stream_type,
+                &event.name,
+                event.version,
+                event.payload,
+            );
             events.push(SealedEvent {
                 name: event.name,
                 version: event.version,
                 sealed,
+                fact: fact.ok(),
             });
         }
         Ok(Prepared {
@@ -112,6 +124,7 @@ impl EventStore {
             command: append.command.0,
             key_id,
             events,
+            meta: append.meta,
             claims: append.claims,
             releases: append.releases,
             flush: append.flush,
@@ -149,8 +162,16 @@ impl EventLog for EventStore {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let prepared = self.prepare(append).await.map_err(away)?;
-        self.appender.append(prepared).await
+        let erases = (append.vault == Some(VaultChange::Erase)).then_some(append.stream);
+        let prepared = match self.prepare(append).await {
+            Err(VaultError::Erased) => return Err(AppendError::Erased),
+            prepared => prepared.map_err(away)?,
+        };
+        let appended = self.appender.append(prepared).await;
+        if let (Some(member), Ok(_)) = (erases, &appended) {
+            self.vault.drop_member(member);
+        }
+        appended
     }
 
     async fn snapshot(
@@ -219,20 +240,28 @@ pub(crate) async fn open_all(vault: &Vault, rows: Vec<Row>) -> Result<Vec<Record
     Ok(events)
 }
 
-/// Opens a row.
+/// Opens a row; of what is sealed under an erased member's key, it gives what stands in the clear.
 pub(crate) async fn open(vault: &Vault, row: Row) -> Result<Recorded, OpenError> {
     let position = row.position;
     let sealed = |source: VaultError| OpenError::Sealed { position, source };
-    let key = vault.opening(row.key_id).await.map_err(sealed)?;
-    let inside =
-        seal::open(&key, &row.envelope(), &row.sealed).map_err(|error| sealed(error.into()))?;
-    let fact = Fact::read(
-        &row.stream_type,
-        &row.event_type,
-        row.event_version,
-        inside.payload,
-    )
-    .map_err(|source| OpenError::Unreadable { position, source })?;
+    let (fact, meta) = match vault.opening(row.key_id).await {
+        Ok(key) => {
+            let inside = seal::open(&key, &row.envelope(), &row.sealed)
+                .map_err(|error| sealed(error.into()))?;
+            let (name, version) = (&row.event_type, row.event_version);
+            let fact = Fact::read(&row.stream_type, name, version, inside.payload)
+                .map_err(|source| OpenError::Unreadable { position, source })?;
+            (fact, inside.meta)
+        }
+        Err(VaultError::Erased) => {
+            let erased = Fact::Erased(Erased {
+                name: row.event_type,
+                version: row.event_version,
+            });
+            (erased, Meta::erased())
+        }
+        Err(error) => return Err(sealed(error)),
+    };
     Ok(Recorded {
         position: Position(position),
         stream_type: row.stream_type,
@@ -240,7 +269,7 @@ pub(crate) async fn open(vault: &Vault, row: Row) -> Result<Recorded, OpenError>
         sequence: row.sequence,
         at: row.recorded_at,
         command: CommandId(row.command_id),
-        meta: inside.meta,
+        meta,
         fact,
     })
 }

@@ -16,7 +16,12 @@ use sqlx::postgres::PgListener;
 use tokio::sync::{Mutex, watch};
 
 use crate::event_store::{self, COLUMNS, MOST_BYTES, OpenError, Row};
+use crate::recent::Recent;
 use crate::vault::{Vault, VaultError};
+
+mod stretch;
+
+use stretch::Stretches;
 
 /// How long a reader waits at most before it looks for itself.
 const POLL: Duration = Duration::from_millis(500);
@@ -24,13 +29,33 @@ const POLL: Duration = Duration::from_millis(500);
 /// Positions behind the head within which events are read once for all.
 const TAIL: i64 = 256;
 
+/// Positions that are read at once for all who catch up; the stretches of all begin at its multiples.
+const STRETCH: i64 = 5_000;
+
 /// The log in position order.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LogFeed {
     pool: PgPool,
     vault: Arc<Vault>,
     head: watch::Receiver<Position>,
+    opened: Opened,
+}
+
+/// Every opened event that is kept in memory.
+#[derive(Clone)]
+struct Opened {
+    recent: Arc<Recent>,
     tail: Arc<Mutex<Tail>>,
+    stretches: Arc<Mutex<Stretches>>,
+}
+
+impl Opened {
+    /// Forgets everything, also what is being read just now.
+    async fn forget(&self) {
+        self.recent.forget();
+        *self.tail.lock().await = Tail::default();
+        *self.stretches.lock().await = Stretches::default();
+    }
 }
 
 /// The events of all streams that were read last, for every projection that asks for them.
@@ -38,26 +63,37 @@ pub struct LogFeed {
 struct Tail {
     after: Position,
     upto: Position,
-    events: Vec<Recorded>,
+    events: Vec<Arc<Recorded>>,
 }
 
-impl std::fmt::Debug for Tail {
+impl std::fmt::Debug for LogFeed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tail").finish_non_exhaustive()
+        f.debug_struct("LogFeed").finish_non_exhaustive()
     }
 }
 
 impl LogFeed {
-    /// Makes the feed and starts to listen; `appended` tells what this process appends itself.
-    pub fn new(pool: PgPool, vault: Arc<Vault>, appended: watch::Receiver<Position>) -> Self {
+    /// Makes the feed and starts to listen; `recent` is what this process appends itself.
+    pub fn new(pool: PgPool, vault: Arc<Vault>, recent: Arc<Recent>) -> Self {
         let (told, head) = watch::channel(Position(0));
-        tokio::spawn(listen(pool.clone(), appended, told));
-        let tail = Arc::default();
+        let appended = recent.head();
+        let opened = Opened {
+            recent,
+            tail: Arc::default(),
+            stretches: Arc::default(),
+        };
+        let ears = Ears {
+            pool: pool.clone(),
+            vault: Arc::clone(&vault),
+            listener: None,
+            stale: false,
+        };
+        tokio::spawn(listen(ears, appended, told, opened.clone()));
         Self {
             pool,
             vault,
             head,
-            tail,
+            opened,
         }
     }
 
@@ -67,32 +103,57 @@ impl LogFeed {
         if told <= after || told.0 - after.0 > TAIL.min(limit) {
             return None;
         }
-        let mut tail = self.tail.lock().await;
+        let wanted = |event: &&Arc<Recorded>| {
+            event.position > after && streams.contains(&event.stream_type.as_str())
+        };
+        if let Some((events, upto)) = self.opened.recent.since(after) {
+            let events = events.iter().filter(wanted).cloned().collect();
+            return Some(Batch { events, upto });
+        }
+        let mut tail = self.opened.tail.lock().await;
         if after < tail.after || after >= tail.upto {
             let (events, upto) = self.select(after, told, None).await.ok()?;
             *tail = Tail {
                 after,
                 upto,
-                events,
+                events: events.into_iter().map(|(event, _)| event).collect(),
             };
         }
-        let wanted = |event: &&Recorded| {
-            event.position > after && streams.contains(&event.stream_type.as_str())
-        };
         Some(Batch {
             events: tail.events.iter().filter(wanted).cloned().collect(),
             upto: tail.upto,
         })
     }
 
-    /// Reads and opens the events of some stream types, or of all, in a stretch of the log; gives up to
-    /// where they reached before they were too many bytes.
+    /// Gives what follows a position far from the head, read once for all who catch up.
+    async fn far(
+        &self,
+        after: Position,
+        upto: Position,
+        streams: &[&str],
+    ) -> Result<Batch, NotRead> {
+        let aligned = Position((after.0 / STRETCH + 1) * STRETCH);
+        let mut upto = upto.min(aligned);
+        let mut stretches = self.opened.stretches.lock().await;
+        let missing = stretches.missing(streams, after, upto);
+        if !missing.is_empty() {
+            let (events, reached) = self.select(after, upto, Some(&missing)).await?;
+            upto = reached;
+            stretches.keep(&missing, after, upto, &events);
+        }
+        let events = stretches.events(streams, after, upto);
+        stretches.trim();
+        Ok(Batch { events, upto })
+    }
+
+    /// Reads and opens the events of some stream types, or of all, in a stretch of the log, each with
+    /// its sealed bytes; gives up to where they reached before they were too many bytes.
     async fn select(
         &self,
         after: Position,
         upto: Position,
         streams: Option<&[&str]>,
-    ) -> Result<(Vec<Recorded>, Position), NotRead> {
+    ) -> Result<(Vec<(Arc<Recorded>, usize)>, Position), NotRead> {
         let query = format!(
             "select {COLUMNS} from event_log
              where position > $1 and position <= $2 and ($3 is null or stream_type = any($3)) order by position"
@@ -114,29 +175,38 @@ impl LogFeed {
             }
         }
         drop(found);
+        let sizes: Vec<_> = rows.iter().map(|row: &Row| row.sealed.len()).collect();
         let events = event_store::open_all(&self.vault, rows)
             .await
             .map_err(not_read)?;
+        let events = events.into_iter().map(Arc::new).zip(sizes).collect();
         Ok((events, upto))
     }
 }
 
-/// Tells each new head, from this process or another, until nobody asks any more.
+/// Tells each new head, from this process or another, until nobody asks any more. What was read for those
+/// who catch up goes when they have; all that is opened goes when somebody is erased or the vault closes.
 async fn listen(
-    pool: PgPool,
+    mut ears: Ears,
     mut appended: watch::Receiver<Position>,
     told: watch::Sender<Position>,
+    opened: Opened,
 ) {
-    let mut listener = None;
     while !told.is_closed() {
-        if listener.is_none() {
-            listener = connect(&pool).await;
+        if ears.listener.is_none() {
+            ears.connect().await;
         }
         let heard = tokio::select! {
             changed = appended.changed() => changed.is_ok().then(|| *appended.borrow_and_update()),
-            heard = hear(&mut listener) => heard,
+            heard = ears.hear() => heard,
             () = tokio::time::sleep(Duration::from_secs(1)) => None,
         };
+        if std::mem::take(&mut ears.stale) || !ears.vault.is_open() {
+            opened.forget().await;
+        }
+        if let Ok(mut stretches) = opened.stretches.try_lock() {
+            stretches.forget();
+        }
         if let Some(position) = heard {
             told.send_if_modified(|known| {
                 let newer = position > *known;
@@ -147,22 +217,48 @@ async fn listen(
     }
 }
 
-async fn connect(pool: &PgPool) -> Option<PgListener> {
-    let mut listener = PgListener::connect_with(pool).await.ok()?;
-    listener.listen("event_log").await.ok()?;
-    Some(listener)
+/// The channel on which each erased member is told.
+const ERASED: &str = "erased";
+
+/// What other nodes tell: new heads, and members whose keys are gone.
+struct Ears {
+    pool: PgPool,
+    vault: Arc<Vault>,
+    listener: Option<PgListener>,
+    /// Whether somebody was erased of whom something may be kept.
+    stale: bool,
 }
 
-/// Waits for a notification; a lost connection is made again by the caller.
-async fn hear(listener: &mut Option<PgListener>) -> Option<Position> {
-    let Some(living) = listener else {
-        return std::future::pending().await;
-    };
-    if let Ok(Some(notification)) = living.try_recv().await {
-        notification.payload().parse().ok().map(Position)
-    } else {
-        *listener = None;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+impl Ears {
+    async fn connect(&mut self) {
+        let connected = async {
+            let mut listener = PgListener::connect_with(&self.pool).await?;
+            listener.listen_all(["event_log", ERASED]).await?;
+            Ok::<_, sqlx::Error>(listener)
+        };
+        self.listener = connected.await.ok();
+        // Who was erased meanwhile wasn't heard.
+        self.vault.drop_fetched();
+        self.stale = self.listener.is_some();
+    }
+
+    /// Waits for a notification; a lost connection is made again by the caller.
+    async fn hear(&mut self) -> Option<Position> {
+        let Some(living) = &mut self.listener else {
+            return std::future::pending().await;
+        };
+        let Ok(Some(notification)) = living.try_recv().await else {
+            self.listener = None;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            return None;
+        };
+        if notification.channel() != ERASED {
+            return notification.payload().parse().ok().map(Position);
+        }
+        if let Ok(member) = notification.payload().parse() {
+            self.vault.drop_member(member);
+            self.stale = true;
+        }
         None
     }
 }
@@ -175,7 +271,12 @@ impl Feed for LogFeed {
         }
         let head = self.head().await?;
         let upto = Position((after.0 + limit).min(head.0).max(after.0));
+        // Who wants more at once, as the search index does, is alone with that.
+        if limit <= STRETCH {
+            return self.far(after, upto, streams).await;
+        }
         let (events, upto) = self.select(after, upto, Some(streams)).await?;
+        let events = events.into_iter().map(|(event, _)| event).collect();
         Ok(Batch { events, upto })
     }
 

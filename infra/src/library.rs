@@ -18,7 +18,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::seal::{self, Envelope};
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultError};
 
 /// The library's repository over the log, opened.
 pub struct Library {
@@ -65,7 +65,13 @@ impl Library {
         stream: Uuid,
     ) -> Result<(), PersistenceError> {
         let sealed: SealedPayload = serde_json::from_value(event.payload.take())?;
-        let key = self.vault.opening(sealed.key_id).await.map_err(other)?;
+        let key = match self.vault.opening(sealed.key_id).await {
+            Err(VaultError::Erased) => {
+                event.payload = domain::history::ERASED.into();
+                return Ok(());
+            }
+            key => key.map_err(other)?,
+        };
         let envelope = Envelope {
             stream_type: &event.aggregate_type,
             stream,

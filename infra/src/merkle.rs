@@ -1,9 +1,10 @@
 //! The Merkle tree hash of RFC 6962, section 2.1, over leaves that come one after the other.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// A tree that grows to the right; it keeps one hash for each of its full parts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tree {
     /// Height and hash of the full parts, the highest first.
     parts: Vec<(u32, [u8; 32])>,

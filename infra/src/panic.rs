@@ -19,7 +19,7 @@ pub mod rehearse;
 pub mod restore;
 pub mod seal;
 pub mod traffic;
-mod tuple;
+pub(crate) mod tuple;
 
 pub use pass::Moved;
 

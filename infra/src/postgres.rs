@@ -4,6 +4,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use projections::SCHEMA;
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _, PgPool};
 
@@ -42,7 +43,7 @@ pub enum PostgresError {
     Away(#[source] sqlx::Error),
     /// The tables can't be made.
     #[error("the database's tables can't be brought up to date: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[from] MigrateError),
 }
 
 /// Connects, and brings the tables up to date.
@@ -54,11 +55,72 @@ pub async fn connect(url: &str) -> Result<Pools, PostgresError> {
         .connect_with(options.clone())
         .await
         .map_err(PostgresError::Away)?;
-    sqlx::migrate!("../migrations").run(&log).await?;
+    migrate(&log).await?;
     let path = format!("{SCHEMA},public");
     // Each projection may hold one at a time, and pages ask beside them.
     let read = pool(24).connect_lazy_with(options.options([("search_path", path)]));
     Ok(Pools { log, read })
+}
+
+/// Brings the tables up to date.
+pub(crate) async fn migrate(pool: &PgPool) -> Result<(), PostgresError> {
+    Ok(migrations().run(pool).await?)
+}
+
+fn migrations() -> Migrator {
+    sqlx::migrate!("../migrations")
+}
+
+/// Connects, and leaves the tables as they are.
+pub(crate) async fn connect_empty(url: &str) -> Result<PgPool, PostgresError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| PostgresError::Url)?;
+    let options = options.application_name("opentracker");
+    pool(4)
+        .connect_with(options)
+        .await
+        .map_err(PostgresError::Away)
+}
+
+/// Tells whether there is no event store: no tables of one, or nothing in them.
+pub(crate) async fn is_empty(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    let there: bool = sqlx::query_scalar("select to_regclass('public.vault') is not null")
+        .fetch_one(pool)
+        .await?;
+    if !there {
+        return Ok(true);
+    }
+    sqlx::query_scalar(
+        "select not exists (select from vault) and not exists (select from event_log)",
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// Makes the tables as certain migrations leave them; tells whether this program knows those, and the
+/// database has no others.
+pub(crate) async fn migrate_to(
+    pool: &PgPool,
+    wanted: &[(i64, Vec<u8>)],
+) -> Result<bool, PostgresError> {
+    let mut migrator = migrations();
+    let kept: Vec<Migration> = migrator
+        .iter()
+        .filter(|known| {
+            let same = |(version, checksum): &(i64, Vec<u8>)| {
+                *version == known.version && **checksum == *known.checksum
+            };
+            wanted.iter().any(same)
+        })
+        .cloned()
+        .collect();
+    if kept.len() < wanted.len() {
+        return Ok(false);
+    }
+    migrator.migrations = kept.into();
+    match migrator.run(pool).await {
+        Err(MigrateError::VersionMissing(_)) => Ok(false),
+        done => Ok(done.map(|()| true)?),
+    }
 }
 
 fn pool(most: u32) -> PgPoolOptions {

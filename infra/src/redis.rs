@@ -20,6 +20,7 @@ use crate::seal::{Key, decrypt, encrypt};
 use crate::vault::keyring::random;
 
 mod ephemera;
+pub mod limit;
 
 /// How long Redis may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -32,7 +32,10 @@ pub(crate) async fn get(
     let Some((sequence, key_id, sealed)) = row else {
         return Ok(None);
     };
-    let key = vault.opening(key_id).await?;
+    let key = match vault.opening(key_id).await {
+        Err(VaultError::Erased) => return Ok(None),
+        key => key?,
+    };
     let envelope = envelope(stream_type, stream, sequence, shape, key_id);
     let state: Option<Value> = seal::open_plain(&key, &envelope, &sealed)
         .ok()

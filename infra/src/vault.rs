@@ -5,9 +5,8 @@
 //! which the keyed hashes' keys are derived. Keys are wiped when dropped and never shown, and
 //! [`Vault::forget`] drops them all at once: from then on nothing opens and nothing is hashed.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use domain::vault::State;
@@ -22,15 +21,18 @@ use uuid::Uuid;
 
 use crate::seal::{self, Key, Unsealable};
 
+pub(crate) mod copy;
 pub(crate) mod keyring;
+mod keys;
 mod master;
 pub(crate) mod rotate;
 pub mod share;
 pub(crate) mod slot;
 pub mod state;
 
+use keys::Keys;
 pub use rotate::Rotated;
-pub use slot::{LEAST_WORK, MOST_WORK, NotOpened, Opened, Secret, Slot};
+pub use slot::{LEAST_WORK, MOST_WORK, NotOpened, Opened, Recipient, Secret, Slot};
 pub use state::Row;
 
 /// Why the vault doesn't open.
@@ -59,6 +61,9 @@ pub enum VaultError {
         "the vault is sealed: nothing can be read before `opentracker panic restore` and the Panic Password"
     )]
     Sealed,
+    /// The key was its member's, and went with them.
+    #[error("the member was erased, and the key with them")]
+    Erased,
     /// The database can't be reached.
     #[error("the keys can't be read from the database")]
     Database(#[from] sqlx::Error),
@@ -80,17 +85,6 @@ pub(crate) struct NewKey {
 pub struct Vault {
     pool: PgPool,
     open: ArcSwapOption<Keys>,
-}
-
-/// The keys themselves.
-struct Keys {
-    master: Key,
-    wrapping: Key,
-    /// What an append is fenced by.
-    fence: Fence,
-    hashes: Vec<Hmac<Sha256>>,
-    by_id: RwLock<HashMap<i32, Key>>,
-    by_use: RwLock<HashMap<(&'static str, Uuid), i32>>,
 }
 
 /// How the vault stood when its keys were taken up: whoever appends must find it so.
@@ -118,7 +112,7 @@ const MEMBER: &str = "member";
 const INDEX: &str = "index";
 
 /// The streams that stand under a member's id and are sealed under the member's own key.
-const OWN: [&str; 4] = ["user", "api_key", "bookmarks", "feed_key"];
+const OWN: [&str; 5] = ["user", "api_key", "bookmarks", "feed_key", "reading"];
 
 impl Vault {
     /// Opens the vault with the master key at `path`; makes both when the store is new.
@@ -207,14 +201,7 @@ impl Vault {
         state: State,
         epoch: i64,
     ) -> Result<(), VaultError> {
-        let mut keys = Keys {
-            master,
-            wrapping,
-            fence: Fence { state, epoch },
-            hashes: vec![],
-            by_id: RwLock::default(),
-            by_use: RwLock::default(),
-        };
+        let mut keys = Keys::new(master, wrapping, Fence { state, epoch });
         let (_, index) = keys.stored(&self.pool, INDEX, Uuid::nil()).await?;
         keys.hashes = Purpose::ALL
             .iter()
@@ -285,8 +272,7 @@ impl Vault {
     ) -> Result<(i32, Key, Option<NewKey>), VaultError> {
         let keys = self.keys()?;
         if !OWN.contains(&stream_type) {
-            let month = month(OffsetDateTime::now_utc());
-            let (key_id, key) = keys.stored(&self.pool, LOG, month).await?;
+            let (key_id, key) = self.months().await?;
             return Ok((key_id, key, None));
         }
         if let Some((key_id, key)) = keys.find(&self.pool, MEMBER, stream).await? {
@@ -296,120 +282,29 @@ impl Vault {
         Ok((new.key_id, key, Some(new)))
     }
 
+    /// Gives the month's key, under which stands whatever isn't a member's own.
+    pub(crate) async fn months(&self) -> Result<(i32, Key), VaultError> {
+        let month = month(OffsetDateTime::now_utc());
+        self.keys()?.stored(&self.pool, LOG, month).await
+    }
+
+    /// Drops an erased member's keys at once.
+    pub(crate) fn drop_member(&self, member: Uuid) {
+        if let Some(keys) = self.open.load().as_ref() {
+            keys.drop_of(Some(member));
+        }
+    }
+
+    /// Drops what was fetched, where it isn't known which members were erased meanwhile.
+    pub(crate) fn drop_fetched(&self) {
+        if let Some(keys) = self.open.load().as_ref() {
+            keys.drop_of(None);
+        }
+    }
+
     /// Gives a key that was stored.
     pub(crate) async fn opening(&self, key_id: i32) -> Result<Key, VaultError> {
         self.keys()?.opening(&self.pool, key_id).await
-    }
-}
-
-impl Keys {
-    fn known(&self, key_id: i32) -> Option<Key> {
-        let by_id = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
-        by_id.get(&key_id).cloned()
-    }
-
-    async fn opening(&self, pool: &PgPool, key_id: i32) -> Result<Key, VaultError> {
-        if let Some(key) = self.known(key_id) {
-            return Ok(key);
-        }
-        let (class, subject, wrapped): (String, Uuid, Vec<u8>) =
-            sqlx::query_as("select class, subject, wrapped from data_key where key_id = $1")
-                .bind(key_id)
-                .fetch_one(pool)
-                .await?;
-        let key = keyring::unwrap(&self.wrapping, &wrapped, &beside(key_id, &class, subject))?;
-        self.by_id
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key_id, key.clone());
-        Ok(key)
-    }
-
-    /// Gives the key of a use; makes and stores it when there is none.
-    async fn stored(
-        &self,
-        pool: &PgPool,
-        class: &'static str,
-        subject: Uuid,
-    ) -> Result<(i32, Key), VaultError> {
-        loop {
-            if let Some(found) = self.find(pool, class, subject).await? {
-                return Ok(found);
-            }
-            let (new, _) = self.fresh(pool, class, subject).await?;
-            // Of another epoch it would be under a key that nobody has any more.
-            let inserted = sqlx::query(
-                "insert into data_key (key_id, class, subject, wrapped, made_at)
-                 select $1, $2, $3, $4, now() from vault where epoch = $5 for share
-                 on conflict do nothing",
-            )
-            .bind(new.key_id)
-            .bind(new.class)
-            .bind(new.subject)
-            .bind(new.wrapped)
-            .bind(self.fence.epoch)
-            .execute(pool)
-            .await?;
-            let row = state::read(pool).await?;
-            if inserted.rows_affected() == 0 && row.is_none_or(|row| row.epoch != self.fence.epoch)
-            {
-                return Err(VaultError::Sealed);
-            }
-        }
-    }
-
-    async fn find(
-        &self,
-        pool: &PgPool,
-        class: &'static str,
-        subject: Uuid,
-    ) -> Result<Option<(i32, Key)>, VaultError> {
-        let known = self
-            .by_use
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&(class, subject))
-            .copied();
-        let key_id =
-            match known {
-                Some(key_id) => Some(key_id),
-                None => sqlx::query_scalar(
-                    "select key_id from data_key where class = $1 and subject = $2 and not retired",
-                )
-                .bind(class)
-                .bind(subject)
-                .fetch_optional(pool)
-                .await?,
-            };
-        let Some(key_id) = key_id else {
-            return Ok(None);
-        };
-        let key = self.opening(pool, key_id).await?;
-        self.by_use
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert((class, subject), key_id);
-        Ok(Some((key_id, key)))
-    }
-
-    async fn fresh(
-        &self,
-        pool: &PgPool,
-        class: &'static str,
-        subject: Uuid,
-    ) -> Result<(NewKey, Key), VaultError> {
-        let key_id: i32 = sqlx::query_scalar("select nextval('data_key_id')::integer")
-            .fetch_one(pool)
-            .await?;
-        let key = keyring::random();
-        let wrapped = keyring::wrap(&self.wrapping, &key, &beside(key_id, class, subject))?;
-        let new = NewKey {
-            key_id,
-            class,
-            subject,
-            wrapped,
-        };
-        Ok((new, key))
     }
 }
 

@@ -6,7 +6,9 @@ create unlogged table invite (
     standing   text not null default 'open',
     used_by    uuid,
     settled_at timestamptz,
-    position   bigint not null
+    position   bigint not null,
+    -- Where somebody joined by it.
+    used_position bigint
 );
 create index invite_of_issuer on invite (issuer, position desc);
 create index invite_newest on invite (position desc);

@@ -25,7 +25,19 @@ create unlogged table notification_uploader (
     torrent uuid not null,
     member  uuid not null
 );
+-- From where a member signed in that was new.
+create unlogged table notification_device (
+    member   uuid not null,
+    position bigint not null,
+    name     text not null
+);
+-- Who was erased.
+create unlogged table notification_gone (
+    member uuid not null
+);
 -- Keys and indexes.
+alter table notification_gone add primary key (member);
+alter table notification_device add primary key (member, position);
 alter table notification add primary key (member, position);
 alter table notification_writer add primary key (topic, member);
 create index notification_writer_since on notification_writer (topic, since);

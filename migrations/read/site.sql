@@ -4,6 +4,9 @@ create unlogged table site (
     announcement    text not null default '',
     freeleech       boolean not null default false,
     freeleech_until bigint,
+    -- A PNG, and how it is named in addresses.
+    logo            bytea,
+    logo_name       text,
     position        bigint not null default 0
 );
 -- What was set, as people write it.

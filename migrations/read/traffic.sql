@@ -18,7 +18,13 @@ create unlogged table ledger (
 create index ledger_of_member on ledger (member, last_at desc);
 create index ledger_recent on ledger (last_at);
 
--- Sums of the ledger, what a member was given besides, and how many hit-and-runs are open.
+-- Who was erased: nothing is written of them any more, and what they moved before stays in the sums alone.
+create unlogged table ledger_gone (
+    member uuid primary key
+);
+
+-- Sums of the ledger, what a member was given besides, how many hit-and-runs are open, and how many
+-- torrents they completed.
 create unlogged table member_total (
     member     uuid primary key,
     uploaded   bigint not null default 0,
@@ -28,6 +34,7 @@ create unlogged table member_total (
     leeched    bigint not null default 0,
     credit     bigint not null default 0,
     marks      integer not null default 0,
+    snatches   bigint not null default 0,
     position   bigint not null
 );
 create index member_total_position on member_total (position);
@@ -41,7 +48,13 @@ create unlogged table snatch (
     primary key (torrent, member)
 );
 create index snatch_position on snatch (position);
-create index snatch_of_member on snatch (member);
+
+-- How many completed each torrent, those that nobody did too.
+create unlogged table snatch_count (
+    torrent uuid primary key,
+    count   bigint not null
+);
+create index snatch_count_most on snatch_count (count desc, torrent desc);
 
 -- By how much all ledgers grew in an hour, in a day, and at all; `bucket` counts hours or days since 1970.
 create unlogged table traffic_sum (

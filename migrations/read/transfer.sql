@@ -16,6 +16,10 @@ create index obligation_of_member on obligation (member, position desc);
 create index obligation_due on obligation (due) where standing = 'owing';
 create index obligation_standing on obligation (standing, position desc);
 create index obligation_pair on obligation (member, torrent) where standing in ('owing', 'marked');
+-- Who was erased.
+create unlogged table obligation_gone (
+    member uuid primary key
+);
 -- What looks wrong and wasn't looked at.
 create unlogged table flag (
     stream   uuid not null,

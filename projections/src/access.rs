@@ -19,13 +19,15 @@ use uuid::Uuid;
 use crate::fold::{Copy, Held};
 use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
+mod role;
+
 /// A member as the tracker knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberAccess {
     /// Who it is.
     pub member: MemberId,
-    /// The keyed hash of the passkey that holds.
-    pub passkey: [u8; 32],
+    /// The keyed hash of the passkey that holds; an erased member has none.
+    pub passkey: Option<[u8; 32]>,
     /// Whether the member keeps order among torrents.
     pub staff: bool,
     /// When a ban ends, in seconds since 1970.
@@ -109,11 +111,15 @@ pub async fn changes(reads: &Reads, after: Position) -> Result<Changes, Unavaila
     sqlx::query("set transaction isolation level repeatable read, read only")
         .execute(&mut *at_once)
         .await?;
-    let members =
-        sqlx::query("select member, passkey, staff, banned_until, position from access_member where position > $1")
-            .bind(after.0)
-            .fetch_all(&mut *at_once)
-            .await?;
+    let members = sqlx::query(
+        "select member, passkey, banned_until, position, staff or exists (
+                 select from access_member_role h join access_role r on r.role = h.role
+                 where h.member = m.member and r.staff) as staff
+             from access_member m where position > $1",
+    )
+    .bind(after.0)
+    .fetch_all(&mut *at_once)
+    .await?;
     let torrents = sqlx::query(
         "select torrent, hashes, uploader, offered, pending, free_until, position
          from access_torrent where position > $1",
@@ -128,11 +134,12 @@ pub async fn changes(reads: &Reads, after: Position) -> Result<Changes, Unavaila
 }
 
 fn member_row(row: &sqlx::postgres::PgRow) -> Result<MemberAccess, sqlx::Error> {
-    let passkey: Vec<u8> = row.try_get("passkey")?;
+    let passkey: Option<Vec<u8>> = row.try_get("passkey")?;
     Ok(MemberAccess {
         member: MemberId(row.try_get("member")?),
         passkey: passkey
-            .try_into()
+            .map(TryInto::try_into)
+            .transpose()
             .map_err(|_| sqlx::Error::Decode("a passkey hash has 32 bytes".into()))?,
         staff: row.try_get("staff")?,
         banned_until: row.try_get("banned_until")?,
@@ -179,7 +186,7 @@ impl Projection for Access {
     }
 
     fn version(&self) -> i32 {
-        3
+        5
     }
 
     fn tables(&self) -> &'static str {
@@ -191,11 +198,16 @@ impl Projection for Access {
     }
 
     fn table_names(&self) -> &'static [&'static str] {
-        &["access_member", "access_torrent"]
+        &[
+            "access_member",
+            "access_role",
+            "access_member_role",
+            "access_torrent",
+        ]
     }
 
     fn streams(&self) -> &'static [&'static str] {
-        &["user", "torrent"]
+        &["user", "role", "torrent"]
     }
 
     fn fold(&self) -> Box<dyn Fold> {
@@ -203,6 +215,8 @@ impl Projection for Access {
             keys: Arc::clone(&self.keys),
             members: Copy::into("access_member (member, passkey, staff, position)", 4),
             changed_members: BTreeMap::new(),
+            roles: role::Said::default(),
+            erased: BTreeMap::new(),
             torrents: Copy::into(
                 "access_torrent (torrent, hashes, uploader, offered, pending, position)",
                 6,
@@ -217,6 +231,9 @@ struct Said {
     keys: Arc<dyn Keyed>,
     members: Copy,
     changed_members: BTreeMap<Uuid, MemberSaid>,
+    roles: role::Said,
+    /// Where members were erased.
+    erased: BTreeMap<Uuid, i64>,
     torrents: Copy,
     changed_torrents: BTreeMap<Uuid, TorrentSaid>,
 }
@@ -260,12 +277,26 @@ impl Said {
                 self.member(at).passkey = Some(hash);
             }
             user::Event::RoleAssigned { role } => self.member(at).staff = Some(is_staff(*role)),
-            user::Event::MemberBanned { until, .. } => {
-                self.member(at).ban = (true, Some(until.unwrap_or(i64::MAX)));
+            user::Event::RoleGranted { role } => {
+                self.member(at);
+                self.roles.hand(at, *role, true);
+            }
+            user::Event::RoleWithdrawn { role } => {
+                self.member(at);
+                self.roles.hand(at, *role, false);
+            }
+            user::Event::MemberBanned(ban) => {
+                self.member(at).ban = (true, Some(ban.until.unwrap_or(i64::MAX)));
             }
             user::Event::MemberUnbanned { .. } => self.member(at).ban = (true, None),
+            user::Event::MemberErased { .. } => {
+                self.erased.insert(at.stream_id, at.position.0);
+            }
             user::Event::CredentialsChanged { .. }
             | user::Event::RecoveryCodesMade { .. }
+            | user::Event::SecondFactorEnabled { .. }
+            | user::Event::SecondFactorDisabled {}
+            | user::Event::DeviceSeen { .. }
             | user::Event::RecoveryCodeUsed { .. }
             | user::Event::InviteIssued { .. }
             | user::Event::InviteRevoked { .. }
@@ -342,6 +373,29 @@ impl Said {
         .map(|_| ())
     }
 
+    /// Leaves of erased members nothing but that they changed, for the trackers to hear of it.
+    async fn write_erased(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.erased.is_empty() {
+            return Ok(());
+        }
+        let (ids, positions): (Vec<Uuid>, Vec<i64>) =
+            std::mem::take(&mut self.erased).into_iter().unzip();
+        sqlx::query("delete from access_member_role where member = any($1)")
+            .bind(&ids)
+            .execute(&mut *to)
+            .await?;
+        sqlx::query(
+            "insert into access_member (member, position) select * from unnest($1::uuid[], $2::bigint[])
+             on conflict (member) do update
+             set passkey = null, staff = false, banned_until = null, position = excluded.position",
+        )
+        .bind(ids)
+        .bind(positions)
+        .execute(to)
+        .await
+        .map(|_| ())
+    }
+
     async fn write_torrents(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         let (ids, said): (Vec<Uuid>, Vec<TorrentSaid>) = std::mem::take(&mut self.changed_torrents)
             .into_iter()
@@ -380,6 +434,9 @@ impl Fold for Said {
         if let Fact::User(happened) = &event.fact {
             self.user(event, happened)?;
         }
+        if let Fact::Role(happened) = &event.fact {
+            self.roles.role(event, happened);
+        }
         if let Fact::Torrent(happened) = &event.fact {
             self.torrent(event, happened)?;
         }
@@ -389,7 +446,10 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: self.members.bytes() + self.torrents.bytes(),
-            changes: self.changed_members.len() + self.changed_torrents.len(),
+            changes: self.changed_members.len()
+                + self.erased.len()
+                + self.roles.changes()
+                + self.changed_torrents.len(),
         }
     }
 
@@ -400,6 +460,8 @@ impl Fold for Said {
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.write_members(to).await?;
+        self.roles.write(to).await?;
+        self.write_erased(to).await?;
         self.write_torrents(to).await
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use domain::api_key::{Event, Scope};
 use domain::id::{ApiKeyId, MemberId};
-use domain::{Fact, Recorded};
+use domain::{Fact, Recorded, user};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
@@ -74,7 +74,7 @@ impl Projection for ApiKeys {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -90,26 +90,31 @@ impl Projection for ApiKeys {
     }
 
     fn streams(&self) -> &'static [&'static str] {
-        &["api_key"]
+        &["api_key", "user"]
     }
 
     fn fold(&self) -> Box<dyn Fold> {
         Box::new(Said {
             made: Copy::into("api_key (id, member, label, scopes, hash, made)", 6),
             revoked: BTreeSet::new(),
+            erased: BTreeSet::new(),
         })
     }
 }
 
-/// New keys, and those that hold no longer.
+/// New keys, those that hold no longer, and members whose don't.
 struct Said {
     made: Copy,
     revoked: BTreeSet<Uuid>,
+    erased: BTreeSet<Uuid>,
 }
 
 #[async_trait]
 impl Fold for Said {
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        if let Fact::User(user::Event::MemberErased { .. }) = &event.fact {
+            self.erased.insert(event.stream_id);
+        }
         let Fact::ApiKey(happened) = &event.fact else {
             return Ok(());
         };
@@ -137,7 +142,7 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: self.made.bytes(),
-            changes: self.revoked.len(),
+            changes: self.revoked.len() + self.erased.len(),
         }
     }
 
@@ -146,12 +151,14 @@ impl Fold for Said {
     }
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.revoked.is_empty() {
+        if self.revoked.is_empty() && self.erased.is_empty() {
             return Ok(());
         }
         let revoked: Vec<Uuid> = std::mem::take(&mut self.revoked).into_iter().collect();
-        sqlx::query("delete from api_key where id = any($1)")
+        let erased: Vec<Uuid> = std::mem::take(&mut self.erased).into_iter().collect();
+        sqlx::query("delete from api_key where id = any($1) or member = any($2)")
             .bind(revoked)
+            .bind(erased)
             .execute(to)
             .await
             .map(|_| ())

@@ -1,10 +1,10 @@
 //! Which torrents a member bookmarked; [`crate::torrent::list`] shows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use domain::id::{MemberId, TorrentId};
-use domain::{Fact, Recorded, bookmark};
+use domain::{Fact, Recorded, bookmark, user};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ impl Projection for Bookmarks {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -48,7 +48,7 @@ impl Projection for Bookmarks {
     }
 
     fn streams(&self) -> &'static [&'static str] {
-        &["bookmarks"]
+        &["bookmarks", "user"]
     }
 
     fn fold(&self) -> Box<dyn Fold> {
@@ -56,19 +56,25 @@ impl Projection for Bookmarks {
     }
 }
 
-/// The last word on each bookmark.
+/// The last word on each bookmark, and members who have none any more.
 #[derive(Default)]
-struct Said(BTreeMap<(Uuid, TorrentId), bool>);
+struct Said {
+    marks: BTreeMap<(Uuid, TorrentId), bool>,
+    erased: BTreeSet<Uuid>,
+}
 
 #[async_trait]
 impl Fold for Said {
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        if let Fact::User(user::Event::MemberErased { .. }) = &event.fact {
+            self.erased.insert(event.stream_id);
+        }
         if let Fact::Bookmark(happened) = &event.fact {
             let (torrent, is_set) = match happened {
                 bookmark::Event::BookmarkSet { torrent } => (*torrent, true),
                 bookmark::Event::BookmarkCleared { torrent } => (*torrent, false),
             };
-            self.0.insert((event.stream_id, torrent), is_set);
+            self.marks.insert((event.stream_id, torrent), is_set);
         }
         Ok(())
     }
@@ -76,7 +82,7 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: 0,
-            changes: self.0.len(),
+            changes: self.marks.len() + self.erased.len(),
         }
     }
 
@@ -85,7 +91,7 @@ impl Fold for Said {
     }
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let said = std::mem::take(&mut self.0);
+        let said = std::mem::take(&mut self.marks);
         for (is_set, query) in [
             (
                 false,
@@ -107,6 +113,11 @@ impl Fold for Said {
                 let query = sqlx::query(query).bind(members).bind(torrents);
                 query.execute(&mut *to).await?;
             }
+        }
+        if !self.erased.is_empty() {
+            let erased: Vec<Uuid> = std::mem::take(&mut self.erased).into_iter().collect();
+            let query = sqlx::query("delete from bookmark where member = any($1)").bind(erased);
+            query.execute(to).await?;
         }
         Ok(())
     }

@@ -45,6 +45,18 @@ pub async fn tree(reads: &Reads) -> Result<Vec<Category>, Unavailable> {
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
+/// Gives categories and everything below them.
+pub async fn below(reads: &Reads, these: &[CategoryId]) -> Result<Vec<Uuid>, Unavailable> {
+    let these: Vec<Uuid> = these.iter().map(|one| one.0).collect();
+    let query = sqlx::query_scalar(
+        "with recursive below as (
+             select id from unnest($1) as these(id)
+             union select c.id from category c join below on c.parent = below.id)
+         select id from below",
+    );
+    Ok(query.bind(these).fetch_all(&reads.pool).await?)
+}
+
 fn read(row: &PgRow) -> Result<Category, sqlx::Error> {
     Ok(Category {
         id: CategoryId(row.try_get("id")?),

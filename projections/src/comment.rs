@@ -69,12 +69,10 @@ pub async fn list(
 ) -> Result<Page<Comment>, Unavailable> {
     let before: i64 = from.and_then(Cursor::key).unwrap_or(i64::MAX);
     let query = format!(
-        "{SELECT} where c.torrent = $1 and c.position < $2 order by c.position desc limit $3"
+        "{SELECT} where c.torrent = $1 and c.position < $2 order by c.position desc limit {}",
+        limit + 1
     );
-    let query = sqlx::query(&query)
-        .bind(torrent.0)
-        .bind(before)
-        .bind(limit + 1);
+    let query = sqlx::query(&query).bind(torrent.0).bind(before);
     let rows = query.fetch_all(&reads.pool).await?;
     let rows = rows.iter().map(read).collect::<Result<_, _>>()?;
     Ok(Page::cut(rows, limit, |comment: &Comment| comment.position))
@@ -180,12 +178,13 @@ impl Fold for Said {
                 torrent,
                 author,
                 text,
+                ..
             } => {
                 let row = self.written.row().put(id)?.put(torrent.0)?.put(author.0)?;
                 let row = row.put(text)?.put(event.at)?.put(false)?.put(false)?;
                 row.put(event.position.0)?;
             }
-            comment::Event::CommentEdited { text } => {
+            comment::Event::CommentEdited { text, .. } => {
                 self.bytes += text.len();
                 if let Some((before, _)) = self.edited.insert(id, (text.clone(), event.at)) {
                     self.bytes -= before.len();

@@ -1,5 +1,7 @@
 //! Where projections read the log from.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use domain::{Position, Recorded};
 
@@ -9,7 +11,7 @@ use crate::Unavailable;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// The events of the wanted stream types, in position order.
-    pub events: Vec<Recorded>,
+    pub events: Vec<Arc<Recorded>>,
     /// Up to where the log was read; nothing at or below can still appear.
     pub upto: Position,
 }

@@ -14,7 +14,7 @@ pub trait Fold: Send {
     /// Takes the next event.
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied>;
 
-    /// Tells how much waits to be written.
+    /// Tells how much waits to be written; nothing where [`Self::insert`] and [`Self::update`] would do nothing.
     fn held(&self) -> Held;
 
     /// Inserts the rows that are new, whether the tables have their indexes or not.

@@ -1,9 +1,10 @@
 //! Invites: who made them, who joined by them, and how many are left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use domain::id::{InviteId, MemberId};
+use domain::invite::InvitedBy;
 use domain::{Fact, Recorded, user};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -154,7 +155,7 @@ impl Projection for Invites {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -176,22 +177,105 @@ impl Projection for Invites {
     fn fold(&self) -> Box<dyn Fold> {
         Box::new(Said {
             issued: Copy::into("invite (id, issuer, issued_at, expires, position)", 5),
-            settled: BTreeMap::new(),
+            used: BTreeMap::new(),
+            voided: BTreeMap::new(),
             left: BTreeMap::new(),
+            erased: BTreeSet::new(),
         })
     }
 }
 
-/// New invites, what became of old ones, and how many more or fewer are left.
+/// New invites, what became of old ones, how many more or fewer are left, and who was erased.
 struct Said {
     issued: Copy,
-    settled: BTreeMap<Uuid, (&'static str, Option<Uuid>, OffsetDateTime)>,
+    used: BTreeMap<Uuid, Use>,
+    voided: BTreeMap<Uuid, (&'static str, OffsetDateTime)>,
     left: BTreeMap<Uuid, i64>,
+    erased: BTreeSet<Uuid>,
+}
+
+/// Who joined by an invite, as their own stream tells it.
+struct Use {
+    issuer: Uuid,
+    by: Uuid,
+    at: OffsetDateTime,
+    position: i64,
 }
 
 impl Said {
     fn more(&mut self, member: Uuid, count: i64) {
         *self.left.entry(member).or_default() += count;
+    }
+
+    fn used(&mut self, event: &Recorded, by: &InvitedBy) {
+        let used = Use {
+            issuer: by.member.0,
+            by: event.stream_id,
+            at: event.at,
+            position: event.position.0,
+        };
+        self.used.insert(by.invite.0, used);
+    }
+
+    /// Writes who joined by which invite. Where its maker was erased, all that is known of it is this.
+    async fn write_used(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.used.is_empty() {
+            return Ok(());
+        }
+        let (ids, said): (Vec<Uuid>, Vec<Use>) = std::mem::take(&mut self.used).into_iter().unzip();
+        sqlx::query(
+            "insert into invite as i (id, issuer, issued_at, expires, standing, used_by, settled_at, position, used_position)
+             select id, issuer, at, 0, 'used', used_by, at, position, position
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::bigint[])
+                 as s(id, issuer, used_by, at, position)
+             on conflict (id) do update set standing = 'used', used_by = excluded.used_by,
+                 settled_at = excluded.settled_at, used_position = excluded.used_position,
+                 issued_at = case when i.expires = 0 then excluded.issued_at else i.issued_at end,
+                 position = case when i.expires = 0 then excluded.position else i.position end",
+        )
+        .bind(ids)
+        .bind(said.iter().map(|one| one.issuer).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.by).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.at).collect::<Vec<_>>())
+        .bind(said.iter().map(|one| one.position).collect::<Vec<_>>())
+        .execute(to)
+        .await
+        .map(|_| ())
+    }
+
+    async fn write_voided(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.voided.is_empty() {
+            return Ok(());
+        }
+        let (ids, said): (Vec<Uuid>, Vec<_>) = std::mem::take(&mut self.voided).into_iter().unzip();
+        let (standings, times): (Vec<&str>, Vec<OffsetDateTime>) = said.into_iter().unzip();
+        sqlx::query(
+            "update invite i set standing = s.standing, settled_at = s.at
+             from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as s(id, standing, at) where i.id = s.id",
+        )
+        .bind(ids)
+        .bind(standings)
+        .bind(times)
+        .execute(to)
+        .await
+        .map(|_| ())
+    }
+
+    /// Forgets what erased members made, but that somebody joined by it.
+    async fn write_erased(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let erased: Vec<Uuid> = std::mem::take(&mut self.erased).into_iter().collect();
+        if erased.is_empty() {
+            return Ok(());
+        }
+        for statement in [
+            "delete from invites_left where member = any($1)",
+            "delete from invite where issuer = any($1) and used_by is null",
+            "update invite set issued_at = settled_at, expires = 0, position = used_position where issuer = any($1)",
+        ] {
+            let query = sqlx::query(statement).bind(&erased);
+            query.execute(&mut *to).await?;
+        }
+        Ok(())
     }
 }
 
@@ -209,8 +293,13 @@ impl Fold for Said {
             } => {
                 self.more(member, i64::from(*invites));
                 if let Some(by) = invited_by {
-                    let used = ("used", Some(member), event.at);
-                    self.settled.insert(by.invite.0, used);
+                    self.used(event, by);
+                }
+            }
+            user::Event::MemberErased { invited_by } => {
+                self.erased.insert(member);
+                if let Some(by) = invited_by {
+                    self.used(event, by);
                 }
             }
             user::Event::InviteIssued {
@@ -223,16 +312,21 @@ impl Fold for Said {
             user::Event::InviteRevoked { invite, expired } => {
                 self.more(member, 1);
                 let standing = if *expired { "expired" } else { "revoked" };
-                self.settled.insert(invite.0, (standing, None, event.at));
+                self.voided.insert(invite.0, (standing, event.at));
             }
             user::Event::InvitesGranted { count } => self.more(member, i64::from(*count)),
             user::Event::CredentialsChanged { .. }
+            | user::Event::SecondFactorEnabled { .. }
+            | user::Event::SecondFactorDisabled {}
+            | user::Event::DeviceSeen { .. }
             | user::Event::PasskeyReset { .. }
             | user::Event::RecoveryCodesMade { .. }
             | user::Event::RecoveryCodeUsed { .. }
             | user::Event::RoleAssigned { .. }
+            | user::Event::RoleGranted { .. }
+            | user::Event::RoleWithdrawn { .. }
             | user::Event::MemberWarned { .. }
-            | user::Event::MemberBanned { .. }
+            | user::Event::MemberBanned(_)
             | user::Event::MemberUnbanned { .. } => {}
         }
         Ok(())
@@ -241,7 +335,7 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: self.issued.bytes(),
-            changes: self.settled.len() + self.left.len(),
+            changes: self.used.len() + self.voided.len() + self.left.len() + self.erased.len(),
         }
     }
 
@@ -263,21 +357,8 @@ impl Fold for Said {
             .execute(&mut *to)
             .await?;
         }
-        if !self.settled.is_empty() {
-            let (ids, said): (Vec<Uuid>, Vec<_>) =
-                std::mem::take(&mut self.settled).into_iter().unzip();
-            sqlx::query(
-                "update invite i set standing = s.standing, used_by = s.used_by, settled_at = s.at
-                 from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[]) as s(id, standing, used_by, at)
-                 where i.id = s.id",
-            )
-            .bind(ids)
-            .bind(said.iter().map(|one| one.0).collect::<Vec<_>>())
-            .bind(said.iter().map(|one| one.1).collect::<Vec<_>>())
-            .bind(said.iter().map(|one| one.2).collect::<Vec<_>>())
-            .execute(to)
-            .await?;
-        }
-        Ok(())
+        self.write_used(to).await?;
+        self.write_voided(to).await?;
+        self.write_erased(to).await
     }
 }

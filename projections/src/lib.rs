@@ -34,6 +34,7 @@ pub mod invite;
 pub mod notification;
 pub mod reading;
 pub mod report;
+pub mod role;
 pub mod section;
 pub mod site;
 pub mod statistic;
@@ -112,6 +113,7 @@ impl From<feed::NotRead> for NotApplied {
 pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
     vec![
         Arc::new(user::Users),
+        Arc::new(role::Roles),
         Arc::new(api_key::ApiKeys),
         Arc::new(category::Categories),
         Arc::new(section::Sections),
@@ -178,6 +180,14 @@ impl Reads {
     /// Lets a stopped projection try again; tells whether it was stopped.
     pub async fn retry(&self, projection: &str) -> Result<bool, Unavailable> {
         runner::retry(&self.pool, projection).await
+    }
+
+    /// Tells how many connections to the database are busy, and how many more may be.
+    pub fn connections(&self) -> (i64, i64) {
+        let idle = i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX);
+        let busy = i64::from(self.pool.size()).saturating_sub(idle);
+        let most = i64::from(self.pool.options().get_max_connections());
+        (busy, most.saturating_sub(busy))
     }
 
     /// Gives a receiver that wakes whenever a projection moves.

@@ -25,6 +25,8 @@ pub const MOST_COUNTED: i64 = 100;
 pub enum Kind {
     /// A post names them.
     Named,
+    /// A comment names them.
+    NamedBelow,
     /// A post quotes theirs.
     Quoted,
     /// Somebody answered in a topic in which they wrote.
@@ -49,12 +51,21 @@ pub enum Kind {
     LetIn,
     /// A hit-and-run was marked.
     HitAndRun,
+    /// They signed in from where they weren't known to.
+    NewDevice,
+    /// Their password was changed.
+    PasswordChanged,
+    /// Their second factor was set up.
+    FactorOn,
+    /// Their second factor was turned off.
+    FactorOff,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::Named,
+        Self::NamedBelow,
         Self::Quoted,
         Self::Answered,
         Self::Commented,
@@ -67,12 +78,17 @@ impl Kind {
         Self::Warned,
         Self::LetIn,
         Self::HitAndRun,
+        Self::NewDevice,
+        Self::PasswordChanged,
+        Self::FactorOn,
+        Self::FactorOff,
     ];
 
     /// Gives its name, as it is stored.
     pub fn name(self) -> &'static str {
         match self {
             Self::Named => "named",
+            Self::NamedBelow => "named_below",
             Self::Quoted => "quoted",
             Self::Answered => "answered",
             Self::Commented => "commented",
@@ -85,7 +101,19 @@ impl Kind {
             Self::Warned => "warned",
             Self::LetIn => "let_in",
             Self::HitAndRun => "hit_and_run",
+            Self::NewDevice => "new_device",
+            Self::PasswordChanged => "password_changed",
+            Self::FactorOn => "second_factor_on",
+            Self::FactorOff => "second_factor_off",
         }
+    }
+
+    /// Tells whether it says that somebody else may be in.
+    pub fn is_alert(self) -> bool {
+        matches!(
+            self,
+            Self::NewDevice | Self::PasswordChanged | Self::FactorOn | Self::FactorOff
+        )
     }
 
     fn named(name: &str) -> Option<Self> {
@@ -119,43 +147,47 @@ pub struct Notification {
     pub title: Option<String>,
     /// The post, comment, torrent or report.
     pub subject: Option<Uuid>,
+    /// From which browser on which system they signed in.
+    pub device: Option<String>,
     /// Why, in the words of the staff.
     pub reason: Option<String>,
     /// Whether it is new to them.
     pub unread: bool,
 }
 
-/// What a member may be told: nothing of a topic that they don't see.
+/// What a member may be told: nothing of a topic that they don't see, nor of a comment or torrent that is gone.
 const SEEN: &str =
-    "n.member = $1 and (n.topic is null or not o.removed and ($2 or not s.staff_only))";
+    "n.member = $1 and (n.topic is null or not o.removed and ($2 or not s.staff_only))
+    and (n.kind <> 'named_below' or not c.removed and not w.withdrawn and not w.held)";
 
 const TOPIC: &str = "left join reading g on g.member = n.member
-    left join topic o on o.id = n.topic left join section s on s.id = o.section";
+    left join topic o on o.id = n.topic left join section s on s.id = o.section
+    left join comment c on n.kind in ('commented', 'named_below') and c.id = n.subject
+    left join torrent w on w.id = c.torrent";
 
 /// Counts a member's unread notifications, up to [`MOST_COUNTED`].
 pub async fn unread(reads: &Reads, eyes: Eyes<'_>) -> Result<i64, Unavailable> {
     let query = format!(
         "select count(*) from (
              select 1 from notification n {TOPIC}
-             where {SEEN} and n.position > coalesce(g.notified, 0) and n.position <> all ($3) limit $4
+             where {SEEN} and n.position > coalesce(g.notified, 0) and n.position <> all ($3) limit {MOST_COUNTED}
          ) counted"
     );
     Ok(sqlx::query_scalar(&query)
         .bind(eyes.member.0)
         .bind(eyes.is_forum_staff)
         .bind(eyes.looked)
-        .bind(MOST_COUNTED)
         .fetch_one(&reads.pool)
         .await?)
 }
 
-const COLUMNS: &str = "n.position, n.kind, n.at, n.subject, a.name as by_name, coalesce(o.title, t.name, w.name) as title,
+const COLUMNS: &str = "n.position, n.kind, n.at, n.subject, a.name as by_name, d.name as device, coalesce(o.title, t.name, w.name) as title,
         coalesce(z.reason, p.word, case when t.review is not null then t.review_reason end) as reason,
         n.position > coalesce(g.notified, 0) and n.position <> all ($3) as unread";
 
 const NAMES: &str = "left join member a on a.id = n.actor
     left join torrent t on n.kind in ('approved', 'rejected', 'changes_asked', 'withdrawn', 'hit_and_run') and t.id = n.subject
-    left join comment c on n.kind = 'commented' and c.id = n.subject left join torrent w on w.id = c.torrent
+    left join notification_device d on d.member = n.member and d.position = n.position
     left join sanction z on z.position = n.position
     left join report p on n.kind in ('resolved', 'dismissed') and p.id = n.subject";
 
@@ -212,6 +244,7 @@ fn read(row: &PgRow) -> Result<Notification, sqlx::Error> {
         at: row.try_get("at")?,
         by_name: row.try_get("by_name")?,
         title: row.try_get("title")?,
+        device: row.try_get("device")?,
         subject: row.try_get("subject")?,
         reason: reason.filter(|reason| !reason.is_empty()),
         unread: row.try_get("unread")?,
@@ -228,7 +261,7 @@ impl Projection for Notifications {
     }
 
     fn version(&self) -> i32 {
-        1
+        3
     }
 
     fn tables(&self) -> &'static str {
@@ -242,6 +275,8 @@ impl Projection for Notifications {
     fn table_names(&self) -> &'static [&'static str] {
         &[
             "notification",
+            "notification_device",
+            "notification_gone",
             "notification_writer",
             "notification_naming",
             "notification_uploader",

@@ -1,10 +1,10 @@
 //! Up to where each member has read the forum and their notifications, by their own word.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use domain::id::MemberId;
-use domain::{Fact, Position, Recorded, reading};
+use domain::{Fact, Position, Recorded, reading, user};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ impl Projection for Readings {
     }
 
     fn version(&self) -> i32 {
-        2
+        4
     }
 
     fn tables(&self) -> &'static str {
@@ -42,28 +42,36 @@ impl Projection for Readings {
     }
 
     fn table_names(&self) -> &'static [&'static str] {
-        &["reading"]
+        &["reading", "reading_gone"]
     }
 
     fn streams(&self) -> &'static [&'static str] {
-        &["reading"]
+        &["reading", "user"]
     }
 
     fn fold(&self) -> Box<dyn Fold> {
-        Box::new(Said(BTreeMap::new()))
+        Box::new(Said::default())
     }
 }
 
-/// The last word of each member: about the forum, and about notifications.
-struct Said(BTreeMap<Uuid, (Option<i64>, Option<i64>)>);
+/// The last word of each member: about the forum, and about notifications; and members who are erased,
+/// whose words no longer count.
+#[derive(Default)]
+struct Said {
+    read: BTreeMap<Uuid, (Option<i64>, Option<i64>)>,
+    erased: BTreeSet<Uuid>,
+}
 
 #[async_trait]
 impl Fold for Said {
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        if let Fact::User(user::Event::MemberErased { .. }) = &event.fact {
+            self.erased.insert(event.stream_id);
+        }
         let Fact::Reading(happened) = &event.fact else {
             return Ok(());
         };
-        let (forum, notified) = self.0.entry(event.stream_id).or_default();
+        let (forum, notified) = self.read.entry(event.stream_id).or_default();
         match happened {
             reading::Event::ForumRead { upto } => *forum = Some(upto.0),
             reading::Event::NotificationsRead { upto } => *notified = Some(upto.0),
@@ -74,7 +82,7 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: 0,
-            changes: self.0.len(),
+            changes: self.read.len() + self.erased.len(),
         }
     }
 
@@ -83,7 +91,18 @@ impl Fold for Said {
     }
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let (members, said): (Vec<Uuid>, Vec<_>) = std::mem::take(&mut self.0).into_iter().unzip();
+        if !self.erased.is_empty() {
+            let erased: Vec<Uuid> = std::mem::take(&mut self.erased).into_iter().collect();
+            for statement in [
+                "insert into reading_gone select * from unnest($1::uuid[]) on conflict do nothing",
+                "delete from reading where member = any($1)",
+            ] {
+                let query = sqlx::query(statement).bind(&erased);
+                query.execute(&mut *to).await?;
+            }
+        }
+        let (members, said): (Vec<Uuid>, Vec<_>) =
+            std::mem::take(&mut self.read).into_iter().unzip();
         if members.is_empty() {
             return Ok(());
         }
@@ -92,6 +111,7 @@ impl Fold for Said {
             "insert into reading as r (member, upto, notified)
              select member, coalesce(upto, 0), coalesce(notified, 0)
              from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as s(member, upto, notified)
+             where not exists (select from reading_gone g where g.member = s.member)
              on conflict (member) do update
              set upto = greatest(r.upto, excluded.upto), notified = greatest(r.notified, excluded.notified)",
         )

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::{Position, Recorded};
 use sqlx::{Executor as _, PgConnection, PgPool};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 
 use crate::feed::{Batch, Feed};
 use crate::{Fold, NotApplied, Projection, SCHEMA, Unavailable, runner};
@@ -20,6 +21,11 @@ const BATCH: i64 = 5_000;
 const BYTES: usize = 4 << 20;
 /// Changes of one projection that are held in memory; they come last, if there are not so many.
 const CHANGES: usize = 200_000;
+/// Projections that write at once, so that pages find connections beside them.
+const WRITERS: usize = 4;
+
+/// What a stretch of the log says, for every projection.
+type Events = Arc<[Arc<Recorded>]>;
 
 /// Rebuilds projections from the first event in one pass; `seen` is told how far it is, and how far
 /// it must go.
@@ -54,8 +60,8 @@ pub async fn rebuild(
 
 /// Fills projections' tables in a schema, as they stood at a position, or as they are.
 ///
-/// One task reads and opens ahead while another folds and copies; keys and indexes come last. What
-/// is held in memory is bounded: rows by [`BYTES`], changes by [`CHANGES`].
+/// One task reads and opens ahead, and each projection folds and copies in one of its own; keys and
+/// indexes come last. What is held in memory is bounded: rows by [`BYTES`], changes by [`CHANGES`].
 pub async fn fill(
     pool: &PgPool,
     feed: &Arc<dyn Feed>,
@@ -64,17 +70,37 @@ pub async fn fill(
     upto: Option<Position>,
     mut seen: impl FnMut(Position, Position),
 ) -> Result<Position, NotApplied> {
-    let mut filling = Filling::begin(pool, projections, schema).await?;
+    begin(pool, projections, schema).await?;
+    let writing = Arc::new(Semaphore::new(WRITERS));
+    let (mut parts, mut filling) = (vec![], JoinSet::new());
+    for projection in projections {
+        let (part, batches) = mpsc::channel(1);
+        parts.push(part);
+        filling.spawn(fill_one(
+            Arc::clone(projection),
+            (pool.clone(), schema.to_owned()),
+            Arc::clone(&writing),
+            batches,
+        ));
+    }
     let mut position = Position(0);
     let mut ahead = read_ahead(Arc::clone(feed), streams(projections), upto);
-    while let Some(read) = ahead.recv().await {
+    'all: while let Some(read) = ahead.recv().await {
         let (batch, goal) = read?;
-        filling.take(&batch.events)?;
-        filling.write_some().await?;
+        let events: Events = batch.events.into();
+        for part in &parts {
+            // A part that is gone has failed, and says why when it is joined.
+            if part.send(Arc::clone(&events)).await.is_err() {
+                break 'all;
+            }
+        }
         position = batch.upto;
         seen(position, goal);
     }
-    filling.finish().await?;
+    drop(parts);
+    while let Some(filled) = filling.join_next().await {
+        filled.map_err(|error| away(Unavailable(Box::new(error))))??;
+    }
     Ok(position)
 }
 
@@ -116,91 +142,89 @@ fn streams(projections: &[Arc<dyn Projection>]) -> Vec<&'static str> {
     all.copied().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Tables that are being filled.
-struct Filling<'a> {
-    pool: &'a PgPool,
-    schema: &'a str,
-    parts: Vec<Part<'a>>,
+/// Makes the tables that are to be filled.
+async fn begin(
+    pool: &PgPool,
+    projections: &[Arc<dyn Projection>],
+    schema: &str,
+) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    transaction
+        .execute(format!("create schema if not exists \"{schema}\"").as_str())
+        .await?;
+    for projection in projections {
+        runner::make_tables(&mut transaction, schema, projection.as_ref()).await?;
+    }
+    transaction.commit().await
 }
 
-struct Part<'a> {
-    projection: &'a dyn Projection,
+/// Fills one projection's tables in a schema with what the batches say of them.
+async fn fill_one(
+    projection: Arc<dyn Projection>,
+    (pool, schema): (PgPool, String),
+    writing: Arc<Semaphore>,
+    mut batches: mpsc::Receiver<Events>,
+) -> Result<(), NotApplied> {
+    let mut part = Part {
+        fold: projection.fold(),
+        projection,
+        pool: pool.clone(),
+        schema: schema.clone(),
+        writing,
+        indexed: false,
+    };
+    while let Some(events) = batches.recv().await {
+        part.take(&events)?;
+        let held = part.fold.held();
+        let all = held.changes >= CHANGES;
+        if all || held.bytes >= BYTES {
+            part.write(all).await?;
+        }
+    }
+    part.write(true).await?;
+    let Part { projection, .. } = part;
+    Ok(analyze(&pool, projection.as_ref(), &schema).await?)
+}
+
+/// Lets the planner know how much was filled in, before the first page asks.
+async fn analyze(pool: &PgPool, of: &dyn Projection, schema: &str) -> Result<(), sqlx::Error> {
+    for table in of.table_names() {
+        let statement = format!("analyze \"{schema}\".{table}");
+        pool.execute(statement.as_str()).await?;
+    }
+    Ok(())
+}
+
+/// A projection whose tables are being filled.
+struct Part {
+    projection: Arc<dyn Projection>,
     fold: Box<dyn Fold>,
+    pool: PgPool,
+    schema: String,
+    writing: Arc<Semaphore>,
     /// Whether its tables have their keys and indexes.
     indexed: bool,
 }
 
-impl<'a> Filling<'a> {
-    async fn begin(
-        pool: &'a PgPool,
-        projections: &'a [Arc<dyn Projection>],
-        schema: &'a str,
-    ) -> Result<Self, sqlx::Error> {
-        let mut transaction = pool.begin().await?;
-        transaction
-            .execute(format!("create schema if not exists \"{schema}\"").as_str())
-            .await?;
-        let mut parts = vec![];
-        for projection in projections {
-            let projection = projection.as_ref();
-            runner::make_tables(&mut transaction, schema, projection).await?;
-            parts.push(Part {
-                projection,
-                fold: projection.fold(),
-                indexed: false,
-            });
-        }
-        transaction.commit().await?;
-        Ok(Self {
-            pool,
-            schema,
-            parts,
-        })
-    }
-
-    fn take(&mut self, events: &[Recorded]) -> Result<(), NotApplied> {
+impl Part {
+    fn take(&mut self, events: &[Arc<Recorded>]) -> Result<(), NotApplied> {
+        let streams = self.projection.streams();
         for event in events {
-            for part in &mut self.parts {
-                if part
-                    .projection
-                    .streams()
-                    .contains(&event.stream_type.as_str())
-                {
-                    part.fold.take(event)?;
-                }
+            if streams.contains(&event.stream_type.as_str()) {
+                self.fold.take(event)?;
             }
         }
         Ok(())
     }
 
-    /// Writes what has grown large.
-    async fn write_some(&mut self) -> Result<(), sqlx::Error> {
-        for part in &mut self.parts {
-            let held = part.fold.held();
-            if held.bytes >= BYTES || held.changes >= CHANGES {
-                let all = held.changes >= CHANGES;
-                part.write(self.pool, self.schema, all).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn finish(mut self) -> Result<(), sqlx::Error> {
-        for part in &mut self.parts {
-            part.write(self.pool, self.schema, true).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Part<'_> {
     /// Writes the new rows; and the changes too, with the keys by which they find their rows.
-    async fn write(&mut self, pool: &PgPool, schema: &str, all: bool) -> Result<(), sqlx::Error> {
-        let mut transaction = pool.begin().await?;
-        enter(&mut transaction, schema).await?;
+    async fn write(&mut self, all: bool) -> Result<(), sqlx::Error> {
+        let _turn = self.writing.acquire().await;
+        let mut transaction = self.pool.begin().await?;
+        enter(&mut transaction, &self.schema).await?;
         self.fold.insert(&mut transaction).await?;
         if all && !self.indexed {
-            runner::make_indexes(&mut transaction, self.projection).await?;
+            runner::make_indexes(&mut transaction, self.projection.as_ref()).await?;
             self.indexed = true;
         }
         if all {

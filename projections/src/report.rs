@@ -202,13 +202,12 @@ pub async fn waiting(reads: &Reads, eyes: Eyes) -> Result<i64, Unavailable> {
     let query = format!(
         "select count(*) from (
              select 1 from report r left join topic o on o.id = r.topic left join section s on s.id = o.section
-             where r.state < 2 and {SEEN} limit $3
+             where r.state < 2 and {SEEN} limit {MOST_COUNTED}
          ) counted"
     );
     Ok(sqlx::query_scalar(&query)
         .bind(eyes.is_forum_staff)
         .bind(eyes.member.0)
-        .bind(MOST_COUNTED)
         .fetch_one(&reads.pool)
         .await?)
 }

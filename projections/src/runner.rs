@@ -11,8 +11,9 @@ use sqlx::{Executor as _, PgConnection, PgPool};
 use tokio::sync::watch;
 
 use crate::feed::{Feed, NotRead};
+use crate::fold::Held;
 use crate::progress::Progress;
-use crate::{INDEXES, NotApplied, Projection, SCHEMA, Unavailable};
+use crate::{Fold, INDEXES, NotApplied, Projection, SCHEMA, Unavailable};
 
 mod search;
 
@@ -158,15 +159,27 @@ fn split(projection: &dyn Projection) -> (&'static str, &'static str) {
 pub(crate) async fn apply(
     to: &mut PgConnection,
     projection: &dyn Projection,
-    events: &[Recorded],
+    events: &[Arc<Recorded>],
 ) -> Result<(), NotApplied> {
+    let mut fold = folded(projection, events)?;
+    write(to, fold.as_mut()).await?;
+    Ok(())
+}
+
+fn folded(
+    projection: &dyn Projection,
+    events: &[Arc<Recorded>],
+) -> Result<Box<dyn Fold>, NotApplied> {
     let mut fold = projection.fold();
     for event in events {
         fold.take(event)?;
     }
+    Ok(fold)
+}
+
+async fn write(to: &mut PgConnection, fold: &mut dyn Fold) -> Result<(), sqlx::Error> {
     fold.insert(to).await?;
-    fold.update(to).await?;
-    Ok(())
+    fold.update(to).await
 }
 
 /// Gives a connection of its own, which has the statements of one projection ready.
@@ -248,7 +261,7 @@ impl Runner {
         }
     }
 
-    /// Applies one batch, if there is one. Events that don't concern the projection move it without
+    /// Applies one batch, if there is one. Events of which the projection writes nothing move it without
     /// a transaction, and its checkpoint after [`LOOK`] at the latest.
     async fn step(
         &self,
@@ -261,46 +274,49 @@ impl Runner {
         let mut ahead = None;
         if let Some(mut seen) = looked.take() {
             let batch = self.feed.read(seen.known, limit, streams).await?;
-            if batch.events.is_empty() && Instant::now() < seen.until {
+            let fold = folded(projection, &batch.events)?;
+            if fold.held() == Held::default() && Instant::now() < seen.until {
                 self.reached(name, batch.upto);
                 let step = Step::at(seen.known, batch.upto);
                 seen.known = batch.upto;
                 *looked = Some(seen);
                 return Ok(step);
             }
-            ahead = Some((seen.checkpoint, batch));
+            ahead = Some((seen.checkpoint, batch.upto, fold));
         }
         let mut transaction = pool.begin().await?;
-        // What lies between the checkpoint that was left and what is known didn't concern it.
-        let (from, batch) = match ahead {
-            Some((left, batch))
-                if moved(&mut transaction, projection, left, batch.upto).await? =>
-            {
-                (left, batch)
-            }
-            // Elsewhere it was applied further meanwhile, or its tables were made anew.
-            _ => {
-                let Some(checkpoint) = checkpoint(&mut transaction, projection).await? else {
-                    // The database recovered from a crash: its UNLOGGED tables came back empty.
-                    transaction.rollback().await?;
-                    self.reached(name, Position(0));
-                    prepare_one(pool, projection).await?;
-                    return Ok(Step::Applied);
-                };
-                let batch = self.feed.read(checkpoint, limit, streams).await?;
-                advance(&mut transaction, name, batch.upto).await?;
-                (checkpoint, batch)
-            }
+        let ahead = match ahead {
+            // What lies between the checkpoint that was left and what is known didn't concern it.
+            Some((left, upto, fold)) => moved(&mut transaction, projection, left, upto)
+                .await?
+                .then_some((left, upto, fold)),
+            None => None,
         };
-        apply(&mut transaction, projection, &batch.events).await?;
+        let (from, upto, mut fold) = if let Some(ahead) = ahead {
+            ahead
+        } else {
+            // Elsewhere it was applied further meanwhile, or its tables were made anew.
+            let Some(checkpoint) = checkpoint(&mut transaction, projection).await? else {
+                // The database recovered from a crash: its UNLOGGED tables came back empty.
+                transaction.rollback().await?;
+                self.reached(name, Position(0));
+                prepare_one(pool, projection).await?;
+                return Ok(Step::Applied);
+            };
+            let batch = self.feed.read(checkpoint, limit, streams).await?;
+            advance(&mut transaction, name, batch.upto).await?;
+            let fold = folded(projection, &batch.events)?;
+            (checkpoint, batch.upto, fold)
+        };
+        write(&mut transaction, fold.as_mut()).await?;
         transaction.commit().await?;
         *looked = Some(Looked {
             until: Instant::now() + LOOK,
-            checkpoint: batch.upto,
-            known: batch.upto,
+            checkpoint: upto,
+            known: upto,
         });
-        self.reached(name, batch.upto);
-        Ok(Step::at(from, batch.upto))
+        self.reached(name, upto);
+        Ok(Step::at(from, upto))
     }
 
     fn reached(&self, name: &'static str, position: Position) {

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use domain::id::MemberId;
 use domain::setting::{self, Key};
 use domain::site::{self, Freeleech, Registration};
 use domain::{Actor, Fact, Position, Recorded};
+use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -24,6 +27,8 @@ pub struct Settings {
     pub announcement: String,
     /// While downloads aren't charged anywhere.
     pub freeleech: Option<Freeleech>,
+    /// Under which name the logo is asked for, where there is one.
+    pub logo: Option<String>,
     /// What was set.
     pub values: setting::Settings,
     /// Where they last changed.
@@ -53,7 +58,7 @@ pub async fn changed(reads: &Reads) -> Result<Position, Unavailable> {
 
 /// Gives the site's settings.
 pub async fn settings(reads: &Reads) -> Result<Settings, Unavailable> {
-    let one = "select registration, announcement, freeleech, freeleech_until, position from site";
+    let one = "select registration, announcement, freeleech, freeleech_until, logo_name, position from site";
     let mut settings = match sqlx::query(one).fetch_optional(&reads.pool).await? {
         None => Settings::default(),
         Some(row) => Settings {
@@ -66,6 +71,7 @@ pub async fn settings(reads: &Reads) -> Result<Settings, Unavailable> {
                         .map(|until| Freeleech { until })
                 })
                 .transpose()?,
+            logo: row.try_get("logo_name")?,
             values: setting::Settings::default(),
             position: Position(row.try_get("position")?),
         },
@@ -81,6 +87,15 @@ pub async fn settings(reads: &Reads) -> Result<Settings, Unavailable> {
         }
     }
     Ok(settings)
+}
+
+/// Gives the logo of a name, a PNG.
+pub async fn logo(reads: &Reads, name: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+    let query = "select logo from site where logo_name = $1 and logo is not null";
+    Ok(sqlx::query_scalar(query)
+        .bind(name)
+        .fetch_optional(&reads.pool)
+        .await?)
 }
 
 /// How long who follows the settings waits at most before it looks for changes itself.
@@ -147,7 +162,7 @@ impl Projection for Sites {
     }
 
     fn version(&self) -> i32 {
-        2
+        3
     }
 
     fn tables(&self) -> &'static str {
@@ -178,6 +193,8 @@ struct Said {
     announcement: Option<String>,
     /// Whether it holds, and until when.
     freeleech: Option<(bool, Option<i64>)>,
+    /// The logo; empty, where there is none any more.
+    logo: Option<Vec<u8>>,
     set: BTreeMap<Key, Option<String>>,
     changes: Vec<(i64, Change)>,
     position: Option<i64>,
@@ -248,6 +265,10 @@ impl Fold for Said {
                 self.freeleech = Some((true, *until));
             }
             site::Event::FreeleechEnded {} => self.freeleech = Some((false, None)),
+            site::Event::LogoSet { png } => {
+                self.logo = Some(STANDARD.decode(png).unwrap_or_default());
+            }
+            site::Event::LogoRemoved {} => self.logo = Some(vec![]),
         }
         Ok(())
     }
@@ -255,7 +276,7 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: 0,
-            changes: self.changes.len(),
+            changes: usize::from(self.position.is_some()) + self.changes.len(),
         }
     }
 
@@ -283,6 +304,20 @@ impl Fold for Said {
         .bind(position)
         .execute(&mut *to)
         .await?;
+        if let Some(logo) = self.logo.take() {
+            let logo = Some(logo).filter(|logo| !logo.is_empty());
+            let name = logo.as_deref().map(logo_name);
+            sqlx::query("update site set logo = $1, logo_name = $2")
+                .bind(logo)
+                .bind(name)
+                .execute(&mut *to)
+                .await?;
+        }
         self.write_values(to).await
     }
+}
+
+/// Names a logo by its bytes: an address holds one for ever.
+fn logo_name(png: &[u8]) -> String {
+    hex::encode(Sha256::digest(png).get(..8).unwrap_or_default())
 }

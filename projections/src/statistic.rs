@@ -291,6 +291,8 @@ struct Counted(BTreeMap<(i16, i64), [i64; 5]>);
 fn column(fact: &Fact) -> Option<usize> {
     match fact {
         Fact::User(user::Event::MemberRegistered { .. }) => Some(0),
+        // Of who was erased it is still known that they joined.
+        Fact::Erased(erased) if erased.name == "MemberRegistered" => Some(0),
         Fact::Torrent(happened) => {
             matches!(**happened, torrent::Event::TorrentUploaded(_)).then_some(1)
         }
@@ -341,12 +343,14 @@ impl Fold for Counted {
                 .copied()
                 .collect()
         };
-        sqlx::query(
+        // No transaction has put an end (`xmax`) to a row that is new.
+        let is_new: Vec<bool> = sqlx::query_scalar(
             "insert into statistic as s (grain, bucket, members, torrents, posts, comments, snatches)
              select * from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
              on conflict (grain, bucket) do update set members = s.members + excluded.members,
                  torrents = s.torrents + excluded.torrents, posts = s.posts + excluded.posts,
-                 comments = s.comments + excluded.comments, snatches = s.snatches + excluded.snatches",
+                 comments = s.comments + excluded.comments, snatches = s.snatches + excluded.snatches
+             returning xmax = 0",
         )
         .bind(grains)
         .bind(buckets)
@@ -355,9 +359,12 @@ impl Fold for Counted {
         .bind(column(2))
         .bind(column(3))
         .bind(column(4))
-        .execute(&mut *to)
+        .fetch_all(&mut *to)
         .await?;
-        prune("statistic", to).await
+        if is_new.contains(&true) {
+            prune("statistic", to).await?;
+        }
+        Ok(())
     }
 }
 

@@ -30,6 +30,19 @@ pub struct Peer {
     pub idle: u64,
 }
 
+/// What a tracker measured of the announces over one transport since it started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Announces {
+    /// How they came: `http`, `udp` or `websocket`.
+    pub transport: &'static str,
+    /// How many had which outcome.
+    pub outcomes: Vec<(&'static str, u64)>,
+    /// How many were answered within so many seconds, and in no fewer than the bound before.
+    pub times: Vec<(f64, u64)>,
+    /// The seconds that answering all of them took.
+    pub seconds: f64,
+}
+
 /// Who knows the swarms.
 pub trait Swarms: Send + Sync + std::fmt::Debug {
     /// Counts a torrent's peers.
@@ -38,12 +51,18 @@ pub trait Swarms: Send + Sync + std::fmt::Debug {
     /// Gives every swarm that has a peer.
     fn live(&self) -> Vec<(TorrentId, Count)>;
 
-    /// Gives a swarm's peers, without their addresses.
-    fn peers(&self, torrent: TorrentId) -> Vec<Peer>;
+    /// Gives some of a swarm's peers, at most so many, without their addresses.
+    fn peers(&self, torrent: TorrentId, most: usize) -> Vec<Peer>;
 
     /// Counts a member's own peers: how many seed, how many leech.
     fn of_member(&self, member: MemberId) -> Count;
 
     /// Tells whether other trackers of the site can't be told anything now.
     fn is_alone(&self) -> bool;
+
+    /// Gives what was measured of announces.
+    fn announces(&self) -> Vec<Announces>;
+
+    /// Tells whether announces are listened for as they should be.
+    fn listens(&self) -> bool;
 }

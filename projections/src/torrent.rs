@@ -70,8 +70,9 @@ pub async fn detail(reads: &Reads, id: TorrentId) -> Result<Option<Detail>, Unav
         "select t.id, t.name, t.category, coalesce(c.name, '') as category_name, t.description, t.uploader,
                 coalesce(m.name, '') as uploader_name, t.uploaded_at, t.size, t.files, t.piece_length,
                 t.info_hash, t.info_hash_v2, t.withdrawn, t.review, t.review_reason,
-                (select count(*) from snatch s where s.torrent = t.id) as snatches
+                coalesce(s.count, 0) as snatches
          from torrent t left join category c on c.id = t.category left join member m on m.id = t.uploader
+         left join snatch_count s on s.torrent = t.id
          where t.id = $1",
     )
     .bind(id.0)
@@ -146,7 +147,7 @@ impl Projection for Torrents {
     }
 
     fn version(&self) -> i32 {
-        3
+        5
     }
 
     fn tables(&self) -> &'static str {
@@ -169,11 +170,11 @@ impl Projection for Torrents {
         Box::new(Said {
             uploads: Copy::into(
                 "torrent (id, name, category, description, uploader, uploaded_at, size, files, piece_length,
-                          info_hash, info_hash_v2, withdrawn, review, position)",
-                14,
+                          info_hash, info_hash_v2, withdrawn, review, held, position)",
+                15,
             ),
             files: Copy::into("torrent_file (torrent, place, path, size)", 4),
-            tags: Copy::into("torrent_tag (torrent, tag)", 2),
+            tags: Copy::into("torrent_tag (torrent, tag, position)", 3),
             edits: BTreeMap::new(),
             edited: 0,
             offered: BTreeMap::new(),
@@ -217,13 +218,15 @@ impl Said {
             .put(upload.info_hash_v2.map(|hash| hash.to_string()))?
             .put(false)?
             .put(upload.pending.then(|| Review::Waiting.name()))?
+            .put(upload.pending)?
             .put(at.position.0)?;
         for (place, file) in (0_i32..).zip(&upload.files) {
             let row = self.files.row().put(at.stream_id)?.put(place)?;
             row.put(&file.path)?.put(column(file.size, at.position)?)?;
         }
         for tag in &upload.tags {
-            self.tags.row().put(at.stream_id)?.put(tag.0)?;
+            let row = self.tags.row().put(at.stream_id)?;
+            row.put(tag.0)?.put(at.position.0)?;
         }
         Ok(())
     }
@@ -304,7 +307,9 @@ impl Said {
             .execute(&mut *to)
             .await?;
         sqlx::query(
-            "insert into torrent_tag (torrent, tag) select torrent, tag from unnest($1::uuid[], $2::uuid[]) as s(torrent, tag)",
+            "insert into torrent_tag (torrent, tag, position)
+             select s.torrent, s.tag, t.position from unnest($1::uuid[], $2::uuid[]) as s(torrent, tag)
+             join torrent t on t.id = s.torrent",
         )
         .bind(of)
         .bind(tags)
@@ -334,7 +339,7 @@ impl Said {
             .map(|review| (review.map(Review::name), review.and_then(Review::reason)))
             .unzip();
         sqlx::query(
-            "update torrent t set review = s.review, review_reason = s.reason
+            "update torrent t set review = s.review, review_reason = s.reason, held = s.review is not null
              from unnest($1::uuid[], $2::text[], $3::text[]) as s(id, review, reason) where t.id = s.id",
         )
         .bind(ids)

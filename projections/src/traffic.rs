@@ -16,6 +16,7 @@ use crate::{Fold, Projection, Reads, Unavailable};
 pub mod proof;
 
 mod runs;
+mod snatch;
 
 use runs::Runs;
 
@@ -84,8 +85,7 @@ pub struct Line {
 /// Gives what a member moved, in all.
 pub async fn totals(reads: &Reads, member: MemberId) -> Result<Totals, Unavailable> {
     let row = sqlx::query(
-        "select uploaded, downloaded, charged, credit, marks, seeded, leeched,
-                (select count(*) from snatch where snatch.member = $1) as snatches
+        "select uploaded, downloaded, charged, credit, marks, seeded, leeched, snatches
          from member_total where member = $1",
     )
     .bind(member.0)
@@ -188,7 +188,7 @@ pub async fn last_runs(reads: &Reads) -> Result<Vec<Entry>, Unavailable> {
 /// Gives how many members completed each torrent.
 pub async fn snatches(reads: &Reads) -> Result<Vec<(TorrentId, i64)>, Unavailable> {
     let rows: Vec<(uuid::Uuid, i64)> =
-        sqlx::query_as("select torrent, count(*) from snatch group by torrent")
+        sqlx::query_as("select torrent, count from snatch_count where count > 0")
             .fetch_all(&reads.pool)
             .await?;
     Ok(rows
@@ -255,7 +255,7 @@ impl Projection for Ledger {
     }
 
     fn version(&self) -> i32 {
-        3
+        5
     }
 
     fn tables(&self) -> &'static str {
@@ -267,11 +267,18 @@ impl Projection for Ledger {
     }
 
     fn table_names(&self) -> &'static [&'static str] {
-        &["ledger", "member_total", "snatch", "traffic_sum"]
+        &[
+            "ledger",
+            "ledger_gone",
+            "member_total",
+            "snatch",
+            "snatch_count",
+            "traffic_sum",
+        ]
     }
 
     fn streams(&self) -> &'static [&'static str] {
-        &["traffic", "user", "transfer"]
+        &["traffic", "user", "transfer", "torrent"]
     }
 
     fn fold(&self) -> Box<dyn Fold> {

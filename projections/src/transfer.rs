@@ -1,12 +1,12 @@
 //! What completed downloads owe, and what looks wrong about traffic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use domain::amount::Seconds;
 use domain::id::{MemberId, TorrentId};
 use domain::transfer::{self, Kind, Pair, Standing, Suspicion};
-use domain::{Actor, Fact, Recorded};
+use domain::{Actor, Fact, Recorded, user};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
@@ -189,7 +189,7 @@ impl Projection for Transfers {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static str {
@@ -201,11 +201,11 @@ impl Projection for Transfers {
     }
 
     fn table_names(&self) -> &'static [&'static str] {
-        &["obligation", "flag"]
+        &["obligation", "obligation_gone", "flag"]
     }
 
     fn streams(&self) -> &'static [&'static str] {
-        &["transfer"]
+        &["transfer", "user"]
     }
 
     fn fold(&self) -> Box<dyn Fold> {
@@ -216,6 +216,8 @@ impl Projection for Transfers {
             ),
             settled: BTreeMap::new(),
             flags: BTreeMap::new(),
+            erased: BTreeSet::new(),
+            owing: BTreeSet::new(),
         })
     }
 }
@@ -225,6 +227,10 @@ struct Said {
     owed: Copy,
     settled: BTreeMap<Uuid, Settled>,
     flags: BTreeMap<(Uuid, Kind), Option<Raised>>,
+    /// Who was erased: they owe nothing, whatever is said of them.
+    erased: BTreeSet<Uuid>,
+    /// Of whom something was said that they may be erased of.
+    owing: BTreeSet<Uuid>,
 }
 
 /// How an obligation stands from here on.
@@ -297,11 +303,15 @@ impl Said {
 #[async_trait]
 impl Fold for Said {
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
+        if let Fact::User(user::Event::MemberErased { .. }) = &event.fact {
+            self.erased.insert(event.stream_id);
+        }
         let Fact::Transfer(happened) = &event.fact else {
             return Ok(());
         };
         match happened {
             transfer::Event::SnatchCompleted { of, owes, due } => {
+                self.owing.insert(of.member.0);
                 let standing = if owes.0 == 0 {
                     Standing::Met
                 } else {
@@ -321,7 +331,10 @@ impl Fold for Said {
                 self.settle(event, Standing::Met);
             }
             transfer::Event::HitAndRunExempted { .. } => self.settle(event, Standing::Exempt),
-            transfer::Event::TrafficFlagged { of, suspicion } => self.raise(event, *of, *suspicion),
+            transfer::Event::TrafficFlagged { of, suspicion } => {
+                self.owing.insert(of.member.0);
+                self.raise(event, *of, *suspicion);
+            }
             transfer::Event::FlagDismissed { kind, .. } => {
                 self.flags.insert((event.stream_id, *kind), None);
             }
@@ -332,7 +345,7 @@ impl Fold for Said {
     fn held(&self) -> Held {
         Held {
             bytes: self.owed.bytes(),
-            changes: self.settled.len() + self.flags.len(),
+            changes: self.settled.len() + self.flags.len() + self.erased.len(),
         }
     }
 
@@ -342,6 +355,33 @@ impl Fold for Said {
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.write_flags(to).await?;
+        self.write_settled(to).await?;
+        self.write_erased(to).await
+    }
+}
+
+impl Said {
+    /// Forgets what erased members owed, also where it was said afterwards.
+    async fn write_erased(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let erased: Vec<Uuid> = std::mem::take(&mut self.erased).into_iter().collect();
+        let owing = std::mem::take(&mut self.owing).into_iter();
+        let touched: Vec<Uuid> = owing.chain(erased.iter().copied()).collect();
+        let learn =
+            "insert into obligation_gone select * from unnest($1::uuid[]) on conflict do nothing";
+        sqlx::query(learn).bind(erased).execute(&mut *to).await?;
+        for table in ["obligation", "flag"] {
+            let forget = format!(
+                "delete from {table} o using obligation_gone g where o.member = g.member and g.member = any($1)"
+            );
+            sqlx::query(&forget)
+                .bind(&touched)
+                .execute(&mut *to)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn write_settled(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         if self.settled.is_empty() {
             return Ok(());
         }

@@ -18,7 +18,7 @@ pub(super) async fn prove(store: &Store, json: bool) -> anyhow::Result<()> {
     let (mut told, mut after) = (Told::default(), Position(0));
     while after < books.position {
         let limit = STEP.min(books.position.0 - after.0);
-        let batch = store.feed.read(after, limit, &["traffic"]).await?;
+        let batch = store.feed.read(after, limit, proof::STREAMS).await?;
         batch.events.iter().for_each(|event| told.take(event));
         after = batch.upto;
         progress.show(after.0, Some(books.position.0));

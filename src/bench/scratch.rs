@@ -8,11 +8,17 @@ use crate::store::Store;
 
 /// Opens an empty store below the data directory.
 pub(super) async fn open(config: &Config) -> anyhow::Result<(Store, Config)> {
+    let own = folder(config);
+    let store = Store::open_alone(&own).await?;
+    Ok((store, own))
+}
+
+/// Names a folder for a store below the data directory.
+pub(super) fn folder(config: &Config) -> Config {
     let mut own = config.clone();
     own.data_dir = config.data_dir.join(format!("bench-{}", Uuid::new_v4()));
     own.database.url.clear();
-    let store = Store::open_alone(&own).await?;
-    Ok((store, own))
+    own
 }
 
 /// Ends the store and removes it.

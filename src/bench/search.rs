@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{percentile, replay};
 use crate::announcement::{self, Progress};
+use crate::demo::WORDS;
 
 /// Torrents of a batch while the index is filled, and while it is searched.
 const BATCH: (usize, usize) = (20_000, 200);
@@ -94,8 +95,8 @@ fn grow(index: &Search, from: usize, over: &AtomicBool) -> anyhow::Result<usize>
     Ok(added)
 }
 
-fn batch(numbers: std::ops::Range<usize>) -> Vec<Recorded> {
-    numbers.map(uploaded).collect()
+fn batch(numbers: std::ops::Range<usize>) -> Vec<Arc<Recorded>> {
+    numbers.map(uploaded).map(Arc::new).collect()
 }
 
 /// An upload of one file, its name made of common words and a number.
@@ -132,70 +133,3 @@ fn word() -> &'static str {
     let place = below(WORDS.len()).min(below(WORDS.len()));
     WORDS.get(place).copied().unwrap_or("linux")
 }
-
-const WORDS: [&str; 64] = [
-    "linux",
-    "debian",
-    "ubuntu",
-    "fedora",
-    "archive",
-    "live",
-    "desktop",
-    "server",
-    "remix",
-    "concert",
-    "lecture",
-    "course",
-    "atlas",
-    "maps",
-    "field",
-    "recording",
-    "sessions",
-    "acoustic",
-    "festival",
-    "radio",
-    "theatre",
-    "drama",
-    "chapter",
-    "volume",
-    "complete",
-    "edition",
-    "restored",
-    "remaster",
-    "classic",
-    "silent",
-    "film",
-    "short",
-    "documentary",
-    "nature",
-    "ocean",
-    "mountain",
-    "river",
-    "city",
-    "night",
-    "morning",
-    "winter",
-    "summer",
-    "journey",
-    "history",
-    "science",
-    "physics",
-    "algebra",
-    "geometry",
-    "poems",
-    "stories",
-    "letters",
-    "journal",
-    "magazine",
-    "issue",
-    "almanac",
-    "cookbook",
-    "garden",
-    "workshop",
-    "manual",
-    "reference",
-    "dataset",
-    "survey",
-    "census",
-    "weather",
-];

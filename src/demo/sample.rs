@@ -126,29 +126,34 @@ const fn sample(
 }
 
 impl Sample {
-    /// Writes the .torrent file, private and of this source; its pieces are made up.
+    /// Writes the .torrent file.
     pub(super) fn torrent(&self, source: &str) -> Vec<u8> {
-        let length = self.kilobytes * 1_000;
-        let piece: u64 = if self.kilobytes > 100_000 {
+        let piece = if self.kilobytes > 100_000 {
             4 << 20
         } else {
             64 << 10
         };
-        let notes = self.name.len() + 20;
-        let total = length + u64::try_from(notes).unwrap_or(0);
-        let pieces = usize::try_from(total.div_ceil(piece)).unwrap_or(0) * 20;
-        let mut info = vec![];
-        let text = |text: &str, to: &mut Vec<u8>| write_bytes(text.as_bytes(), to);
-        info.extend(format!("d5:filesld6:lengthi{length}e4:pathl").as_bytes());
-        text(self.name, &mut info);
-        info.extend(format!("eed6:lengthi{notes}e4:pathl5:notes10:README.txteee4:name").as_bytes());
-        text(self.name, &mut info);
-        info.extend(format!("12:piece lengthi{piece}e6:pieces").as_bytes());
-        let made_up: Vec<u8> = self.name.bytes().cycle().take(pieces).collect();
-        write_bytes(&made_up, &mut info);
-        info.extend(b"7:privatei1e6:source");
-        text(source, &mut info);
-        info.push(b'e');
-        [b"d4:info".as_slice(), &info, b"e"].concat()
+        written(self.name, self.kilobytes * 1_000, piece, source)
     }
+}
+
+/// Writes a .torrent file, private and of this source, of a file and notes beside it; its pieces are
+/// made up.
+pub(super) fn written(name: &str, length: u64, piece: u64, source: &str) -> Vec<u8> {
+    let notes = name.len() + 20;
+    let total = length + u64::try_from(notes).unwrap_or(0);
+    let pieces = usize::try_from(total.div_ceil(piece)).unwrap_or(0) * 20;
+    let mut info = vec![];
+    let text = |text: &str, to: &mut Vec<u8>| write_bytes(text.as_bytes(), to);
+    info.extend(format!("d5:filesld6:lengthi{length}e4:pathl").as_bytes());
+    text(name, &mut info);
+    info.extend(format!("eed6:lengthi{notes}e4:pathl5:notes10:README.txteee4:name").as_bytes());
+    text(name, &mut info);
+    info.extend(format!("12:piece lengthi{piece}e6:pieces").as_bytes());
+    let made_up: Vec<u8> = name.bytes().cycle().take(pieces).collect();
+    write_bytes(&made_up, &mut info);
+    info.extend(b"7:privatei1e6:source");
+    text(source, &mut info);
+    info.push(b'e');
+    [b"d4:info".as_slice(), &info, b"e"].concat()
 }

@@ -1,7 +1,8 @@
 //! Tags of the demo, and what is said below its torrents.
 
 use anyhow::Context as _;
-use commands::Commands;
+use commands::request::{Key, request};
+use commands::{Commands, Refusal};
 use domain::id::{MemberId, TagId, TorrentId};
 use domain::tag::{Colour, Label};
 use domain::user::Name;
@@ -31,13 +32,19 @@ const SAID: [(&str, &str); 6] = [
     ),
 ];
 
-/// Makes the tags.
+/// Makes the tags that aren't there, and gives all of them.
 pub(super) async fn tags(commands: &Commands, admin: MemberId) -> anyhow::Result<Vec<TagId>> {
     let mut made = vec![];
     for ((name, colour), rank) in TAGS.into_iter().zip(1..) {
+        let once = Key::new(admin, "demo tag", name);
         let name = name.to_owned();
-        let label = Label { name, colour, rank };
-        made.push(commands.create_tag(admin, label).await?.of);
+        let creating = commands.create_tag(admin, Label { name, colour, rank });
+        match request(Some(once), creating).await.0 {
+            Ok(tag) => made.push(tag.of),
+            // Somebody else made one of that name.
+            Err(Refusal::Taken { .. }) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
     }
     Ok(made)
 }

@@ -1,8 +1,11 @@
 //! Whether the parts outside answer.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use infra::redis::Redis;
 use projections::progress::Progress;
+use projections::swarm::Swarms;
 use tokio::sync::watch;
 
 use super::share;
@@ -12,6 +15,7 @@ use super::share;
 pub(super) struct Parts {
     pub(super) pool: infra::postgres::Pool,
     pub(super) progress: watch::Receiver<Progress>,
+    pub(super) swarms: Arc<dyn Swarms>,
     /// What nodes share, where there is a Redis.
     pub(super) redis: Option<Redis>,
 }
@@ -27,6 +31,9 @@ impl api::app::Health for Parts {
             if standing.stopped.is_some() {
                 reasons.push(format!("the projection {name} has stopped"));
             }
+        }
+        if !self.swarms.listens() {
+            reasons.push("the tracker listens no more; start the node again".to_owned());
         }
         reasons
     }

@@ -8,7 +8,7 @@ use super::{Ended, Program, Running, checkpoint, greet, reserve, watch_over};
 use crate::demo;
 use crate::store::Store;
 
-/// Events of a log that is worth filling the read tables from in one go, where they are empty.
+/// Events that are worth filling the read tables in one go.
 const MANY: i64 = 5_000;
 /// How long a rebuild by another node is left alone before the next look.
 const BUSY: Duration = Duration::from_millis(500);
@@ -18,8 +18,13 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
     reserve::take(&program.config.data_dir);
     program.desk.opened(store.commands.clone());
     let mut dark = program.desk.dark();
-    let running = match start(program, store).await {
-        Ok(running) => running,
+    let demo = program.demo.take();
+    let running = match start_or_end(program, store, demo).await {
+        Ok(Some(running)) => running,
+        Ok(None) => {
+            tell_unrecorded(program);
+            return Ok(Ended::Stopped);
+        }
         // It was sealed before it lived.
         Err(_) if *dark.borrow() => return Ok(Ended::Turned),
         Err(error) => return Err(error),
@@ -34,8 +39,8 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
     program.sockets.answer(&program.front, &program.tracker)?;
     program.desk.doing("", 0, 0);
     greet(program);
-    if std::mem::take(&mut program.demo) {
-        demo::fill(
+    if demo.is_some() {
+        demo::live(
             &program.config,
             store,
             &running,
@@ -66,19 +71,46 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
     let _ended = checkpoints.await;
     if ended == Ended::Stopped {
         checkpoint::set(&store.audit(), &store.commands).await;
-        if !program.waiting.is_empty() {
-            let batches = program.waiting.len();
-            tracing::error!(
-                batches,
-                "the last traffic couldn't be recorded; clients' next announces bring it back"
-            );
-        }
+        tell_unrecorded(program);
     }
     Ok(ended)
 }
 
+/// Tells what the log didn't take.
+fn tell_unrecorded(program: &Program) {
+    if !program.waiting.is_empty() {
+        let batches = program.waiting.len();
+        tracing::error!(
+            batches,
+            "the last traffic couldn't be recorded; clients' next announces bring it back"
+        );
+    }
+}
+
+/// Brings everything up, or gives nothing where a signal comes before: also what takes long, or can't be
+/// done now, ends by one.
+async fn start_or_end(
+    program: &mut Program,
+    store: &Store,
+    demo: Option<demo::Wanted>,
+) -> anyhow::Result<Option<Running>> {
+    let mut signal = program.signal.clone();
+    tokio::select! {
+        started = start(program, store, demo) => started.map(Some),
+        _ = signal.wait_for(|stop| *stop) => Ok(None),
+    }
+}
+
 /// Brings everything up before the first request.
-async fn start(program: &mut Program, store: &Store) -> anyhow::Result<Running> {
+async fn start(
+    program: &mut Program,
+    store: &Store,
+    demo: Option<demo::Wanted>,
+) -> anyhow::Result<Running> {
+    if let Some(wanted) = demo {
+        let seen = |done, of| program.desk.doing("filling the demo", done, of);
+        demo::make(&program.config, store, wanted, seen).await?;
+    }
     store.commands.seed_categories().await?;
     store.commands.seed_sections().await?;
     // One that can't be recorded now still waits.
@@ -90,8 +122,8 @@ async fn start(program: &mut Program, store: &Store) -> anyhow::Result<Running> 
     Running::start(program, store).await
 }
 
-/// Fills the read tables in one go where they are empty and there is much to fill in, or where they
-/// belong to another version of the program; those answer other nodes till then.
+/// Fills the read tables in one go where most is missing and it is much, or where they belong to
+/// another version of the program; those answer other nodes till then.
 async fn fill(program: &Program, store: &Store) -> anyhow::Result<()> {
     let (reads, all) = (&store.pools.read, projections::all(&store.keys()));
     sealed::unseal(reads).await?;
@@ -101,9 +133,14 @@ async fn fill(program: &Program, store: &Store) -> anyhow::Result<()> {
     loop {
         let outdated = runner::prepare(reads, &all).await?;
         let status = runner::status(reads).await?;
-        let empty = status.iter().all(|one| one.position.0 == 0);
-        let many = store.feed.head().await?.0 >= MANY;
-        let due = if empty && many { &all } else { &outdated };
+        let head = store.feed.head().await?.0;
+        // What is missing is more than what is there.
+        let missing = |one: &runner::Status| head - one.position.0 > one.position.0.max(MANY - 1);
+        let due = if status.iter().all(missing) {
+            &all
+        } else {
+            &outdated
+        };
         if due.is_empty() {
             break;
         }

@@ -3,12 +3,14 @@
 
 use fantoccini::Locator;
 use tests::browser::Eyes;
-use tests::{Browser, Options, Site, make};
+use tests::{Browser, Client, Options, Site, make};
 
+mod erasure;
 mod forum;
 mod panic;
 mod password;
 mod report;
+mod second_factor;
 mod staff;
 mod statistic;
 mod webtorrent;
@@ -33,6 +35,16 @@ async fn look(browser: &Browser, eyes: Eyes, name: &str) {
         eyes.width,
         faults.join("\n")
     );
+}
+
+/// A site with an administrator that everybody may join.
+async fn open_site() -> (Site, Client) {
+    let site = Site::start(Options::default()).await;
+    let admin = site.client();
+    admin.set_up("admin", PASSWORD).await;
+    let open = [("registration", "open")];
+    admin.post_form("/staff/registration", &open).await;
+    (site, admin)
 }
 
 async fn choose_theme(browser: &Browser, eyes: Eyes) {

@@ -3,19 +3,15 @@
 use std::time::Duration;
 
 use tests::browser::Eyes;
-use tests::{Browser, Options, Site, until};
+use tests::{Browser, until};
 
-use crate::{PASSWORD, choose_theme, look};
+use crate::{PASSWORD, choose_theme, look, open_site};
 
 const NEW: &str = "another staple entirely";
 
 #[tokio::test]
 async fn a_member_keeps_recovery_codes_and_comes_back_by_one() {
-    let mut site = Site::start(Options::default()).await;
-    let admin = site.client();
-    admin.set_up("admin", PASSWORD).await;
-    let open = [("registration", "open")];
-    admin.post_form("/staff/registration", &open).await;
+    let (mut site, _admin) = open_site().await;
     for (number, (width, dark)) in [(1280, true), (360, false)].into_iter().enumerate() {
         let (eyes, name) = (Eyes { width, dark }, format!("member{number}"));
         let browser = Browser::open(&site.url(""), eyes).await;

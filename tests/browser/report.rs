@@ -1,5 +1,6 @@
 //! Reports and notifications in a real browser: in dark and light, wide and narrow, and with script off.
 
+use fantoccini::Locator;
 use tests::browser::Eyes;
 use tests::{Browser, Client, Options, Site};
 
@@ -56,7 +57,8 @@ async fn journey(site: &Site, eyes: Eyes, topic: &str) {
     alice.sign_in("alice", PASSWORD).await;
     alice.go("/notifications").await;
     look(&alice, eyes, "notifications").await;
-    alice.press(".notifications li:first-child a").await;
+    let named = Locator::XPath("//main//li//a[contains(., 'mentioned you')]");
+    alice.page.find(named).await.unwrap().click().await.unwrap();
     alice.find("article.post").await;
     alice.go(topic).await;
     look(&alice, eyes, "report-button").await;

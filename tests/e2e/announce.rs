@@ -183,14 +183,22 @@ async fn a_dead_database_is_brought_up_again_and_pages_say_to_try_again_meanwhil
             .unwrap()
             .success()
     );
+    let seen = std::sync::atomic::AtomicUsize::new(0);
     until("the database", Duration::from_secs(30), || async {
         let answer = admin.get("/torrents").await;
-        if answer.status() == 503 {
+        let status = answer.status();
+        if status == 503 {
             assert!(answer.headers().contains_key("retry-after"));
+            let said = answer.text().await.unwrap().to_lowercase();
+            for word in ["sqlx", "postgres", "os error", ".sock"] {
+                assert!(!said.contains(word), "{word} in {said}");
+            }
+            seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
-        (answer.status() == 200 && site.database_pid() != pid).then_some(())
+        (status == 200 && site.database_pid() != pid).then_some(())
     })
     .await;
+    assert!(seen.into_inner() > 0, "it was away for a while");
 }
 
 #[tokio::test]

@@ -41,16 +41,22 @@ fn within_disk(test: &str) -> Option<PathBuf> {
     None
 }
 
+/// A site with an administrator, and the token of their forms.
+async fn small_site() -> (Site, Client, String) {
+    let site = Site::start(Options::default()).await;
+    let client = site.client();
+    client.set_up("admin", PASSWORD).await;
+    let token = client.token().await;
+    (site, client, token)
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_writes_and_loses_and_doubles_nothing() {
     let name = "a_full_disk_refuses_writes_and_loses_and_doubles_nothing";
     let Some(disk) = within_disk(name) else {
         return;
     };
-    let site = Site::start(Options::default()).await;
-    let client = site.client();
-    client.set_up("admin", PASSWORD).await;
-    let token = client.token().await;
+    let (site, client, token) = small_site().await;
     let filler = disk.join("filler");
     let (mut refused, mut asked) = (0, vec!["first".to_owned()]);
     assert_eq!(upload(&client, &token, "first").await, Some(303));
@@ -101,10 +107,7 @@ async fn a_full_disk_lets_the_pass_wait_while_everything_is_dark() {
     let Some(disk) = within_disk(name) else {
         return;
     };
-    let site = Site::start(Options::default()).await;
-    let client = site.client();
-    client.set_up("admin", PASSWORD).await;
-    let token = client.token().await;
+    let (site, client, token) = small_site().await;
     for number in 0..20 {
         assert_eq!(
             upload(&client, &token, &number.to_string()).await,
@@ -134,6 +137,35 @@ async fn a_full_disk_lets_the_pass_wait_while_everything_is_dark() {
     restore(&site);
     let events = before["events"].to_string();
     assert_eq!(verified(&site, &["--to", &events])["root"], before["root"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_a_backup_and_leaves_the_one_before_whole() {
+    let name = "a_full_disk_ends_a_backup_and_leaves_the_one_before_whole";
+    let Some(disk) = within_disk(name) else {
+        return;
+    };
+    let (site, client, token) = small_site().await;
+    assert_eq!(upload(&client, &token, "first").await, Some(303));
+    let folder = disk.join("backup").display().to_string();
+    let create = ["--json", "backup", "create", &folder];
+    let before = site.run_json(&create);
+    assert_eq!(upload(&client, &token, "second").await, Some(303));
+    let filler = disk.join("filler");
+    fill(&filler);
+    let output = site.run(&create);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("No space left on device"), "{error}");
+    assert!(error.contains("the one before is as it was"), "{error}");
+    std::fs::remove_file(&filler).unwrap();
+    let root = before["root"].as_str().unwrap();
+    let verify = ["--json", "backup", "verify", &folder];
+    let proved = site.run_json(&[&verify[..], &["--root", root]].concat());
+    assert_eq!(proved["ok"], true);
+    let after = site.run_json(&create);
+    assert!(after["position"].as_i64() > before["position"].as_i64());
+    assert_eq!(site.run_json(&verify)["root"], after["root"]);
 }
 
 /// Takes what is left of the disk.

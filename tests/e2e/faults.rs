@@ -2,9 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
+use std::time::Duration;
 
-use tests::{Options, Site};
+use infra::embedded::Embedded;
+use tests::{Options, Site, until};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -171,4 +173,45 @@ async fn dump(site: &Site) -> String {
         dump.push_str(&rows.join("\n"));
     }
     dump
+}
+
+#[tokio::test]
+async fn a_start_that_waits_ends_by_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Embedded::start(&folder.path().join("data")).unwrap();
+    let url = ("DATABASE_URL".to_owned(), database.url().to_owned());
+    let options = Options {
+        extra: vec![url],
+        ..Options::default()
+    };
+    let mut site = Site::start(options).await;
+    site.stop();
+    let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
+    let mut held = pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table read.checkpoint in access exclusive mode")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let mut command = site.command(&site.data);
+    command.args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--tracker",
+        "127.0.0.1:0",
+    ]);
+    let mut child = command.spawn().unwrap();
+    until("the wait", Duration::from_secs(20), || async {
+        let waits = "select exists (select from pg_locks where not granted)";
+        let waits: bool = sqlx::query_scalar(waits).fetch_one(&pool).await.unwrap();
+        waits.then_some(())
+    })
+    .await;
+    let id = child.id().to_string();
+    assert!(Command::new("kill").arg(id).status().unwrap().success());
+    let mut ended = || child.try_wait().unwrap();
+    let ended = until("the end", Duration::from_secs(20), || {
+        std::future::ready(ended())
+    });
+    assert!(ended.await.success());
 }

@@ -20,7 +20,7 @@ async fn scene() -> (Site, Client, Client, String) {
     (site, admin, alice, key)
 }
 
-async fn new_key(client: &Client) -> String {
+pub(crate) async fn new_key(client: &Client) -> String {
     let made = client.post_form("/settings/feeds", &[]).await;
     assert_eq!(made.status(), 303);
     let page = client.page("/settings/feeds").await;

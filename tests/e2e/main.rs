@@ -7,20 +7,29 @@
     reason = "tests fail by panicking"
 )]
 
+mod alert;
 mod announce;
 mod api_key;
 mod approval;
+mod attack;
 mod audit;
+mod backup;
+mod branding;
 mod clients;
 mod comment;
+mod demo;
 mod disk;
 mod edit;
+mod erasure;
+mod explain;
 mod faults;
 mod feed;
 mod forum;
 mod fuzz;
 mod headers;
 mod kill;
+mod limit;
+mod measures;
 mod members;
 mod nodes;
 mod notification;
@@ -31,12 +40,15 @@ mod permission;
 mod press;
 mod rebuild;
 mod report;
+mod role;
 mod rules;
+mod second_factor;
 mod shelf;
 mod sign_in;
 mod statistic;
 mod torrent;
 mod truth;
+mod upgrade;
 mod v1;
 mod v1_community;
 mod write;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tests::{Client, Options, Site, until};
 
+mod address;
+
 const PASSWORD: &str = "correct horse battery";
 
 async fn start() -> (Site, Client) {

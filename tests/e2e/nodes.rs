@@ -121,6 +121,22 @@ async fn a_session_a_peer_and_its_totals_are_known_on_both_nodes_and_a_restarted
 }
 
 #[tokio::test]
+async fn a_ticket_is_good_at_each_node_and_a_code_at_one() {
+    let pair = Pair::start().await;
+    let mut device = pair.admin.enable_second_factor("admin", PASSWORD).await;
+    let (here, there) = (pair.one.client(), pair.other.client());
+    let ticket = here.ticket("admin", PASSWORD).await;
+    let code = device.code().await;
+    let other = there.ticket("admin", PASSWORD).await;
+    assert_eq!(here.at(&pair.other).bring(&ticket, &code).await.0, 200);
+    assert_eq!(here.get("/torrents").await.status(), 200);
+    assert_eq!(there.bring(&other, &code).await.0, 401);
+    assert_eq!(there.at(&pair.one).bring(&other, &code).await.0, 401);
+    let next = device.code().await;
+    assert_eq!(there.at(&pair.one).bring(&other, &next).await.0, 200);
+}
+
+#[tokio::test]
 async fn without_redis_announces_go_on_and_it_is_filled_again_when_it_is_back() {
     let mut pair = Pair::start().await;
     pair.admitted(&pair.one, 1, SEEDS).await;
@@ -235,4 +251,57 @@ async fn what_the_site_sets_holds_on_every_node_within_a_second() {
     }
     let took = began.elapsed();
     assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_role_that_one_node_gives_or_takes_away_holds_at_the_next_request_of_another() {
+    let pair = Pair::start().await;
+    let (admin, open) = (&pair.admin, [("registration", "open")]);
+    admin.post_form("/staff/registration", &open).await;
+    let alice = pair.one.client();
+    assert_eq!(alice.register("alice", PASSWORD).await.0, 201);
+    let alice = alice.at(&pair.other);
+    let fields = [("name", "Guides"), ("colour", "red"), ("may-torrents", "1")];
+    let made = admin.post_form("/staff/roles", &fields).await;
+    assert_eq!(made.status(), 303);
+    let page = admin.page("/members/alice").await;
+    let role = page.split("id=\"own-role\"").nth(1).unwrap();
+    let role = role.split("value=\"").nth(1).unwrap();
+    let role = role.split('"').next().unwrap();
+    for (act, status) in [("grant", 200), ("withdraw", 403), ("grant", 200)] {
+        let fields = [("act", act), ("role", role)];
+        let handed = admin.post_form("/members/alice/roles", &fields).await;
+        assert_eq!(handed.status(), 303);
+        assert_eq!(alice.get("/staff/queue").await.status(), status, "{act}");
+    }
+    let retire = format!("/staff/roles/{role}/retire");
+    assert_eq!(admin.post_form(&retire, &[]).await.status(), 303);
+    assert_eq!(alice.get("/staff/queue").await.status(), 403);
+}
+
+#[tokio::test]
+async fn redis_is_spoken_to_over_tls_where_its_certificate_is_trusted() {
+    let redis = Redis::secured();
+    let start = async |trusted: Option<String>| {
+        let extra = [("REDIS_URL", Some(redis.url())), ("SSL_CERT_FILE", trusted)];
+        let given = extra.into_iter();
+        let given = given.filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        Site::start(Options {
+            extra: given.collect(),
+            ..Options::default()
+        })
+        .await
+    };
+    let warnings = async |site: &Site| {
+        let told = site.client().page("/health/ready").await;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        told["warnings"].as_array().unwrap().len()
+    };
+    let certificate = redis.certificate().display().to_string();
+    assert_eq!(warnings(&start(Some(certificate)).await).await, 0);
+    assert_eq!(
+        warnings(&start(None).await).await,
+        1,
+        "anybody could be there"
+    );
 }

@@ -73,11 +73,8 @@ async fn answers_mentions_and_comments_are_told_and_lead_to_their_places() {
     let (last, _) = words.last().unwrap();
     let leads = alice.get(last).await;
     assert_eq!(leads.headers()[LOCATION].to_str().unwrap(), post);
-    let said: Vec<String> = told(&bertha)
-        .await
-        .into_iter()
-        .map(|(_, said)| said)
-        .collect();
+    let words = told(&bertha).await;
+    let said: Vec<&str> = words.iter().map(|(_, said)| said.as_str()).collect();
     assert_eq!(
         said,
         [
@@ -93,22 +90,32 @@ async fn answers_mentions_and_comments_are_told_and_lead_to_their_places() {
     lead(&admin, &review, &ask).await;
     let page = alice.page("/notifications").await;
     assert!(page.contains("asks for changes of file") && page.contains("say more, please"));
-    lead(&admin, &review, &[("verdict", "approve")]).await;
+    // Bertha doesn't see it yet, so she isn't told of it.
     let comments = format!("/torrents/{torrent}/comments");
-    let comment = lead(&bertha, &comments, &[("text", "thanks")]).await;
-    lead(&alice, &comments, &[("text", "welcome")]).await;
+    lead(&alice, &comments, &[("text", "soon, @bertha")]).await;
+    assert_eq!(told(&bertha).await.len(), 2);
+    lead(&admin, &review, &[("verdict", "approve")]).await;
+    let comment = lead(&bertha, &comments, &[("text", "thanks, @alice")]).await;
+    let welcome = lead(&alice, &comments, &[("text", "welcome, @Bertha")]).await;
     let words = told(&alice).await;
     let said: Vec<&str> = words.iter().map(|(_, said)| said.as_str()).collect();
     assert_eq!(
         said[..2],
-        ["bertha commented on file", "The staff approved file"]
+        ["bertha mentioned you below file", "The staff approved file"]
     );
-    let leads = alice.get(&words[0].0).await;
+    let words = told(&bertha).await;
+    assert_eq!(words[0].1, "alice mentioned you below file");
+    let leads = bertha.get(&words[0].0).await;
+    assert_eq!(leads.headers()[LOCATION].to_str().unwrap(), welcome);
+    let leads = alice.get(&told(&alice).await[0].0).await;
     assert_eq!(leads.headers()[LOCATION].to_str().unwrap(), comment);
     let warned = [("act", "warn"), ("reason", "be kind")];
     lead(&admin, "/members/bertha/sanction", &warned).await;
     let page = bertha.page("/notifications").await;
     assert!(page.contains("The staff warned you") && page.contains("be kind"));
+    lead(&admin, &format!("/torrents/{torrent}/withdraw"), &[]).await;
+    let page = bertha.page("/notifications").await;
+    assert!(!page.contains("below file"), "she sees it no more");
     rebuilt_rows_are_the_same(&site).await;
 }
 

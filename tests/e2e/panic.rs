@@ -12,14 +12,14 @@ mod fall;
 mod faults;
 mod nodes;
 mod password;
-mod residue;
+pub(crate) mod residue;
 
 const PASSWORD: &str = "correct horse battery";
 pub(crate) const PANIC: &str = "rivers run to the sea";
 const OTHER: &str = "and the sea is not full";
 
 /// Runs a command with lines of standard input.
-fn tell(mut command: Command, lines: &[&str]) -> Output {
+pub(crate) fn tell(mut command: Command, lines: &[&str]) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -33,7 +33,7 @@ fn tell(mut command: Command, lines: &[&str]) -> Output {
 }
 
 /// Runs a command of `panic` on a data directory.
-fn say_in(site: &Site, data: &Path, words: &[&str], lines: &[&str]) -> Output {
+pub(crate) fn say_in(site: &Site, data: &Path, words: &[&str], lines: &[&str]) -> Output {
     let mut command = site.command(data);
     command.args(["--json", "panic"]).args(words);
     tell(command, lines)
@@ -54,7 +54,7 @@ pub(crate) fn restore(site: &Site) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn refused(output: &Output, words: &str) {
+pub(crate) fn refused(output: &Output, words: &str) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains(words), "{error}");

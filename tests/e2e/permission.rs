@@ -2,6 +2,7 @@
 
 use api::route::{Declared, Who};
 use domain::user::Role;
+use domain::{Permission, Permissions};
 use reqwest::{Method, Response};
 use tests::{Client, Options, Site};
 
@@ -20,13 +21,13 @@ enum Met {
     Admitted,
 }
 
-fn expected(who: Who, role: Option<Role>) -> Met {
-    match (who, role) {
+fn expected(who: Who, may: Option<Permissions>) -> Met {
+    match (who, may) {
         // A session opens nothing that is for scripts.
         (Who::Key(..), _) => Met::NoKey,
         (Who::Anyone, _) | (Who::Member, Some(_)) => Met::Admitted,
         (_, None) => Met::SignIn,
-        (Who::May(permission), Some(role)) if role.permissions().has(permission) => Met::Admitted,
+        (Who::May(permission), Some(may)) if may.has(permission) => Met::Admitted,
         (Who::May(_), Some(_)) => Met::Missing,
     }
 }
@@ -96,7 +97,8 @@ async fn every_route_is_refused_to_every_role_exactly_as_it_is_declared() {
     for one in &declared {
         for (role, client) in &clients {
             cells += 1;
-            let (met, expected) = (ask(client, one).await, expected(one.who, *role));
+            let may = role.map(Role::permissions);
+            let (met, expected) = (ask(client, one).await, expected(one.who, may));
             if met != expected {
                 let (method, path) = (&one.method, &one.path);
                 wrong.push(format!(
@@ -110,6 +112,54 @@ async fn every_route_is_refused_to_every_role_exactly_as_it_is_declared() {
         declared.len(),
         clients.len()
     );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_role_of_the_sites_own_opens_the_routes_of_its_permission_and_no_other() {
+    let (_site, clients) = of_every_role().await;
+    let of = |wanted| clients.iter().find(|(role, _)| *role == Some(wanted));
+    let (admin, member) = (
+        &of(Role::Administrator).unwrap().1,
+        &of(Role::Member).unwrap().1,
+    );
+    let guarded = |one: &Declared| matches!(one.who, Who::May(_));
+    let declared: Vec<Declared> = api::declared().into_iter().filter(guarded).collect();
+    let (mut wrong, mut cells) = (vec![], 0);
+    for permission in Permission::ALL {
+        if permission == Permission::Administer {
+            continue;
+        }
+        let ticked = format!("may-{}", permission.name());
+        let name = permission.name().replace('_', " ") + " alone";
+        let fields = [("name", name.as_str()), ("colour", "red"), (&ticked, "1")];
+        let made = admin.post_form("/staff/roles", &fields).await;
+        assert_eq!(made.status(), 303, "{name}");
+        let page = admin.page("/members/the-member").await;
+        let offered = page.split("id=\"own-role\"").nth(1).unwrap();
+        let role = offered.split("value=\"").nth(1).unwrap();
+        let role = role.split('"').next().unwrap();
+        for act in ["grant", "withdraw"] {
+            let fields = [("act", act), ("role", role)];
+            let handed = admin.post_form("/members/the-member/roles", &fields).await;
+            assert_eq!(handed.status(), 303, "{name}");
+            let may: Permissions = [permission]
+                .into_iter()
+                .filter(|_| act == "grant")
+                .collect();
+            for one in &declared {
+                cells += 1;
+                let (met, expected) = (ask(member, one).await, expected(one.who, Some(may)));
+                if met != expected {
+                    let (method, path) = (&one.method, &one.path);
+                    wrong.push(format!("{method} {path} {name}, {act}: {met:?}"));
+                }
+            }
+        }
+        let retire = format!("/staff/roles/{role}/retire");
+        assert_eq!(admin.post_form(&retire, &[]).await.status(), 303, "{name}");
+    }
+    eprintln!("{cells} cells: {} routes, 11 roles", declared.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -73,6 +73,23 @@ async fn a_torrent_that_is_ours_is_found_and_downloaded_with_the_members_announc
 }
 
 #[tokio::test]
+async fn a_torrent_is_found_by_its_info_hash_and_by_no_other() {
+    let (_site, admin) = site_with_admin().await;
+    let file = make::torrent("debian.iso", &make::payload(1, 50_000), SOURCE);
+    let id = admin.uploaded(file, "other", "").await;
+    let page = admin.page(&format!("/torrents/{id}")).await;
+    let hash = page.split("data-copy>").nth(1).unwrap();
+    let hash = hash.get(..40).unwrap();
+    let found = async |words: &str| {
+        let list = admin.page(&format!("/torrents?q={words}")).await;
+        list.contains(&id)
+    };
+    assert!(found(hash).await && found(&hash.to_uppercase()).await);
+    assert!(!found(&"0".repeat(40)).await);
+    assert!(!found(&format!("{}{hash}", "0".repeat(24))).await);
+}
+
+#[tokio::test]
 async fn a_foreign_torrent_gets_a_new_hash_and_its_uploader_is_told() {
     let (_site, admin) = site_with_admin().await;
     let answer = admin
@@ -309,7 +326,9 @@ async fn pages_of_the_list_meet_every_torrent_once_in_every_order() {
             &make::payload(number, 1_000 + usize::from(number % 7)),
             SOURCE,
         );
-        ids.push(admin.uploaded(file, "other", "").await);
+        // One of them stands below the other.
+        let category = ["movies", "movies-hd"][usize::from(number % 2)];
+        ids.push(admin.uploaded(file, category, "").await);
     }
     for sort in [
         "",
@@ -317,7 +336,13 @@ async fn pages_of_the_list_meet_every_torrent_once_in_every_order() {
         "sort=size&dir=desc",
         "sort=seeders&dir=desc",
         "sort=snatches&dir=asc",
+        "sort=seeders&dir=asc",
+        "sort=leechers&dir=desc",
+        "sort=category&dir=asc",
+        "sort=category&dir=desc",
+        "category=movies",
         "q=file",
+        "q=file&sort=category&dir=asc",
     ] {
         let first = admin.page(&format!("/torrents?{sort}")).await;
         let next = first

@@ -116,6 +116,23 @@ async fn a_script_makes_invites_and_takes_them_back() {
 }
 
 #[tokio::test]
+async fn a_script_of_the_staff_grants_invites_to_a_member() {
+    let (site, admin, alice) = site().await;
+    let staff = Script::of(&site, &admin, &[Scope::Administer]).await;
+    let hers = Script::of(&site, &alice, &[Scope::Upload]).await;
+    let ask = async || hers.send(Method::POST, "/invites", &json!({})).await.0;
+    // A new member's two.
+    assert_eq!([ask().await, ask().await, ask().await], [201, 201, 422]);
+    let path = "/members/alice/invites";
+    let (status, problem) = staff.send(Method::POST, path, &json!({ "count": 0 })).await;
+    let field = &problem["errors"][0]["field"];
+    assert_eq!((status, field), (422, &"count".into()), "{problem}");
+    let one = json!({ "count": 1 });
+    assert_eq!(staff.send(Method::POST, path, &one).await.0, 204);
+    assert_eq!([ask().await, ask().await], [201, 422], "it was one");
+}
+
+#[tokio::test]
 async fn a_script_of_the_staff_warns_and_bans_and_what_is_wrong_names_the_field() {
     let (site, admin, alice) = site().await;
     let script = Script::of(&site, &admin, &[Scope::Moderate]).await;

@@ -20,13 +20,26 @@ pub struct Client {
 
 impl Client {
     pub fn new(site: &Site) -> Self {
+        Self::with(site, |http| http)
+    }
+
+    /// A browser of some kind at an address.
+    pub fn from(site: &Site, address: [u8; 4], agent: &str) -> Self {
+        let address = std::net::IpAddr::from(address);
+        Self::with(site, |http| http.local_address(address).user_agent(agent))
+    }
+
+    fn with(
+        site: &Site,
+        build: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Self {
         let http = reqwest::Client::builder()
             .cookie_store(true)
             // The site closes a connection whose body it didn't read; none is used twice.
             .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none());
         Self {
-            http: http.build().unwrap(),
+            http: build(http).build().unwrap(),
             base: site.url(""),
         }
     }
@@ -175,6 +188,8 @@ impl Client {
             Purpose::SignIn => "",
             Purpose::Password => "&purpose=password",
             Purpose::Panic => "&purpose=panic",
+            Purpose::Erasure => "&purpose=erasure",
+            Purpose::SecondFactor => "&purpose=second-factor",
         };
         let asked = self
             .json(&format!("/api/auth/challenge?username={name}{query}"))

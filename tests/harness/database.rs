@@ -40,7 +40,7 @@ impl Database {
         let feed = Arc::new(LogFeed::new(
             pools.log.clone(),
             Arc::clone(&vault),
-            events.head(),
+            events.recent(),
         ));
         let keys: Arc<dyn Keyed> = Arc::<Vault>::clone(&vault);
         let commands = Commands::new(Arc::new(events.clone()), Arc::new(System), keys);
@@ -53,6 +53,16 @@ impl Database {
             embedded: Some(embedded),
             folder,
         }
+    }
+
+    /// Reads the log as another process does, which appended nothing of it.
+    pub fn read_as_another(&mut self) {
+        let other = EventStore::new(self.pools.log.clone(), Arc::clone(&self.vault));
+        self.feed = Arc::new(LogFeed::new(
+            self.pools.log.clone(),
+            Arc::clone(&self.vault),
+            other.recent(),
+        ));
     }
 
     pub fn keys(&self) -> Arc<dyn Keyed> {

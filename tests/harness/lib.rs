@@ -13,15 +13,18 @@ pub mod browser;
 pub mod claims;
 pub mod client;
 pub mod database;
+pub mod device;
 pub mod fuzz;
 pub mod ledger;
 pub mod make;
+pub mod rebuild;
 pub mod server;
 pub mod site;
 
 pub use browser::Browser;
 pub use client::{Client, kept};
 pub use database::Database;
+pub use device::Device;
 pub use server::Redis;
 pub use site::{Options, Site};
 

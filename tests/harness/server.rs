@@ -1,7 +1,7 @@
 //! A real Redis on a port of its own.
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ pub struct Redis {
     pub address: SocketAddr,
     folder: TempDir,
     save: &'static str,
+    /// Whether it speaks TLS, and nothing else.
+    secured: bool,
     child: Option<Child>,
 }
 
@@ -26,10 +28,20 @@ impl Redis {
 
     /// Starts a server with a rule by which it saves its memory.
     pub fn saving(save: &'static str) -> Self {
+        Self::new(save, false)
+    }
+
+    /// Starts a server that speaks TLS alone, by the certificate in [`Self::certificate`].
+    pub fn secured() -> Self {
+        Self::new("", true)
+    }
+
+    fn new(save: &'static str, secured: bool) -> Self {
         let mut redis = Self {
             address: free_port("127.0.0.1"),
             folder: TempDir::new().unwrap(),
             save,
+            secured,
             child: None,
         };
         redis.launch();
@@ -37,7 +49,32 @@ impl Redis {
     }
 
     pub fn url(&self) -> String {
-        format!("redis://{}/", self.address)
+        if self.secured {
+            format!("rediss://localhost:{}/", self.address.port())
+        } else {
+            format!("redis://{}/", self.address)
+        }
+    }
+
+    /// The certificate of a secured server, which nobody else vouches for.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("chain.pem")
+    }
+
+    fn transport(&self) -> Vec<String> {
+        let port = self.address.port().to_string();
+        if !self.secured {
+            return vec!["--port".to_owned(), port];
+        }
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (chain, key) = (self.certificate(), self.folder.path().join("key.pem"));
+        std::fs::write(&chain, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let (chain, key) = (chain.display(), key.display());
+        format!("--port 0 --tls-port {port} --tls-cert-file {chain} --tls-key-file {key} --tls-auth-clients no")
+            .split(' ')
+            .map(str::to_owned)
+            .collect()
     }
 
     pub fn folder(&self) -> &Path {
@@ -48,7 +85,7 @@ impl Redis {
     pub fn launch(&mut self) {
         let child = Command::new("redis-server")
             .args(["--bind", &self.address.ip().to_string()])
-            .args(["--port", &self.address.port().to_string()])
+            .args(self.transport())
             .args(["--save", self.save, "--appendonly", "no", "--dir"])
             .arg(self.folder.path())
             .stdin(Stdio::null())

@@ -72,21 +72,24 @@ pub(crate) fn free_port(ip: &str) -> SocketAddr {
 }
 
 impl Site {
-    /// Starts a site and waits until it is ready.
-    pub async fn start(options: Options) -> Self {
+    /// Places a site that isn't started yet, over data of its own.
+    pub fn placed(options: Options) -> Self {
         let folder = TempDir::new().unwrap();
-        let data = folder.path().join("data");
-        let (address, announces) = (free_port(&options.ip), free_port(&options.ip));
-        let metrics = free_port(&options.ip);
-        let mut site = Self {
-            data,
-            address,
-            announces,
-            metrics,
+        let ip = &options.ip;
+        Self {
+            data: folder.path().join("data"),
+            address: free_port(ip),
+            announces: free_port(ip),
+            metrics: free_port(ip),
             options,
             child: None,
             folder,
-        };
+        }
+    }
+
+    /// Starts a site and waits until it is ready.
+    pub async fn start(options: Options) -> Self {
+        let mut site = Self::placed(options);
         site.launch().await;
         site
     }
@@ -98,42 +101,27 @@ impl Site {
 
     /// Starts a second site with the same master key and options of its own.
     pub async fn beside_by(&self, options: Options) -> Self {
-        let folder = TempDir::new().unwrap();
-        let data = folder.path().join("data");
-        std::fs::create_dir_all(data.join("keys")).unwrap();
-        std::fs::copy(
-            self.data.join("keys/master.key"),
-            data.join("keys/master.key"),
-        )
-        .unwrap();
-        let ip = &self.options.ip;
-        let mut site = Self {
-            data,
-            address: free_port(ip),
-            announces: free_port(ip),
-            metrics: free_port(ip),
-            options,
-            child: None,
-            folder,
-        };
+        let mut site = Self::placed(options);
+        let key = site.data.join("keys/master.key");
+        std::fs::create_dir_all(key.parent().unwrap()).unwrap();
+        std::fs::copy(self.data.join("keys/master.key"), key).unwrap();
+        site.launch().await;
+        site
+    }
+
+    /// Starts a site with this one's settings over data that lie elsewhere.
+    pub async fn over(&self, data: &Path) -> Self {
+        let mut site = Self::placed(self.options.clone());
+        data.clone_into(&mut site.data);
         site.launch().await;
         site
     }
 
     /// Starts a site that shows this one as a replay filled a schema.
     pub async fn past(&self, schema: &str) -> Self {
-        let ip = &self.options.ip;
-        let mut options = self.options.clone();
-        options.arguments = vec!["--replay".into(), schema.into()];
-        let mut site = Self {
-            data: self.data.clone(),
-            address: free_port(ip),
-            announces: free_port(ip),
-            metrics: free_port(ip),
-            options,
-            child: None,
-            folder: TempDir::new().unwrap(),
-        };
+        let mut site = Self::placed(self.options.clone());
+        site.options.arguments = vec!["--replay".into(), schema.into()];
+        site.data.clone_from(&self.data);
         site.launch().await;
         site
     }
@@ -175,6 +163,11 @@ impl Site {
         self.options.extra.push((key.to_owned(), value.to_owned()));
     }
 
+    /// Changes what else `serve` is told at the next start.
+    pub fn say(&mut self, arguments: &[&str]) {
+        self.options.arguments = arguments.iter().map(|one| (*one).to_owned()).collect();
+    }
+
     /// The program with this site's settings and a data directory.
     pub fn command(&self, data: &Path) -> Command {
         let mut command = Command::new(program());
@@ -196,6 +189,14 @@ impl Site {
             ("OPENTRACKER_TRACKER__THREADS", "1"),
             ("OPENTRACKER_TRACKER__ANNOUNCE_RATE", "0"),
             ("OPENTRACKER_METRICS__LISTEN", &self.metrics.to_string()),
+            // All clients of a test come from one address; tests of limits set their own.
+            ("OPENTRACKER_LIMITS__PAGES", "0"),
+            ("OPENTRACKER_LIMITS__MEMBER_PAGES", "0"),
+            ("OPENTRACKER_LIMITS__FLOOD", "0"),
+            ("OPENTRACKER_LIMITS__WRITES", "0"),
+            ("OPENTRACKER_LIMITS__STAFF_WRITES", "0"),
+            ("OPENTRACKER_LIMITS__SIGN_INS", "0"),
+            ("OPENTRACKER_LIMITS__SCORE", "0"),
         ] {
             command.env(key, value);
         }

@@ -3,6 +3,7 @@
 //!
 //! [`world`] has the nodes, members and torrents, [`ways`] the transports, [`crowd`] the clients of one
 //! torrent and their model. With `LONG_TESTS` there are 10,000 clients in place of 300, and more falls.
+//! [`soak`] lets everything else go on beside them for as long as `SOAK_SECONDS` says.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -14,6 +15,7 @@ mod crowd;
 mod fall;
 mod gone;
 mod nodes;
+mod soak;
 mod ways;
 mod world;
 

@@ -21,7 +21,7 @@ const WRITERS: usize = 8;
 const COMMANDS: usize = 40;
 
 /// Follows the feed, over every failure, until it has seen so many events.
-async fn follow(feed: Arc<LogFeed>, count: usize) -> Vec<Recorded> {
+async fn follow(feed: Arc<LogFeed>, count: usize) -> Vec<Arc<Recorded>> {
     let (mut seen, mut after) = (vec![], Position(0));
     while seen.len() < count {
         if let Ok(batch) = feed.read(after, 50, &STREAMS).await {
@@ -133,6 +133,75 @@ fn a_reader_is_woken_by_another_writer_again_after_the_database_has_restarted() 
         until("the first word", Duration::from_secs(20), woken).await;
         restart(&mut database);
         until("a word after the restart", Duration::from_secs(20), woken).await;
+    });
+}
+
+#[tokio::test]
+async fn what_this_process_appended_is_read_from_memory_as_it_is_stored() {
+    let database = Database::start().await;
+    let own = database.feed.as_ref();
+    let other = EventStore::new(database.pools.log.clone(), Arc::clone(&database.vault));
+    // Once it hears others it has nothing more to forget.
+    let first = other.append(append(Uuid::new_v4(), 0)).await.unwrap().last;
+    until("a word of another", Duration::from_secs(20), || async {
+        own.wait(Position(0)).await.then_some(())
+    })
+    .await;
+    for name in ["alice", "bob"] {
+        database.member(name).await;
+    }
+    for sequence in 0..3 {
+        let event = append(Uuid::from_u128(7), sequence);
+        database.events.append(event).await.unwrap();
+    }
+    let head = own.head().await.unwrap();
+    until("the head", Duration::from_secs(20), || async {
+        own.wait(Position(head.0 - 1)).await.then_some(())
+    })
+    .await;
+    let stored = LogFeed::new(
+        database.pools.log.clone(),
+        Arc::clone(&database.vault),
+        other.recent(),
+    );
+    let stored = stored.read(first, 256, &STREAMS).await.unwrap();
+    let count = usize::try_from(head.0 - first.0).unwrap();
+    assert_eq!((stored.events.len(), stored.upto), (count, head));
+    database.pools.log.close().await;
+    for behind in [0, 1, count - 1] {
+        let after = stored.events[behind].position.0 - 1;
+        let read = own.read(Position(after), 256, &STREAMS).await.unwrap();
+        assert_eq!(read.events, stored.events[behind..], "after {after}");
+        assert_eq!(read.upto, head);
+    }
+}
+
+#[test]
+fn a_database_that_was_killed_is_started_again_though_a_statement_of_it_is_still_at_work() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut database = Database::start().await;
+        let pool = database.pools.log.clone();
+        // A statement that computes doesn't look whether its server lives.
+        let long = tokio::spawn(async move {
+            sqlx::query("select count(*) from generate_series(1, 5000000)")
+                .execute(&pool)
+                .await
+        });
+        let seen = "select 1 from pg_stat_activity where state = 'active' and query like '%5000000%' and pid <> pg_backend_pid()";
+        until("the statement", Duration::from_secs(20), || async {
+            sqlx::query(seen)
+                .fetch_optional(&database.pools.log)
+                .await
+                .unwrap()
+        })
+        .await;
+        assert!(!long.is_finished());
+        restart(&mut database);
+        until("an answer", Duration::from_secs(20), || async {
+            database.feed.head().await.ok()
+        })
+        .await;
     });
 }
 

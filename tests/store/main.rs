@@ -23,12 +23,15 @@ use uuid::Uuid;
 
 mod audit;
 mod crowd;
+mod erasure;
 mod feed;
 mod forum;
 mod library;
+mod limit;
 mod machine;
 mod notification;
 mod poison;
+mod role;
 mod sealed;
 mod search;
 mod shared;
@@ -72,7 +75,7 @@ async fn many_writers_leave_no_gap_and_a_reader_sees_every_event_once_in_order()
             while seen.len() < 400 {
                 let after = seen
                     .last()
-                    .map_or(Position(0), |event: &Recorded| event.position);
+                    .map_or(Position(0), |event: &Arc<Recorded>| event.position);
                 let batch = feed.read(after, 64, &STREAMS).await.unwrap();
                 seen.extend(batch.events);
                 feed.wait(after).await;

@@ -7,7 +7,10 @@ use commands::user::Join;
 use domain::api_key::Scope;
 use domain::id::MemberId;
 use domain::report::{Act, Outcome, Reason, Target};
+use domain::role::Mandate;
+use domain::tag::Colour;
 use domain::user::{Name, Role};
+use domain::{Permission, Permissions};
 use projections::{Projection, feed::Feed, rebuild, runner, sealed};
 use sqlx::PgPool;
 use tests::{Database, files_with};
@@ -78,6 +81,28 @@ async fn report(database: &Database, about: MemberId) {
     }
 }
 
+/// Gives somebody a role of the site's own.
+async fn give(database: &Database, member: MemberId) {
+    let commands = &database.commands;
+    let join = Join {
+        name: Name::parse("known-giver").unwrap(),
+        credentials: tests::database::credentials(),
+    };
+    let admin = commands.create_member(join, Role::Administrator);
+    let admin = admin.await.unwrap().of;
+    let mandate = Mandate {
+        name: "known-role".into(),
+        colour: Colour::Red,
+        permissions: Permissions::everything()
+            .iter()
+            .filter(|one| *one != Permission::Administer)
+            .collect(),
+    };
+    let made = commands.create_role(admin, mandate).await.unwrap().of;
+    let given = commands.hand_role(admin, member, made, true);
+    given.await.unwrap();
+}
+
 async fn scene() -> (Database, Vec<Arc<dyn Projection>>) {
     let database = Database::start().await;
     let member = database.member("known-member").await;
@@ -89,6 +114,7 @@ async fn scene() -> (Database, Vec<Arc<dyn Projection>>) {
     }
     talk(&database).await;
     report(&database, member).await;
+    give(&database, member).await;
     let all = fill(&database).await;
     (database, all)
 }
@@ -120,10 +146,13 @@ async fn sealed_tables_tell_counts_alone_and_come_back_row_for_row() {
         "post_version",
         "report",
         "report_note",
+        "own_role",
     ] {
         assert_eq!(hidden[table].len(), before[table].len().max(1), "{table}");
     }
     assert!(hidden["api_key"].is_empty(), "no key acts for anybody");
+    assert_eq!(before["member_role"].len(), 1);
+    assert!(hidden["member_role"].is_empty(), "nobody has a role");
     let told = format!("{hidden:?}");
     assert!(
         !told.contains("known") && told.contains("[ENCRYPTED]"),
@@ -166,7 +195,13 @@ async fn nothing_of_a_text_is_sampled_into_statistics() {
     sqlx::raw_sql("checkpoint").execute(pool).await.unwrap();
     let left = files_with(
         database.folder.path(),
-        &["known-member", "known-one", "known-title", "known-answer"],
+        &[
+            "known-member",
+            "known-one",
+            "known-title",
+            "known-answer",
+            "known-role",
+        ],
     );
     assert!(left.is_empty(), "{left:?}");
 }

@@ -103,6 +103,25 @@ async fn an_index_on_disk_goes_on_where_its_last_commit_stood() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_a_commit_that_was_cut_off_is_in_nobodys_way() {
+    let database = Database::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let one = upload(&database, "alpha").await;
+    upload(&database, "beta").await;
+    assert_eq!(found(&database, folder.path(), "shared").await, 2);
+    let meta = folder.path().join("meta.json");
+    let before = std::fs::read(&meta).unwrap();
+    reword(&database, one, "reworded").await;
+    assert_eq!(found(&database, folder.path(), "reworded").await, 1);
+    // As if the program had been killed before the last file of the commit.
+    std::fs::write(&meta, before).unwrap();
+    let mut left = std::fs::read_dir(folder.path()).unwrap().flatten();
+    assert!(left.any(|file| file.path().extension().is_some_and(|end| end == "del")));
+    assert_eq!(found(&database, folder.path(), "reworded").await, 1);
+    assert_eq!(found(&database, folder.path(), "shared").await, 1);
+}
+
+#[tokio::test]
 async fn an_edited_description_is_found_by_its_last_words_alone_and_by_name_and_files_as_before() {
     let database = Database::start().await;
     let folder = tempfile::tempdir().unwrap();

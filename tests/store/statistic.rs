@@ -77,7 +77,7 @@ async fn what_is_counted_agrees_with_the_ledger_and_is_the_same_rebuilt() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hours_and_days_go_by_the_times_of_events_and_what_is_counted_in_all_stays() {
-    let database = Database::start().await;
+    let mut database = Database::start().await;
     for name in ["alice", "bertha", "clara", "dora"] {
         database.member(name).await;
     }
@@ -89,6 +89,7 @@ async fn hours_and_days_go_by_the_times_of_events_and_what_is_counted_in_all_sta
         .execute(&database.pools.log)
         .await
         .unwrap();
+    database.read_as_another();
     let seen = run_all(&database, vec![]).await;
     reached(&database, &seen, Position(4)).await;
     let spans: Vec<(i16, i64)> =

@@ -68,7 +68,10 @@ impl Fold for Noted {
     }
 
     fn held(&self) -> Held {
-        Held::default()
+        Held {
+            bytes: 0,
+            changes: self.positions.len(),
+        }
     }
 
     async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {

@@ -36,10 +36,8 @@ fn files(path: &str) -> Vec<String> {
     files
 }
 
-#[test]
-fn every_route_that_the_features_name_is_declared() {
-    let text = document();
-    let named = quoted(&text).into_iter().filter(|one| one.starts_with('/'));
+/// Gives those of some paths that no route is declared for.
+pub(super) fn undeclared<'a>(named: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let declared: BTreeSet<String> = api::declared().into_iter().map(|one| one.path).collect();
     // The tracker's own, and the measures', which no page leads to.
     let elsewhere = [
@@ -57,7 +55,14 @@ fn every_route_that_the_features_name_is_declared() {
             },
         )
     };
-    let missing: Vec<&str> = named.filter(|path| !is_there(path)).collect();
+    named.filter(|path| !is_there(path)).collect()
+}
+
+#[test]
+fn every_route_that_the_features_name_is_declared() {
+    let text = document();
+    let named = quoted(&text).into_iter().filter(|one| one.starts_with('/'));
+    let missing = undeclared(named);
     assert!(missing.is_empty(), "not declared: {missing:#?}");
 }
 

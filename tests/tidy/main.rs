@@ -8,7 +8,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+mod deploy;
 mod features;
+mod guides;
 
 /// The most lines of a file without its tests.
 const LONGEST: usize = 500;
@@ -236,9 +238,9 @@ fn the_catalogue_of_events_in_architecture_is_the_catalogue_in_the_code() {
 
 #[test]
 fn no_route_of_the_open_site_is_made_without_saying_who_may_ask() {
-    // The sealed site and the metrics have nobody to tell apart.
-    let free =
-        ["route.rs", "sealed.rs", "metrics.rs", "front.rs"].map(|file| format!("api/src/{file}"));
+    // The sealed site, the metrics and the benchmarks' bare responder have nobody to tell apart.
+    let free = ["route.rs", "sealed.rs", "metrics.rs", "front.rs", "bare.rs"]
+        .map(|file| format!("api/src/{file}"));
     for (path, text) in sources() {
         let apart = !path.starts_with("api/src/") || free.contains(&path);
         let makes = [

@@ -148,9 +148,14 @@ impl AccessList {
             self.forget_seen();
         }
         for changed in changes.members {
-            if let Some(old) = tables.passkeys.insert(changed.member, changed.passkey) {
+            if let Some(old) = tables.passkeys.remove(&changed.member) {
                 tables.members.remove(&old);
             }
+            tables.position = tables.position.max(changed.position);
+            let Some(passkey) = changed.passkey else {
+                continue;
+            };
+            tables.passkeys.insert(changed.member, passkey);
             let until = changed
                 .banned_until
                 .map(|until| until.clamp(0, u32::MAX.into()));
@@ -159,8 +164,7 @@ impl AccessList {
                 banned_until: until.map_or(0, |until| u32::try_from(until).unwrap_or(u32::MAX)),
                 ..self.members.number(changed.member)
             };
-            tables.members.insert(changed.passkey, member);
-            tables.position = tables.position.max(changed.position);
+            tables.members.insert(passkey, member);
         }
         for changed in changes.torrents {
             let offer = Offer {

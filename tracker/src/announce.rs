@@ -200,7 +200,8 @@ impl Tracker {
             id: announce.peer_id,
         };
         // Before the figures, since who is refused by them may cost a look at a whole swarm.
-        self.0.rate.count(&rules, member.number, from, now)?;
+        let most = rules.announce_rate;
+        self.0.rate.count(most, member.number, from, now)?;
         if rules.asks(announce) {
             let figures = self.0.access.figures(member.number);
             rules.may_download(&figures, free).or_else(|failure| {

@@ -82,7 +82,8 @@ impl Tracker {
             tokio::select! {
                 () = self.0.handover.wake.notified() => tokio::time::sleep(TOGETHER).await,
                 () = tokio::time::sleep(if pending.waits() { AGAIN } else { period }) => {}
-                _ = stop.changed() => {}
+                // Whoever would say so is gone.
+                changed = stop.changed() => if changed.is_err() { break },
             }
             if self.flush(ledger, &mut pending).await {
                 self.flag(ledger).await;

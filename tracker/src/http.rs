@@ -11,20 +11,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use domain::address::behind;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::Tracker;
 use crate::announce::Failure;
+use crate::measure::{Listening, Transport};
 use crate::query::{self, Endpoint};
 use crate::websocket::{self, Caller};
 
 mod answer;
 pub(crate) mod proxy;
+mod tls;
 mod upgrade;
+
+pub(crate) use tls::Certificate;
 
 /// The most bytes of a request's head.
 const LARGEST_HEAD: usize = 8 * 1024;
@@ -118,6 +123,7 @@ async fn accept(
     mut stop: watch::Receiver<bool>,
     open: Arc<AtomicUsize>,
 ) {
+    let listening = Listening::new(&tracker);
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the tracker's listener failed"),
@@ -143,18 +149,15 @@ async fn accept(
             open.fetch_sub(1, Ordering::Relaxed);
         });
     }
+    listening.end();
 }
 
 /// Answers a connection's requests until it ends.
 async fn converse(tracker: &Tracker, mut stream: TcpStream, mut peer: IpAddr) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let settings = &tracker.0.settings;
-    let (head, idle) = (
-        Duration::from_secs(settings.head_timeout),
-        Duration::from_secs(settings.idle_timeout),
-    );
+    let head = Duration::from_secs(settings.head_timeout);
     let mut asked = Vec::with_capacity(1_024);
-    let mut answer = Vec::with_capacity(2_048);
     if settings.proxy_protocol
         && settings
             .trusted_proxies
@@ -163,6 +166,37 @@ async fn converse(tracker: &Tracker, mut stream: TcpStream, mut peer: IpAddr) ->
         let client = proxy::client(&mut stream, &mut asked, peer);
         peer = tokio::time::timeout(head, client).await??;
     }
+    let Some(certificate) = tracker.0.certificate.get() else {
+        return talk(tracker, stream, asked, peer).await;
+    };
+    let idle = Duration::from_secs(settings.idle_timeout);
+    let mut first = [asked.first().copied().unwrap_or(0)];
+    if asked.is_empty() {
+        tokio::time::timeout(idle, stream.peek(&mut first)).await??;
+    }
+    if first != [tls::HANDSHAKE] {
+        return talk(tracker, stream, asked, peer).await;
+    }
+    let (read, write) = stream.into_split();
+    let stream = tokio::io::join(io::Cursor::new(asked).chain(read), write);
+    let accepted = certificate.acceptor(tracker.now()).accept(stream);
+    let stream = tokio::time::timeout(head, accepted).await??;
+    talk(tracker, stream, Vec::with_capacity(1_024), peer).await
+}
+
+/// Answers what is asked on a stream until it ends; some of it is read already.
+async fn talk(
+    tracker: &Tracker,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut asked: Vec<u8>,
+    peer: IpAddr,
+) -> io::Result<()> {
+    let settings = &tracker.0.settings;
+    let (head, idle) = (
+        Duration::from_secs(settings.head_timeout),
+        Duration::from_secs(settings.idle_timeout),
+    );
+    let mut answer = Vec::with_capacity(2_048);
     let mut deadline = Instant::now() + idle;
     // What came with the PROXY header is there already.
     let mut ready = !asked.is_empty();
@@ -183,6 +217,7 @@ async fn converse(tracker: &Tracker, mut stream: TcpStream, mut peer: IpAddr) ->
                 Step::Answered { keep: false, .. } => break false,
                 Step::Upgraded { length, caller } => {
                     stream.write_all(&answer).await?;
+                    stream.flush().await?;
                     asked.drain(..done + length);
                     return websocket::converse(tracker, stream, asked, caller).await;
                 }
@@ -195,6 +230,7 @@ async fn converse(tracker: &Tracker, mut stream: TcpStream, mut peer: IpAddr) ->
         };
         asked.drain(..done);
         stream.write_all(&answer).await?;
+        stream.flush().await?;
         if asked.is_empty() {
             deadline = Instant::now() + idle;
         } else if waiting || done > 0 {
@@ -290,7 +326,11 @@ fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) 
     if body {
         return Step::Malformed;
     }
-    let from = client_address(peer, forwarded, &tracker.0.settings.trusted_proxies);
+    let from = behind(
+        peer,
+        forwarded.into_iter(),
+        &tracker.0.settings.trusted_proxies,
+    );
     let target = request.path.unwrap_or_default();
     if let Some(key) = upgrade.key() {
         return match upgrade::admit(tracker, target, from) {
@@ -312,35 +352,36 @@ fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) 
     Step::Answered { length, keep }
 }
 
-/// Gives the address behind the proxies that are trusted, and behind no other.
-fn client_address(peer: IpAddr, forwarded: Option<&str>, trusted: &[IpAddr]) -> IpAddr {
-    let peer = crate::swarm::plain(peer);
-    if !trusted.contains(&peer) {
-        return peer;
-    }
-    let hops = forwarded
-        .unwrap_or_default()
-        .rsplit(',')
-        .map_while(|hop| hop.trim().parse().ok());
-    hops.map(crate::swarm::plain)
-        .find(|hop| !trusted.contains(hop))
-        .unwrap_or(peer)
-}
-
 fn respond(tracker: &Tracker, target: &str, from: IpAddr, answer: &mut Vec<u8>) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match query::endpoint(path) {
-        Some(_) if tracker.is_closed() => answer::failure(answer, Failure::Closed),
-        Some(Endpoint::Announce(passkey)) => match announced(tracker, passkey, query, from, answer)
-        {
-            Ok(()) => {}
-            Err(failure) => answer::failure(answer, failure),
-        },
+        Some(endpoint) if tracker.is_closed() => {
+            if matches!(endpoint, Endpoint::Announce(_)) {
+                let began = Instant::now().into_std();
+                tracker
+                    .0
+                    .measures
+                    .count(Transport::HTTP, began, Some(Failure::Closed));
+            }
+            answer::failure(answer, Failure::Closed);
+        }
+        Some(Endpoint::Announce(passkey)) => {
+            let began = Instant::now();
+            let refused = announced(tracker, passkey, query, from, answer).err();
+            if let Some(failure) = refused {
+                answer::failure(answer, failure);
+            }
+            tracker
+                .0
+                .measures
+                .count(Transport::HTTP, began.into_std(), refused);
+        }
         Some(Endpoint::Scrape(passkey)) => {
             let scraped = query::scrape(query).and_then(|hashes| {
                 tracker.scrape(
                     &query::key(passkey.or_else(|| query::passkey(query)))?,
                     hashes,
+                    from,
                 )
             });
             match scraped {
@@ -376,17 +417,6 @@ fn announced(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_forwarded_address_is_believed_from_trusted_proxies_alone() {
-        let [proxy, client, liar]: [IpAddr; 3] =
-            ["10.0.0.1", "8.8.8.8", "9.9.9.9"].map(|ip| ip.parse().unwrap());
-        let chain = Some("1.1.1.1, 8.8.8.8, 10.0.0.1");
-        assert_eq!(client_address(proxy, chain, &[proxy]), client);
-        assert_eq!(client_address(liar, chain, &[proxy]), liar);
-        assert_eq!(client_address(proxy, None, &[proxy]), proxy);
-        assert_eq!(client_address(proxy, Some("nonsense"), &[proxy]), proxy);
-    }
 
     #[test]
     fn a_port_in_use_is_told_before_anything_is_served() {

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -31,8 +32,10 @@ pub mod websocket;
 
 mod client;
 mod live;
+mod measure;
 mod member;
 mod query;
+mod rate;
 mod rules;
 mod scrape;
 mod session;
@@ -58,7 +61,7 @@ pub struct Settings {
     pub most_peers: usize,
     /// Addresses of one member on one torrent.
     pub most_addresses: usize,
-    /// Announces a minute of one member from one address; 0 for any number.
+    /// Announces and scrapes a minute of one member from one address; 0 for any number.
     pub announce_rate: u32,
     /// Announces a second above which the interval grows.
     pub most_announces: u32,
@@ -76,6 +79,11 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether those proxies begin each connection with a PROXY header of version 2.
     pub proxy_protocol: bool,
+    /// A PEM file with the certificate chain by which announces over TLS are answered on the same port; empty
+    /// leaves TLS to a proxy.
+    pub tls_certificate: String,
+    /// The PEM file with its private key.
+    pub tls_key: String,
 }
 
 impl Default for Settings {
@@ -97,6 +105,8 @@ impl Default for Settings {
             threads: 0,
             trusted_proxies: vec![],
             proxy_protocol: false,
+            tls_certificate: String::new(),
+            tls_key: String::new(),
         }
     }
 }
@@ -113,7 +123,9 @@ struct Inner {
     swarms: swarm::Swarms,
     handover: credit::Handover,
     rules: ArcSwap<rules::Rules>,
-    rate: rules::Rate,
+    rate: rate::Rate,
+    measures: measure::Measures,
+    certificate: OnceLock<http::Certificate>,
     connections: OnceLock<udp::Connections>,
     meeting: websocket::Meeting,
     /// Who this tracker is to the others, anew at each start.
@@ -132,12 +144,14 @@ impl Tracker {
         let rules = rules::Rules::new(&site::Settings::default(), &settings);
         Self(Arc::new(Inner {
             rules: ArcSwap::from_pointee(rules),
-            rate: rules::Rate::default(),
+            rate: rate::Rate::default(),
+            measures: measure::Measures::default(),
             settings,
             keys,
             access: access::AccessList::new(Arc::clone(&members)),
             swarms: swarm::Swarms::new(members),
             handover: credit::Handover::default(),
+            certificate: OnceLock::new(),
             connections: OnceLock::new(),
             meeting: websocket::Meeting::default(),
             id: rand::random(),
@@ -145,6 +159,22 @@ impl Tracker {
             started: (Instant::now(), since_1970()),
             epoch: AtomicI64::new(millis()),
         }))
+    }
+
+    /// Answers announces over TLS too, where the settings name a certificate, which is read now.
+    pub fn secure(&self) -> std::io::Result<()> {
+        let settings = &self.0.settings;
+        let [chain, key] = [&settings.tls_certificate, &settings.tls_key].map(Path::new);
+        if chain.as_os_str().is_empty() && key.as_os_str().is_empty() {
+            return Ok(());
+        }
+        if chain.as_os_str().is_empty() || key.as_os_str().is_empty() {
+            let both = "tls_certificate and tls_key are needed together";
+            return Err(std::io::Error::other(both));
+        }
+        let certificate = http::Certificate::read(chain, key)?;
+        self.0.certificate.get_or_init(|| certificate);
+        Ok(())
     }
 
     /// Gives the list of who may announce what.

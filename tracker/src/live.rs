@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use domain::id::{MemberId, TorrentId};
-use projections::swarm::{Count, Peer, Swarms};
+use projections::swarm::{Announces, Count, Peer, Swarms};
 
 use crate::{Tracker, client};
 
@@ -25,7 +25,7 @@ impl Swarms for Tracker {
         live
     }
 
-    fn peers(&self, torrent: TorrentId) -> Vec<Peer> {
+    fn peers(&self, torrent: TorrentId, most: usize) -> Vec<Peer> {
         let now = self.now();
         let shard = self.0.swarms.shard(torrent);
         let Some(swarm) = shard.swarms.get(&torrent) else {
@@ -36,6 +36,7 @@ impl Swarms for Tracker {
             .sessions()
             .filter_map(|at| swarm.sessions.get_index(at));
         sessions
+            .take(most)
             .map(|(peer, session)| Peer {
                 member: self.0.swarms.members.id(peer.member),
                 client: client::name(&peer.id),
@@ -53,5 +54,13 @@ impl Swarms for Tracker {
 
     fn is_alone(&self) -> bool {
         self.0.alone.load(Ordering::Relaxed)
+    }
+
+    fn announces(&self) -> Vec<Announces> {
+        self.0.measures.announces()
+    }
+
+    fn listens(&self) -> bool {
+        self.0.measures.listens()
     }
 }

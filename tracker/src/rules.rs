@@ -1,9 +1,8 @@
 //! What the site's settings ask of clients, and how members stand against it.
 
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use ahash::{AHashMap, RandomState};
+use ahash::AHashMap;
 use domain::client::Clients;
 use domain::setting::Key;
 use domain::transfer::{Kind, Pair, Suspicion};
@@ -24,7 +23,7 @@ pub(crate) struct Rules {
     pub(crate) most_peers: usize,
     pub(crate) most_addresses: usize,
     /// Announces a minute of a member from an address; 0 for any number.
-    announce_rate: u32,
+    pub(crate) announce_rate: u32,
     clients: Clients,
     /// Bytes a second of one client above which it is flagged; 0 for never.
     pub(crate) most_speed: u64,
@@ -136,68 +135,6 @@ impl From<&Standing> for Figures {
     }
 }
 
-/// Shards of [`Rate`].
-const SHARDS: usize = 64;
-
-/// How often members announced from an address in this minute.
-pub(crate) struct Rate {
-    key: RandomState,
-    shards: Vec<Mutex<Minute>>,
-}
-
-/// One minute's announces, by a hash of the member and the address.
-#[derive(Default)]
-struct Minute {
-    minute: u32,
-    announces: AHashMap<u64, u32>,
-}
-
-impl std::fmt::Debug for Rate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rate").finish_non_exhaustive()
-    }
-}
-
-impl Default for Rate {
-    fn default() -> Self {
-        Self {
-            key: RandomState::new(),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-        }
-    }
-}
-
-impl Rate {
-    /// Counts an announce, and refuses one too many.
-    pub(crate) fn count(
-        &self,
-        rules: &Rules,
-        member: u32,
-        from: IpAddr,
-        now: u32,
-    ) -> Result<(), Failure> {
-        if rules.announce_rate == 0 {
-            return Ok(());
-        }
-        let who = self.key.hash_one((member, from));
-        let place = usize::try_from(who).unwrap_or(0) % SHARDS;
-        let Some(shard) = self.shards.get(place) else {
-            return Ok(());
-        };
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        if shard.minute != now / 60 {
-            shard.minute = now / 60;
-            shard.announces.clear();
-        }
-        let announces = shard.announces.entry(who).or_default();
-        *announces += 1;
-        if *announces > rules.announce_rate {
-            return Err(Failure::TooOften);
-        }
-        Ok(())
-    }
-}
-
 /// The most suspicions that wait to be flagged.
 const MOST_WAITING: usize = 1_000;
 /// The most that are remembered as flagged already.
@@ -292,17 +229,6 @@ mod tests {
             Err(Failure::TooManyHitAndRuns(3))
         );
         assert_eq!(rules(&[]).may_download(&figures(0, 0, 9), true), Ok(()));
-    }
-
-    #[test]
-    fn a_member_may_announce_so_often_a_minute_from_an_address() {
-        let two = rules(&[(Key::AnnounceRate, Value::Count(2))]);
-        let rate = Rate::default();
-        let (here, there) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
-        let count = |member, from, now| rate.count(&two, member, from, now).is_ok();
-        assert!(count(1, here, 60) && count(1, here, 61));
-        assert!(!count(1, here, 119));
-        assert!(count(1, there, 119) && count(2, here, 119) && count(1, here, 120));
     }
 
     #[test]

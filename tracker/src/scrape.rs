@@ -1,5 +1,7 @@
 //! Scrape (BEP 48): a swarm's counts, for members who ask for it by its hash.
 
+use std::net::IpAddr;
+
 use domain::info_hash::InfoHash;
 
 use crate::Tracker;
@@ -20,8 +22,11 @@ impl Tracker {
         &self,
         passkey: &[u8; 32],
         hashes: Vec<InfoHash>,
+        from: IpAddr,
     ) -> Result<Vec<Scraped>, Failure> {
-        self.admit(passkey)?;
+        let member = self.admit(passkey)?;
+        let most = self.0.rules.load().announce_rate;
+        self.0.rate.count(most, member.number, from, self.now())?;
         Ok(self.counts(hashes))
     }
 

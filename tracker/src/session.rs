@@ -7,6 +7,9 @@
 //! after a restart of the tracker may begin a run without `started`, which was lost then. Totals that
 //! shrink otherwise are kept at their greatest: `stopped` with zeros is a habit of some clients,
 //! anything else is flagged.
+//!
+//! A download is completed when the client says so, or when it wants nothing any more of what it wanted before.
+//! Of several clients of one member that seed one torrent, each adds the time that none of them added yet.
 
 use std::cmp::Reverse;
 
@@ -54,6 +57,8 @@ pub(crate) struct Session {
     pub(crate) dirty: bool,
     /// Whether it changed since other trackers were told.
     pub(crate) untold: bool,
+    /// Whether it was let in and completed the download in an earlier run.
+    once: bool,
     place: Place,
 }
 
@@ -104,6 +109,8 @@ pub(crate) struct Moment {
     pub(crate) longest: u32,
     /// Whether downloads aren't charged.
     pub(crate) free: bool,
+    /// The stretch of the member's time as a seeder that other clients added already.
+    pub(crate) counted: (u32, u32),
 }
 
 /// What a client moved between two reports.
@@ -184,6 +191,7 @@ impl Session {
         if smaller && totals.starts_anew(announce.event, now, self.resumed) {
             reported.ended = self.dirty.then_some(*totals);
             reported.new_run = true;
+            self.once |= totals.completed && totals.leeched > 0;
             totals.begin_run();
         } else {
             reported.shrunk = smaller && !matches!(announce.event, Event::Started | Event::Stopped);
@@ -197,7 +205,10 @@ impl Session {
         if announce.event == Event::Started {
             totals.started = now;
         }
-        if announce.event == Event::Completed && announce.left == 0 {
+        // What shrank is believed in nothing.
+        let whole = announce.downloaded == totals.downloaded;
+        let finished = totals.left > 0 && totals.downloaded > 0 && whole;
+        if announce.left == 0 && (finished || announce.event == Event::Completed) {
             reported.completed = !totals.completed;
             totals.completed = true;
         }
@@ -216,6 +227,7 @@ impl Session {
         let mut ended = None;
         if told.run > totals.run {
             ended = self.dirty.then_some(*totals);
+            self.once |= totals.completed && totals.leeched > 0;
             *totals = *told;
         } else if told.run == totals.run {
             totals.uploaded = totals.uploaded.max(told.uploaded);
@@ -244,13 +256,26 @@ impl Session {
         let since = at.now.saturating_sub(totals.last);
         let passed = since.min(at.longest);
         match self.place.get() {
-            Some((Side::Seeders, _)) => totals.seeded = totals.seeded.saturating_add(passed),
-            Some((Side::Leechers, _)) => totals.leeched = totals.leeched.saturating_add(passed),
+            Some((Side::Seeders, _)) => {
+                let (from, till) = at.counted;
+                let from = from.max(at.now.saturating_sub(passed));
+                let alone = passed - till.min(at.now).saturating_sub(from).min(passed);
+                totals.seeded = totals.seeded.saturating_add(alone);
+            }
+            // A second at least: it tells who was let in.
+            Some((Side::Leechers, _)) => {
+                totals.leeched = totals.leeched.saturating_add(passed).max(1);
+            }
             None => {}
         }
         // Another tracker's clock may be ahead, and what it told came before.
         (totals.last, totals.part) = (at.now, at.part).max(totals.after());
         since
+    }
+
+    /// Tells whether it was let in to download, and completed it.
+    pub(crate) fn has_completed(&self) -> bool {
+        self.once || self.totals.completed && self.totals.leeched > 0
     }
 
     /// Tells whether nothing more is to be expected of it.
@@ -275,6 +300,16 @@ impl Totals {
             Some(part) => (self.last, part),
             None => (self.last.saturating_add(1), 0),
         }
+    }
+
+    /// Gives for how many seconds it seeded beyond what is known.
+    pub(crate) fn seeded_beyond(&self, known: &Self) -> u32 {
+        let before = if self.run > known.run {
+            0
+        } else {
+            known.seeded
+        };
+        self.seeded.saturating_sub(before)
     }
 
     fn starts_anew(&self, event: Event, now: u32, resumed: bool) -> bool {

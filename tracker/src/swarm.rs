@@ -22,7 +22,9 @@ use crate::announce::{Announce, Event, Failure};
 use crate::member::Members;
 use crate::rules::{Rules, Suspicions};
 use crate::session::{Moment, Session, Totals};
+use several::Several;
 
+mod several;
 mod side;
 mod suspect;
 mod sweep;
@@ -70,6 +72,7 @@ pub(crate) struct Joined<'a> {
 }
 
 /// What an announce did to its swarm.
+#[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) count: Count,
     pub(crate) completed: u32,
@@ -122,6 +125,7 @@ pub(crate) struct Swarm {
     pub(crate) completed: u32,
     /// When somebody was last there to receive, in seconds since 1970.
     leecher_seen: u32,
+    several: Several,
 }
 
 impl Swarms {
@@ -272,13 +276,19 @@ impl Swarms {
             part: joined.part,
             longest: joined.interval + joined.interval / 2,
             free: joined.free,
+            counted: swarm.several.counted(joined.peer.member),
         };
         let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
-            return Outcome::nothing();
+            return Outcome::default();
         };
         let before = session.place().map(|(side, _)| side);
         let stood = session.totals;
         let reported = session.report(joined.announce, moment);
+        if before == Some(Side::Seeders) {
+            let passed = reported.moved.passed.min(moment.longest);
+            let stretch = (joined.now.saturating_sub(passed), joined.now);
+            swarm.several.count(joined.peer.member, stretch);
+        }
         swarm.see_leechers(before, joined);
         if let Some(suspicion) = swarm.suspicion(&stood, &reported, joined, rules) {
             let (member, torrent) = (joined.member, joined.torrent);
@@ -379,13 +389,13 @@ impl Swarms {
         entries
     }
 
-    /// Tells whether a member completed a torrent, as far as it is remembered.
+    /// Tells whether a member was let in to download a torrent and completed it, as far as it is remembered.
     pub(crate) fn has_completed(&self, torrent: TorrentId, member: u32) -> bool {
         let shard = self.shard(torrent);
         let mut sessions = shard.swarms.get(&torrent).into_iter();
         sessions.any(|swarm| {
             let own = |(peer, session): (&PeerKey, &Session)| {
-                peer.member == member && session.totals.completed
+                peer.member == member && session.has_completed()
             };
             swarm.sessions.iter().any(own)
         })
@@ -399,18 +409,6 @@ impl Swarms {
                     seen(*torrent, swarm);
                 }
             }
-        }
-    }
-}
-
-impl Outcome {
-    fn nothing() -> Self {
-        Self {
-            count: Count::default(),
-            completed: 0,
-            peers: Chosen::default(),
-            urgent: false,
-            ended: None,
         }
     }
 }
@@ -445,6 +443,9 @@ impl Swarm {
         });
         if let Some((_, session)) = self.sessions.get_index_mut(at) {
             session.set_place(place);
+        }
+        if after == Some(Side::Seeders) && self.peers.has_several(member) {
+            self.several.note(member);
         }
         place
     }

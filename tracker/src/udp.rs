@@ -8,7 +8,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::Tracker;
 use crate::announce::{Announce, Failure, Families};
+use crate::measure::{Listening, Transport};
 use crate::query::{self, Endpoint};
 use crate::swarm::plain;
 
@@ -101,9 +102,11 @@ pub(crate) fn serve_here(tracker: &Tracker, mut bound: Bound, stop: &watch::Rece
 }
 
 fn converse(tracker: &Tracker, socket: &UdpSocket, stop: &watch::Receiver<bool>) {
+    let listening = Listening::new(tracker);
     exchange(socket, stop, |packet, from, answer| {
         respond(tracker, packet, from, tracker.now().into(), answer);
     });
+    listening.end();
 }
 
 /// Takes packets and sends what `answered` writes for each, if anything, until `stop` turns true.
@@ -226,7 +229,12 @@ pub(crate) fn respond(
         // Whatever is asked after a connect gets the reason, which is shorter than the question.
         return match what {
             What::Connect => packet::connected(answer, transaction, rand::random()),
-            What::Announce { .. } | What::Scrape { .. } => {
+            What::Announce { .. } => {
+                let measures = &tracker.0.measures;
+                measures.count(Transport::UDP, Instant::now(), Some(Failure::Closed));
+                packet::refused(answer, transaction, Failure::Closed);
+            }
+            What::Scrape { .. } => {
                 packet::refused(answer, transaction, Failure::Closed);
             }
         };
@@ -239,10 +247,16 @@ pub(crate) fn respond(
     }
     let done = match what {
         What::Connect => Ok(()),
-        What::Announce { announce, url } => announced(tracker, announce, &url, from).map(|reply| {
-            connections.prove(from, now);
-            packet::announced(answer, transaction, &reply);
-        }),
+        What::Announce { announce, url } => {
+            let began = Instant::now();
+            let replied = announced(tracker, announce, &url, from).map(|reply| {
+                connections.prove(from, now);
+                packet::announced(answer, transaction, &reply);
+            });
+            let refused = replied.err();
+            tracker.0.measures.count(Transport::UDP, began, refused);
+            replied
+        }
         What::Scrape { .. } if !connections.is_proved(from, now) => Err(Failure::PasskeyMissing),
         What::Scrape { hashes } => {
             let known = tracker.counts(hashes.clone());

@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::Tracker;
 use crate::access::Offer;
 use crate::announce::{Announce, Event, Failure};
+use crate::measure::Transport;
 use crate::member::Member;
 
 mod json;
@@ -152,10 +153,15 @@ impl Talk<'_> {
             Err(failure) => return json::refused(failure, None),
         };
         match asked {
-            Asked::Scrape(hashes) => match self.tracker.scrape(&self.caller.passkey, hashes) {
-                Ok(counts) => json::scraped(&counts),
-                Err(failure) => json::refused(failure, None),
-            },
+            Asked::Scrape(hashes) => {
+                match self
+                    .tracker
+                    .scrape(&self.caller.passkey, hashes, self.caller.from)
+                {
+                    Ok(counts) => json::scraped(&counts),
+                    Err(failure) => json::refused(failure, None),
+                }
+            }
             Asked::Answer(answer) => {
                 // Nobody speaks for a peer that hasn't announced here.
                 let key = (answer.info_hash, answer.peer_id);
@@ -169,11 +175,12 @@ impl Talk<'_> {
                 String::new()
             }
             Asked::Announce { announce, offers } => {
-                let hash = announce.info_hash;
-                match self.announce(announce, &offers) {
-                    Ok(text) => text,
-                    Err(failure) => json::refused(failure, Some(hash)),
-                }
+                let (hash, began) = (announce.info_hash, Instant::now());
+                let announced = self.announce(announce, &offers);
+                let refused = announced.as_ref().err().copied();
+                let measures = &self.tracker.0.measures;
+                measures.count(Transport::WEBSOCKET, began.into_std(), refused);
+                announced.unwrap_or_else(|failure| json::refused(failure, Some(hash)))
             }
         }
     }

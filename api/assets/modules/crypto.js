@@ -45,7 +45,7 @@ export async function credentials(password, iterations, salt = random(32)) {
   };
 }
 
-const LABELS = { "sign-in": "opentracker-login-v2", password: "opentracker-password-v2", panic: "opentracker-panic-v2" };
+const LABELS = { "sign-in": "opentracker-login-v2", password: "opentracker-password-v2", panic: "opentracker-panic-v2", erasure: "opentracker-erasure-v2", "second-factor": "opentracker-factor-v2" };
 
 /** Writes what both sides sign: each part behind its length, first what it is for. */
 export function transcript({ purpose = "sign-in", origin, username, iterations, salt, challenge, clientNonce }) {

@@ -49,8 +49,8 @@ function recover(form) {
     told.step("Proving that you are not a bot: your browser solves a puzzle …");
     told.share(0);
     const powNonce = await solve(work, told.share);
-    const [username, code] = ["username", "code"].map((id) => form.querySelector(`#${id}`).value);
-    await ask("/api/auth/recover", { username, code, kept, powChallenge: work.challenge, powNonce });
+    const [username, code, secondFactor] = ["username", "code", "second-factor"].map((id) => form.querySelector(`#${id}`).value);
+    await ask("/api/auth/recover", { username, code, secondFactor, kept, powChallenge: work.challenge, powNonce });
     form.reset();
     location.assign("/sign-in?recovered=1");
   });

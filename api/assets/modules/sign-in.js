@@ -1,4 +1,4 @@
-// Signs in: the password becomes a proof here and goes nowhere.
+// Signs in: the password becomes a proof here and goes nowhere. Who has a second factor brings a code then.
 import { ask, working } from "./ask.js";
 import { answer } from "./proof.js";
 
@@ -6,13 +6,25 @@ import { answer } from "./proof.js";
 export function signIn() {
   const form = document.querySelector("[data-sign-in]");
   if (!form) return;
-  const [username, password] = ["username", "password"].map((id) => form.querySelector(`#${id}`));
-  working(form, async (told) => {
+  const [username, password, code] = ["username", "password", "code"].map((id) => form.querySelector(`#${id}`));
+  const [first, second] = ["first", "second"].map((step) => form.querySelector(`[data-step-${step}]`));
+  let ticket;
+  const prove = async (told) => {
     const name = username.value;
     const { sent, serverSignature } = await answer("sign-in", name, password.value, told);
     const said = await ask("/api/auth/login", { username: name, ...sent });
     if (said.serverSignature !== serverSignature) throw new Error("The site couldn't prove that it knows you. Don't go on.");
     password.value = "";
+    ticket = said.secondFactor;
+    return !ticket;
+  };
+  working(form, async (told) => {
+    if (ticket) await ask("/api/auth/second-factor", { ticket, code: code.value });
+    else if (!(await prove(told))) {
+      [first.hidden, first.disabled, second.hidden, second.disabled] = [true, true, false, false];
+      code.focus();
+      return;
+    }
     location.assign(form.dataset.signIn);
   });
 }

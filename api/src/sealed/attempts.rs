@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use commands::ports::Random;
+use domain::address;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -83,15 +84,13 @@ impl Attempts {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Names who has an address: of IPv6 the network of 64 bits, which one subscriber has.
     fn whose(&self, from: IpAddr) -> Whose {
-        let named = match from.to_canonical() {
-            IpAddr::V4(address) => address.octets().to_vec(),
-            IpAddr::V6(address) => address.octets().into_iter().take(8).collect(),
-        };
+        let (network, version) = address::network(from);
         // HMAC takes a key of any length.
         Hmac::<Sha256>::new_from_slice(&self.key).map_or([0; 32], |mac| {
-            mac.chain_update(&named).finalize().into_bytes().into()
+            let mac = mac.chain_update([version]);
+            let mac = mac.chain_update(network.to_be_bytes());
+            mac.finalize().into_bytes().into()
         })
     }
 }

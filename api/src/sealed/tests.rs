@@ -1,9 +1,11 @@
 //! The sealed site by its router, over a vault that is in memory.
 
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use commands::ports::Random;
 use domain::Position;
@@ -95,6 +97,7 @@ fn closed_with(vault: Arc<dyn Vault>) -> Closed {
         announce: "http://localhost:8080/announce".into(),
         announce_also: vec![],
         work_bits: 20,
+        trusted_proxies: vec![],
         as_of: None,
         live: crate::app::Live::default(),
         iterations: 600_000,

@@ -1,7 +1,48 @@
 //! Which browser on which system, in two words; the rest of what a browser says isn't kept.
 
-/// Names the browser and the system.
-pub(super) fn name(agent: &str) -> String {
+use axum::http::HeaderMap;
+use axum::http::header::USER_AGENT;
+use domain::address;
+use domain::id::MemberId;
+
+use crate::app::App;
+use crate::limit::Client;
+use crate::problem::Problem;
+
+/// Names the browser and the system of a request.
+pub(super) fn of(headers: &HeaderMap) -> String {
+    let agent = headers.get(USER_AGENT);
+    name(
+        agent
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default(),
+    )
+}
+
+/// Notes from where a member signs in, who is told where it is new: the neighbourhood of an address, since
+/// most of them change.
+pub(super) async fn note(
+    app: &App,
+    member: MemberId,
+    client: Client,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    // A site that is shown as it once stood takes no notes.
+    if app.site.as_of.is_some() {
+        return Ok(());
+    }
+    let neighbourhood = match address::plain(client.0) {
+        std::net::IpAddr::V4(address) => address.octets().get(..3).map(<[u8]>::to_vec),
+        std::net::IpAddr::V6(address) => address.octets().get(..6).map(<[u8]>::to_vec),
+    };
+    let neighbourhood = neighbourhood.unwrap_or_default();
+    let noted = app
+        .commands
+        .sign_in_from(member, of(headers), &neighbourhood);
+    Ok(noted.await?)
+}
+
+fn name(agent: &str) -> String {
     let find = |known: &[(&str, &'static str)], other| {
         known
             .iter()

@@ -16,8 +16,9 @@ use domain::user::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Body, proved_again, scram, unauthorized};
+use super::{Answer, Body, folded, proved_again, scram, second_factor, unauthorized};
 use crate::app::App;
+use crate::limit::{Client, Try};
 use crate::problem::Problem;
 use crate::proof_of_work::{self, Purpose};
 use crate::route::{Routes, Who};
@@ -82,7 +83,7 @@ impl Kept {
 /// The answer to a challenge.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Proved {
+pub(super) struct Proved {
     challenge: String,
     proof: String,
     client_nonce: String,
@@ -90,14 +91,19 @@ struct Proved {
 
 impl Proved {
     /// Has the member prove the present password.
-    async fn check(&self, app: &App, by: &SignedIn) -> Result<(), Problem> {
+    pub(super) async fn check(
+        &self,
+        app: &App,
+        by: &SignedIn,
+        purpose: scram::Purpose,
+    ) -> Result<(), Problem> {
         let answer = Answer {
             username: &by.profile.name,
             challenge: &self.challenge,
             proof: &self.proof,
             client_nonce: &self.client_nonce,
         };
-        proved_again(app, scram::Purpose::Password, by, &answer).await
+        proved_again(app, purpose, by, &answer).await
     }
 }
 
@@ -114,25 +120,29 @@ async fn change(
     Body(change): Body<Change>,
 ) -> Result<Json<Value>, Problem> {
     let (by, kept) = (signed_in.profile.id, change.kept.credentials()?);
-    change.proof.check(&app, &signed_in).await?;
-    app.commands.change_credentials(by, kept).await?;
+    let purpose = scram::Purpose::Password;
+    change.proof.check(&app, &signed_in, purpose).await?;
+    let done = app.commands.change_credentials(by, kept).await?;
+    app.reads.wait_for(done.position).await;
     session::renew(&app, &signed_in).await?;
     session::end_others(&app, by, Some(signed_in.key())).await?;
     Ok(Json(json!({ "success": true })))
 }
 
+/// What a proof alone is asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Codes {
-    proof: Proved,
+pub(super) struct Asked {
+    pub(super) proof: Proved,
 }
 
 async fn make_codes(
     State(app): State<App>,
     signed_in: SignedIn,
-    Body(asked): Body<Codes>,
+    Body(asked): Body<Asked>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    asked.proof.check(&app, &signed_in).await?;
+    let purpose = scram::Purpose::Password;
+    asked.proof.check(&app, &signed_in, purpose).await?;
     let made = app.commands.make_recovery_codes(signed_in.profile.id);
     let codes: Vec<String> = made.await?.of.iter().map(RecoveryCode::written).collect();
     Ok((StatusCode::CREATED, Json(json!({ "codes": codes }))))
@@ -143,6 +153,8 @@ async fn make_codes(
 struct Recovery {
     username: String,
     code: String,
+    /// A code of the device, of who has a second factor.
+    second_factor: Option<String>,
     kept: Kept,
     pow_challenge: String,
     pow_nonce: String,
@@ -151,8 +163,10 @@ struct Recovery {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
 async fn recover(
     State(app): State<App>,
+    client: Client,
     Body(asked): Body<Recovery>,
 ) -> Result<Json<Value>, Problem> {
+    let tried = Try::begin(&app, client, &folded(&asked.username)).await?;
     let kept = asked.kept.credentials()?;
     let (challenge, nonce) = (&asked.pow_challenge, &asked.pow_nonce);
     proof_of_work::redeem(&app, Purpose::Recovery, challenge, nonce).await?;
@@ -160,11 +174,40 @@ async fn recover(
     let wrong = || unauthorized("The name or the code is wrong, or the code was used before.");
     let name = Name::parse(&asked.username).map_err(|_| wrong())?;
     let code = RecoveryCode::parse(&asked.code).map_err(|_| wrong())?;
+    check_device(&app, client, &asked, (&name, &code)).await?;
     let recovered = app.commands.recover(&name, &code, kept).await;
     let done = recovered.map_err(|refusal| match refusal {
         Refusal::NotFound | Refusal::Rejected(Rejection::RecoveryCode) => wrong(),
         other => other.into(),
     })?;
+    app.reads.wait_for(done.position).await;
     session::end_others(&app, done.of, None).await?;
+    tried.succeeded(&app).await;
     Ok(Json(json!({ "success": true })))
+}
+
+/// Asks who has a second factor for their device: a recovery code stands for the password alone. Nobody
+/// learns whether somebody has one who has no code of theirs.
+async fn check_device(
+    app: &App,
+    client: Client,
+    asked: &Recovery,
+    (name, code): (&Name, &RecoveryCode),
+) -> Result<(), Problem> {
+    let member = app.commands.member_named(name).await?;
+    let Some(member) = member.filter(|member| app.commands.is_recovery_code(member, code)) else {
+        return Ok(());
+    };
+    let Some(secret) = &member.totp_secret else {
+        return Ok(());
+    };
+    let tried = Try::guess(app, client, &name.folded()).await?;
+    let device = asked.second_factor.as_deref().unwrap_or_default();
+    if !second_factor::spend(app, member.id, secret, device).await? {
+        return Err(second_factor::refused(
+            "You have a second factor: type the code that your device shows now. It counts once.",
+        ));
+    }
+    tried.succeeded(app).await;
+    Ok(())
 }

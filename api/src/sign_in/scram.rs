@@ -32,6 +32,10 @@ pub enum Purpose {
     Password,
     /// To seal the site.
     Panic,
+    /// To erase a member, oneself or another one.
+    Erasure,
+    /// To set up a second factor, or to turn off one's own or another's.
+    SecondFactor,
 }
 
 impl Purpose {
@@ -41,6 +45,8 @@ impl Purpose {
             Self::SignIn => "opentracker-login-v2",
             Self::Password => "opentracker-password-v2",
             Self::Panic => "opentracker-panic-v2",
+            Self::Erasure => "opentracker-erasure-v2",
+            Self::SecondFactor => "opentracker-factor-v2",
         }
     }
 }

@@ -88,6 +88,7 @@ pub(crate) struct Happened {
 
 fn shown(event: &Recorded, names: &Names) -> Happened {
     let (actor, member) = match event.meta.actor {
+        _ if event.fact.is_erased() => (history::ERASED, None),
         Actor::Member(member) => ("member", Some(member.0)),
         Actor::Operator => ("operator", None),
         Actor::System => ("system", None),

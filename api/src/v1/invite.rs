@@ -1,21 +1,25 @@
-//! A member's own invites.
+//! A member's own invites, and those that the staff grants.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use commands::Refusal;
+use domain::Permission;
 use domain::api_key::Scope;
 use domain::id::InviteId;
+use domain::user::Rejection;
 use projections::invite::{self, Standing};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Asked, Listed, Named, Paged};
+use super::{Asked, Body, Listed, Named, Paged};
 use crate::app::App;
 use crate::caller::Caller;
-use crate::problem::Problem;
+use crate::problem::{Problem, sentence};
 use crate::route::{Routes, Who};
+use crate::sign_in::erasure::named;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
@@ -24,6 +28,11 @@ pub(crate) fn routes() -> Routes {
         .api(Who::Key(Scope::Read, None), invites, __path_invites)
         .api(write, make, __path_make)
         .api(write, revoke, __path_revoke)
+        .api(
+            Who::Key(Scope::Administer, Some(Permission::Invites)),
+            grant_invites,
+            __path_grant_invites,
+        )
 }
 
 /// An invite; its code is told once, by who makes it.
@@ -116,6 +125,44 @@ async fn revoke(
         .commands
         .revoke_invite(caller.profile.id, invite)
         .await?;
+    app.reads.wait_for(done.position).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How many people a member may invite besides.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = GrantedInvites)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Granted {
+    #[schema(minimum = 1, maximum = 100)]
+    count: u32,
+}
+
+/// Lets a member invite more people.
+#[utoipa::path(
+    post, path = "/api/v1/members/{name}/invites", tag = "members", request_body = Granted,
+    params(("name" = String, Path, description = "The member's name, whatever its case")),
+    responses((status = 204, description = "The member has them"))
+)]
+async fn grant_invites(
+    State(app): State<App>,
+    caller: Caller,
+    Named(name): Named<String>,
+    Body(granted): Body<Granted>,
+) -> Result<StatusCode, Problem> {
+    let (by, member) = (caller.profile.id, named(&app, &name).await?.id);
+    let done = app.commands.grant_invites(by, member, granted.count).await;
+    let done = done.map_err(|refusal| match refusal {
+        Refusal::Rejected(rejection @ Rejection::TooManyInvites) => {
+            Problem::field("count", &sentence(&rejection))
+        }
+        other @ (Refusal::Rejected(_)
+        | Refusal::Forbidden
+        | Refusal::NotFound
+        | Refusal::Taken { .. }
+        | Refusal::Conflict
+        | Refusal::Unavailable(_)) => other.into(),
+    })?;
     app.reads.wait_for(done.position).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::http::Uri;
 use domain::api_key::Scope;
 use domain::id::TorrentId;
-use domain::user::{Name, Role};
+use domain::user::Role;
 use domain::{Actor, Permission};
 use projections::traffic::{self, Line};
-use projections::user::{self, Profile};
+use projections::user::Profile;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
+use crate::sign_in::erasure::named;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
@@ -38,6 +39,8 @@ pub(crate) struct Member {
     name: String,
     /// The role's name, such as `moderator`.
     role: String,
+    /// The names of the site's own roles that they have besides.
+    roles: Vec<String>,
     #[serde(with = "time::serde::rfc3339")]
     joined: OffsetDateTime,
     figures: Figures,
@@ -75,6 +78,8 @@ pub(crate) struct Figures {
 pub(crate) struct Me {
     #[serde(flatten)]
     member: Member,
+    /// Whether sign-ins ask for a code of the member's device; a key is asked for none.
+    second_factor: bool,
     /// What the role lets them do.
     permissions: Vec<String>,
     /// What the key is called.
@@ -83,13 +88,14 @@ pub(crate) struct Me {
     scopes: Vec<String>,
 }
 
-async fn shown(app: &App, profile: Profile) -> Result<Member, Problem> {
+pub(super) async fn shown(app: &App, profile: Profile) -> Result<Member, Problem> {
     let totals = traffic::totals(&app.reads, profile.id).await?;
     let swarm = app.swarms.of_member(profile.id);
     Ok(Member {
         id: profile.id.0,
         name: profile.name,
         role: profile.role.name().to_owned(),
+        roles: profile.roles.into_iter().map(|role| role.name).collect(),
         joined: profile.joined,
         figures: Figures {
             uploaded: totals.uploaded.0,
@@ -115,6 +121,7 @@ async fn shown(app: &App, profile: Profile) -> Result<Member, Problem> {
 async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Me>, Problem> {
     let permissions = caller.profile.permissions();
     Ok(Json(Me {
+        second_factor: caller.profile.second_factor,
         permissions: permissions
             .iter()
             .map(|one| one.name().to_owned())
@@ -204,13 +211,6 @@ async fn ledger(
     let torrent = of.torrent.map(TorrentId);
     let lines = traffic::ledger(&app.reads, member, torrent, from.as_ref(), limit).await?;
     Ok(Json(Listed::of(&uri, lines, run)))
-}
-
-/// Gives the profile of a name.
-pub(super) async fn named(app: &App, name: &str) -> Result<Profile, Problem> {
-    let name = Name::parse(name).map_err(|_| Problem::not_found())?;
-    let found = user::named(&app.reads, &name).await?;
-    found.ok_or_else(Problem::not_found)
 }
 
 /// Gives a member's profile.

@@ -13,12 +13,13 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::member::named;
 use super::{Body, Named};
 use crate::app::App;
 use crate::caller::Caller;
+use crate::network;
 use crate::problem::{Problem, sentence};
 use crate::route::{Routes, Who};
+use crate::sign_in::erasure::named;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
@@ -37,6 +38,8 @@ pub(crate) struct Imposed {
     reason: String,
     /// When a ban ends, in seconds since 1970, where it does.
     until: Option<i64>,
+    /// Whether a ban covers the address from which the member signed in last.
+    address: bool,
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
     /// The id of who imposed it.
@@ -51,6 +54,7 @@ async fn shown(app: &App, name: &str) -> Result<Json<Vec<Imposed>>, Problem> {
         reason: one.reason,
         // One without an end lasts to the end of time.
         until: one.until.filter(|until| *until != i64::MAX),
+        address: one.by_address,
         at: one.at,
         by: one.by.map(|member| member.0),
     };
@@ -93,6 +97,9 @@ pub(crate) struct Wanted {
     reason: String,
     /// When a ban ends, in seconds since 1970; without, it doesn't.
     until: Option<i64>,
+    /// Whether a ban covers the address from which the member signed in last.
+    #[serde(default)]
+    address: bool,
 }
 
 /// Warns or bans a member, or lifts a ban.
@@ -107,16 +114,32 @@ async fn impose(
     Named(name): Named<String>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Json<Vec<Imposed>>, Problem> {
-    let Wanted { act, reason, until } = wanted;
+    let Wanted {
+        act,
+        reason,
+        until,
+        address,
+    } = wanted;
     if until.is_some() && !matches!(act, Act::Ban) {
         return Err(Problem::field("until", "Only a ban has an end."));
     }
+    if address && !matches!(act, Act::Ban) {
+        return Err(Problem::field("address", "Only a ban covers an address."));
+    }
+    let (by, profile) = (caller.profile.id, named(&app, &name).await?);
     let sanction = match act {
         Act::Warn => Sanction::Warn(reason),
-        Act::Ban => Sanction::Ban(Ban { reason, until }),
+        Act::Ban => Sanction::Ban(Ban {
+            reason,
+            until,
+            network: if address {
+                Some(network::last(&app, profile.id).await?)
+            } else {
+                None
+            },
+        }),
         Act::Lift => Sanction::Lift(reason),
     };
-    let (by, profile) = (caller.profile.id, named(&app, &name).await?);
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let imposed = app.commands.sanction(by, profile.id, sanction, now).await;
     let done = imposed.map_err(refused)?;

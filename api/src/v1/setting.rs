@@ -20,7 +20,7 @@ use crate::route::{Routes, Who};
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
-    let administer = Who::Key(Scope::Administer, Some(Permission::Administer));
+    let administer = Who::Key(Scope::Administer, Some(Permission::Settings));
     Routes::new()
         .api(administer, settings, __path_settings)
         .api(administer, change, __path_change)

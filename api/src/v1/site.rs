@@ -1,7 +1,10 @@
 //! The site: its name, who may join, what every member is told, freeleech.
 
 use axum::Json;
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::handler::Handler as _;
 use domain::Permission;
 use domain::api_key::Scope;
 use domain::site::{Command, Registration, Rejection};
@@ -14,14 +17,21 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::problem::{Problem, sentence};
 use crate::route::{Routes, Who};
+use crate::web::staff::logo::{self, LARGEST};
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
-    let change = Who::Key(Scope::Administer, Some(Permission::Administer));
+    let change = Who::Key(Scope::Administer, Some(Permission::Settings));
     Routes::new()
         .api(Who::Key(Scope::Read, None), site, __path_site)
         .api(change, set_registration, __path_set_registration)
         .api(change, announce, __path_announce)
+        .api(
+            change,
+            set_logo.layer(DefaultBodyLimit::max(LARGEST + 1)),
+            __path_set_logo,
+        )
+        .api(change, remove_logo, __path_remove_logo)
         .api(change, begin_freeleech, __path_begin_freeleech)
         .api(change, end_freeleech, __path_end_freeleech)
 }
@@ -34,6 +44,8 @@ pub(crate) struct Site {
     registration: String,
     /// What every member is told, in markdown.
     announcement: String,
+    /// The address of its logo, where there is one.
+    logo: Option<String>,
     /// While downloads aren't charged anywhere.
     freeleech: Option<Freeleech>,
 }
@@ -57,6 +69,7 @@ async fn shown(app: &App) -> Result<Json<Site>, Problem> {
         name: app.site.name(),
         registration: settings.registration.name().to_owned(),
         announcement: settings.announcement,
+        logo: settings.logo.as_deref().map(logo::url),
         freeleech: holds.map(|freeleech| Freeleech {
             until: freeleech.until.and_then(instant),
         }),
@@ -128,7 +141,7 @@ pub(crate) struct Announcement {
     text: String,
 }
 
-/// Tells every member something on the first page.
+/// Tells every member something above each page.
 #[utoipa::path(
     put, path = "/api/v1/site/announcement", tag = "site", request_body = Announcement,
     responses((status = 200, description = "The site as it is now", body = Site))
@@ -140,6 +153,31 @@ async fn announce(
 ) -> Result<Json<Site>, Problem> {
     let command = Command::Announce(announcement.text.trim().to_owned());
     change(&app, &caller, "text", command).await
+}
+
+/// Shows a picture in the place of the mark: PNG, JPEG or WebP of at most 2 MiB, as it is.
+#[utoipa::path(
+    put, path = "/api/v1/site/logo", tag = "site",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, description = "The site as it is now", body = Site))
+)]
+async fn set_logo(
+    State(app): State<App>,
+    caller: Caller,
+    picture: Result<Bytes, BytesRejection>,
+) -> Result<Json<Site>, Problem> {
+    let picture = picture.map_err(|_| Problem::field("logo", "A logo has at most 2 MiB."))?;
+    let command = Command::SetLogo(logo::shrunk(picture.into()).await?);
+    change(&app, &caller, "logo", command).await
+}
+
+/// Shows the mark again.
+#[utoipa::path(
+    delete, path = "/api/v1/site/logo", tag = "site",
+    responses((status = 200, description = "The site as it is now", body = Site))
+)]
+async fn remove_logo(State(app): State<App>, caller: Caller) -> Result<Json<Site>, Problem> {
+    change(&app, &caller, "logo", Command::RemoveLogo).await
 }
 
 /// Charges no download on the whole site, till an end or until somebody ends it.

@@ -38,9 +38,13 @@ pub(crate) fn url(name: &str) -> String {
     format!("/assets/{}/{name}", *DIGEST)
 }
 
-/// Gives the route.
+/// Gives the routes.
 pub(crate) fn routes() -> Routes {
-    Routes::new().get(PATH, Who::Anyone, asset)
+    Routes::new().get(PATH, Who::Anyone, asset).get(
+        "/robots.txt",
+        Who::Anyone,
+        async || "User-agent: *\nDisallow: /\n",
+    )
 }
 
 pub(crate) async fn asset(

@@ -219,10 +219,18 @@ fn row(event: &Recorded, names: &Names) -> Markup {
                 }
             }
             td data-label="Stream" { a href={ "/audit/" (stream) "?at=" (event.position) } title=(stream) { (short) "…" } }
-            td data-label="By" { (actor(event.meta.actor, names)) @if let Some(reason) = &event.meta.reason { " " span.hint { "“" (reason) "”" } } }
+            td data-label="By" { (by(event, names)) @if let Some(reason) = &event.meta.reason { " " span.hint { "“" (reason) "”" } } }
             td.num data-label="When" { (age(event.at)) }
         }
     }
+}
+
+/// Says who acted, unless that went with an erased member.
+pub(super) fn by(event: &Recorded, names: &Names) -> Markup {
+    if event.fact.is_erased() {
+        return html! { (history::ERASED) };
+    }
+    actor(event.meta.actor, names)
 }
 
 pub(super) fn actor(actor: Actor, names: &Names) -> Markup {
@@ -243,11 +251,12 @@ pub(super) fn actor(actor: Actor, names: &Names) -> Markup {
     reason = "the rest is said by its name"
 )]
 fn about(fact: &Fact) -> Option<String> {
-    use domain::{audit, category, tag, torrent, user};
+    use domain::{audit, category, role, tag, torrent, user};
     match fact {
         Fact::User(user::Event::MemberRegistered { name, role, .. }) => {
             Some(format!("{name}, {}", role.name()))
         }
+        Fact::Erased(_) => Some(history::ERASED.to_owned()),
         Fact::User(user::Event::RoleAssigned { role }) => Some(role.name().to_owned()),
         Fact::Torrent(event) => match event.as_ref() {
             torrent::Event::TorrentUploaded(upload) => Some(upload.name.clone()),
@@ -264,6 +273,9 @@ fn about(fact: &Fact) -> Option<String> {
         Fact::Tag(tag::Event::TagCreated(label) | tag::Event::TagChanged(label)) => {
             Some(label.name.clone())
         }
+        Fact::Role(role::Event::RoleCreated(mandate) | role::Event::RoleChanged(mandate)) => {
+            Some(mandate.name.clone())
+        }
         Fact::Traffic(domain::traffic::Event::TrafficRecorded(batch)) => {
             Some(format!("{} clients", batch.entries.len()))
         }
@@ -271,6 +283,7 @@ fn about(fact: &Fact) -> Option<String> {
             Some(format!("up to {}", checkpoint.upto))
         }
         Fact::Audit(audit::Event::HistoryRead { what }) => Some(what.clone()),
+        Fact::Audit(audit::Event::BlockLifted { whose, why }) => Some(format!("{whose}: {why}")),
         _ => None,
     }
 }

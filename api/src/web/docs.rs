@@ -7,23 +7,23 @@ use serde_json::{Map, Value};
 use super::layout::{Page, Theme, document};
 use crate::app::App;
 use crate::openapi::{DOCUMENT, PATH};
-use crate::problem::Problem;
 use crate::route::{Routes, Who};
+use crate::session::Visitor;
 
 /// Gives the route.
 pub(crate) fn routes() -> Routes {
     Routes::new().get("/api/docs", Who::Anyone, docs)
 }
 
-async fn docs(State(app): State<App>, theme: Theme) -> Result<Markup, Problem> {
+async fn docs(State(app): State<App>, visitor: Visitor, theme: Theme) -> Markup {
     let page = Page {
         title: "API",
         site: &app.site,
-        viewer: None,
+        viewer: visitor.0.as_ref(),
         theme,
         section: "",
     };
-    Ok(document(&page, &body(app.site.origin())))
+    document(&page, &body(app.site.origin()))
 }
 
 /// An operation of the document.

@@ -7,14 +7,17 @@ use axum::response::{IntoResponse as _, Response};
 use domain::feed_key::FeedKey;
 use domain::id::{MemberId, TorrentId};
 use projections::torrent::list::{self, Row, Wanted};
+use projections::user::Profile;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::torrent::personal;
 use super::torrents::Asked;
 use crate::app::App;
+use crate::limit::Credential;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
+use crate::sign_in::second_factor;
 
 pub(crate) mod key;
 mod torznab;
@@ -70,7 +73,8 @@ struct Reader {
     key: FeedKey,
 }
 
-/// Finds whose key it is; a member who is shut out has no feeds.
+/// Finds whose key it is; a member who is shut out has no feeds, nor has staff without the second factor that
+/// it needs.
 async fn reader(app: &App, key: &str) -> Result<Option<Reader>, Problem> {
     let Ok(key) = FeedKey::parse(key) else {
         return Ok(None);
@@ -80,8 +84,14 @@ async fn reader(app: &App, key: &str) -> Result<Option<Reader>, Problem> {
     };
     let profile = projections::user::profile(&app.reads, member).await?;
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    let may = profile.is_some_and(|profile| !profile.is_banned(now));
-    Ok(may.then_some(Reader { member, key }))
+    let may =
+        |profile: &Profile| !profile.is_banned(now) && !second_factor::is_missing(app, profile);
+    let profile = profile.filter(may);
+    if let Some(profile) = &profile {
+        let shown = Credential::shown(key.reveal());
+        app.shield.recognise(shown, profile);
+    }
+    Ok(profile.map(|_| Reader { member, key }))
 }
 
 async fn required(app: &App, key: &str) -> Result<Reader, Problem> {

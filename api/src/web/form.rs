@@ -17,6 +17,8 @@ pub(crate) struct Field<'a> {
     pub(crate) hint: &'a str,
     /// What browsers and password managers may fill in.
     pub(crate) autocomplete: &'a str,
+    /// Whether it may stay empty.
+    pub(crate) optional: bool,
 }
 
 /// A field that is sent with its form.
@@ -35,7 +37,7 @@ fn input(field: &Field<'_>, name: Option<&str>) -> Markup {
     html! {
         div.field {
             label for=(field.name) { (field.label) }
-            input id=(field.name) name=[name] type=(field.kind) value=(field.value) required
+            input id=(field.name) name=[name] type=(field.kind) value=(field.value) required[!field.optional]
                 autocomplete=(field.autocomplete) aria-describedby=[described] autocapitalize="none" spellcheck="false";
             @if !field.hint.is_empty() { p.hint id=(hint) { (field.hint) } }
         }
@@ -60,6 +62,19 @@ pub(crate) fn strength(field: &str) -> Markup {
 /// The button that sends a form.
 pub(crate) fn submit(label: &str) -> Markup {
     html! { button.primary type="submit" { (label) } }
+}
+
+/// The last question before something is retired that stands at a path, and the way back to it.
+pub(crate) fn retire_form(at: &str, keep: &str, form_token: &str) -> Markup {
+    html! {
+        form action={ (at) "/retire" } method="post" {
+            (token(form_token))
+            div.actions {
+                button.danger type="submit" { "Retire it" }
+                a.button href=(at) { (keep) }
+            }
+        }
+    }
 }
 
 /// What a module says while it works: steps, progress and errors.

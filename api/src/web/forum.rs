@@ -120,7 +120,7 @@ async fn sections(
     let shown = Shown {
         sections,
         seen: Seen::by(&app, &signed_in.profile).await?,
-        may_administer: signed_in.may(Permission::Administer),
+        may_administer: signed_in.may(Permission::Categories),
         token: signed_in.form_token().to_owned(),
     };
     framed(&app, theme, &signed_in, ("Forum", "/forum"), &body(&shown)).await
@@ -133,7 +133,7 @@ pub(crate) fn body(shown: &Shown) -> Markup {
         @if shown.sections.is_empty() {
             (empty("There is no section yet.", &html! {
                 @if shown.may_administer { a href="/staff/sections" { "Make one" } "." }
-                @else { "Administrators make them." }
+                @else { "The staff makes them." }
             }))
         } @else {
             div.scroller {

@@ -10,7 +10,7 @@ use projections::topic::list as topics;
 use projections::torrent::list::{self, Column, Row, Sort, Wanted};
 use serde::Deserialize;
 
-use super::component::{empty, notice, sanitised};
+use super::component::{empty, sanitised};
 use super::layout::{Page, Theme, Viewer, document, framed};
 use super::{forum, markdown, torrents};
 use crate::app::App;
@@ -28,7 +28,6 @@ pub(crate) fn routes() -> Routes {
 
 /// What the page shows.
 pub(super) struct Home {
-    pub(super) announcement: String,
     /// What the site set, of which the texts are shown.
     pub(super) texts: Settings,
     pub(super) latest: Vec<Row>,
@@ -48,7 +47,6 @@ async fn home(
     };
     let site = projections::site::settings(&app.reads).await?;
     let home = Home {
-        announcement: site.announcement,
         texts: site.values,
         latest: top(&app, &signed_in, Sort::default()).await?,
         seeded: top(&app, &signed_in, seeders)
@@ -66,14 +64,6 @@ async fn home(
         section: "/",
     };
     Ok(document(&page, &body(&home, &viewer)))
-}
-
-/// How the announcement is shown.
-fn kind(texts: &Settings) -> &'static str {
-    match texts.text(Key::AnnouncementKind) {
-        "info" => "info",
-        _ => "bad",
-    }
 }
 
 /// The texts that the site set, those that it did.
@@ -133,9 +123,6 @@ pub(super) async fn top(app: &App, signed_in: &SignedIn, sort: Sort) -> Result<V
 pub(super) fn body(home: &Home, viewer: &Viewer) -> Markup {
     html! {
         h1 { "Welcome, " (viewer.profile.name) }
-        @if !home.announcement.trim().is_empty() {
-            (notice(kind(&home.texts), &sanitised(&markdown::render(&home.announcement))))
-        }
         (texts(&home.texts))
         div.columns {
             section {
@@ -182,19 +169,46 @@ pub(crate) async fn theme(headers: HeaderMap, Form(chosen): Form<Chosen>) -> Res
         "dark" => "dark",
         _ => "system",
     };
-    let back = headers
+    let cookie = format!("theme={name}; Path=/; Max-Age=31536000; SameSite=Lax");
+    let cookie = HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static("theme=system"));
+    (
+        [(header::SET_COOKIE, cookie)],
+        Redirect::to(&back(&headers)),
+    )
+        .into_response()
+}
+
+/// Gives the page that a form was sent from, as a path on this site.
+pub(super) fn back(headers: &HeaderMap) -> String {
+    let from = headers
         .get(header::REFERER)
         .and_then(|value| value.to_str().ok());
     // Of the address only what is on this site counts.
-    let path = back
-        .and_then(|back| back.splitn(4, '/').nth(3))
-        .map_or("/".to_owned(), |path| format!("/{path}"));
-    let path = if path.starts_with("//") {
-        "/".to_owned()
-    } else {
-        path
-    };
-    let cookie = format!("theme={name}; Path=/; Max-Age=31536000; SameSite=Lax");
-    let cookie = HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static("theme=system"));
-    ([(header::SET_COOKIE, cookie)], Redirect::to(&path)).into_response()
+    let path = from
+        .and_then(|from| from.splitn(4, '/').nth(3))
+        .map(|path| format!("/{path}"));
+    path.filter(|path| !path.starts_with("//"))
+        .unwrap_or("/".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_leads_back_to_a_page_of_this_site_and_nowhere_else() {
+        for (from, to) in [
+            (Some("https://x/torrents?a=1"), "/torrents?a=1"),
+            (Some("https://x//evil"), "/"),
+            (Some("https://x"), "/"),
+            (Some("x"), "/"),
+            (None, "/"),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(from) = from {
+                headers.insert(header::REFERER, HeaderValue::from_static(from));
+            }
+            assert_eq!(back(&headers), to, "{from:?}");
+        }
+    }
 }

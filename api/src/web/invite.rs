@@ -1,4 +1,4 @@
-//! Invites: a member's own with their links and whom they brought, and for administrators everybody's.
+//! Invites: a member's own with their links and whom they brought, and for who may grant them everybody's.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(crate) fn routes() -> Routes {
         .get("/invites", Who::Member, own)
         .post("/invites", Who::Member, make)
         .post("/invites/{id}/revoke", Who::Member, revoke)
-        .get("/staff/invites", Who::May(Permission::Administer), all)
+        .get("/staff/invites", Who::May(Permission::Invites), all)
 }
 
 /// What the page shows.

@@ -1,8 +1,9 @@
 //! The frame of every page: head, masthead with the member's figures, footer.
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use domain::Permission;
 use maud::{DOCTYPE, Markup, html};
 use projections::swarm::Count;
@@ -10,7 +11,9 @@ use projections::traffic::Totals;
 use projections::user::Profile;
 
 use super::asset;
+use super::banner::banner;
 use super::component::{icon, ratio, size};
+use super::staff::logo;
 use crate::app::{App, Site};
 use crate::problem::Problem;
 use crate::session::{SignedIn, cookie_value};
@@ -30,6 +33,8 @@ pub(crate) struct Viewer {
     pub(crate) reports: i64,
     /// The token of their forms.
     pub(crate) token: String,
+    /// The announcement that they put away.
+    pub(crate) dismissed: Option<String>,
 }
 
 /// A page's frame.
@@ -109,6 +114,18 @@ pub(crate) async fn framed(
     Ok(document(&page, body))
 }
 
+/// Shows a page again with what is wrong in its form.
+pub(crate) async fn unfit(
+    app: &App,
+    theme: Theme,
+    signed_in: &SignedIn,
+    titles: (&str, &str),
+    body: &Markup,
+) -> Result<Response, Problem> {
+    let page = framed(app, theme, signed_in, titles, body).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
 /// Sets a page into its frame.
 pub(crate) fn document(page: &Page<'_>, body: &Markup) -> Markup {
     html! {
@@ -133,6 +150,7 @@ pub(crate) fn document(page: &Page<'_>, body: &Markup) -> Markup {
                     p.past role="status" { "This is the site as it stood at position " (position) " of its log. It can only be read." }
                 }
                 (masthead(page))
+                @if let Some(viewer) = page.viewer { (banner(page.site, viewer)) }
                 main id="content" tabindex="-1" { (body) }
                 (footer(page))
             }
@@ -144,7 +162,7 @@ fn masthead(page: &Page<'_>) -> Markup {
     html! {
         header {
           div.masthead {
-            a.brand href="/" { (icon("mark")) span { (page.site.name()) } @let subtitle = page.site.subtitle(); @if !subtitle.is_empty() && page.viewer.is_none() { span.hint { (subtitle) } } }
+            a.brand href="/" { (mark(page.site)) span { (page.site.name()) } @let subtitle = page.site.subtitle(); @if !subtitle.is_empty() && page.viewer.is_none() { span.hint { (subtitle) } } }
             @if let Some(viewer) = page.viewer {
                 nav aria-label="Sections" {
                     (section(page, "/torrents", "Torrents"))
@@ -157,8 +175,22 @@ fn masthead(page: &Page<'_>) -> Markup {
                         (section(page, "/staff", "Staff"))
                     } @else {
                         // Whoever sees no overview finds the pages of their own work here.
-                        @if viewer.profile.permissions().has(Permission::Members) { (section(page, "/staff/members", "Members")) }
+                        @if viewer.profile.permissions().has(Permission::Members) {
+                            (section(page, "/staff/members", "Members"))
+                            (section(page, "/staff/blocks", "Blocks"))
+                        }
                         @if viewer.profile.permissions().has(Permission::Traffic) { (section(page, "/staff/hit-and-runs", "Hit-and-runs")) }
+                        @if viewer.profile.permissions().has(Permission::Categories) {
+                            (section(page, "/staff/categories", "Categories"))
+                            (section(page, "/staff/tags", "Tags"))
+                            (section(page, "/staff/sections", "Sections"))
+                        }
+                        @if viewer.profile.permissions().has(Permission::Invites) { (section(page, "/staff/invites", "Invites")) }
+                        @if viewer.profile.permissions().has(Permission::Settings) {
+                            (section(page, "/staff/settings", "Settings"))
+                            (section(page, "/staff/freeleech", "Freeleech"))
+                        }
+                        @if viewer.profile.permissions().has(Permission::Roles) { (section(page, "/staff/roles", "Roles")) }
                     }
                 }
                 form.search role="search" action="/torrents" method="get" {
@@ -176,6 +208,14 @@ fn masthead(page: &Page<'_>) -> Markup {
           }
           @if let Some(viewer) = page.viewer { (figures(viewer)) }
         }
+    }
+}
+
+/// The site's logo, or its mark.
+fn mark(site: &Site) -> Markup {
+    match &site.live.get().logo {
+        Some(name) => html! { img.logo src=(logo::url(name)) alt=""; },
+        None => icon("mark"),
     }
 }
 
@@ -254,6 +294,7 @@ fn footer(page: &Page<'_>) -> Markup {
         footer.foot {
             p {
                 "Nothing about you leaves this site: no trackers, no foreign scripts, no e-mail."
+                @if page.section != SEALED { " " a href="/help" { "Help" } }
                 @if page.viewer.is_some() { " " a href="/statistics" { "Statistics" } }
             }
             form.themes action="/theme" method="post" {

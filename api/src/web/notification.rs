@@ -112,6 +112,9 @@ fn row(one: &Notification) -> Markup {
                 a href={ "/notifications/" (one.position) } { (said(one)) }
                 @if one.unread { " " span.badge.good { "new" } }
                 @if let Some(reason) = &one.reason { p.by { (reason) } }
+                @if one.kind.is_alert() {
+                    p.by { "Not you? " a href="/settings#sessions" { "End all other sessions" } ", then " a href="/settings/password" { "change your password" } "." }
+                }
             }
             span.hint { (age(one.at)) }
         }
@@ -126,6 +129,7 @@ pub(crate) fn said(one: &Notification) -> String {
     let torrent = title.unwrap_or("a torrent");
     match one.kind {
         Kind::Named => format!("{by} mentioned you in {topic}"),
+        Kind::NamedBelow => format!("{by} mentioned you below {torrent}"),
         Kind::Quoted => format!("{by} quoted you in {topic}"),
         Kind::Answered => format!("{by} answered in {topic}"),
         Kind::Commented => format!("{by} commented on {torrent}"),
@@ -138,6 +142,13 @@ pub(crate) fn said(one: &Notification) -> String {
         Kind::Warned => "The staff warned you".to_owned(),
         Kind::LetIn => "Your ban was lifted".to_owned(),
         Kind::HitAndRun => format!("A hit-and-run was marked for {torrent}"),
+        Kind::NewDevice => {
+            let device = one.device.as_deref().unwrap_or("somewhere");
+            format!("You signed in from a new place: {device}")
+        }
+        Kind::PasswordChanged => "Your password was changed".to_owned(),
+        Kind::FactorOn => "Your second factor was set up".to_owned(),
+        Kind::FactorOff => "Your second factor was turned off".to_owned(),
     }
 }
 
@@ -146,13 +157,16 @@ pub(crate) fn address(one: &Notification, name: &str) -> String {
     let subject = one.subject.unwrap_or_default();
     match one.kind {
         Kind::Named | Kind::Quoted | Kind::Answered => format!("/forum/posts/{subject}"),
-        Kind::Commented => format!("/comments/{subject}"),
+        Kind::NamedBelow | Kind::Commented => format!("/comments/{subject}"),
         Kind::Approved | Kind::Rejected | Kind::ChangesAsked | Kind::Withdrawn => {
             format!("/torrents/{subject}")
         }
         Kind::Resolved | Kind::Dismissed => format!("/reports/{subject}"),
         Kind::Warned | Kind::LetIn => format!("/members/{name}"),
         Kind::HitAndRun => "/hit-and-runs".to_owned(),
+        Kind::NewDevice | Kind::PasswordChanged | Kind::FactorOn | Kind::FactorOff => {
+            "/settings#sessions".to_owned()
+        }
     }
 }
 

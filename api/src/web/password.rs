@@ -24,7 +24,7 @@ async fn password(
     signed_in: SignedIn,
 ) -> Result<Markup, Problem> {
     let member = app.commands.member(signed_in.profile.id).await?;
-    let left = member.map_or(0, |member| member.recovery_codes);
+    let left = member.map_or(0, |member| member.recovery.len());
     let body = body(&signed_in.profile.name, app.site.iterations, left);
     framed(&app, theme, &signed_in, ("Password", "/settings"), &body).await
 }
@@ -130,6 +130,11 @@ pub(super) fn back(iterations: u32) -> Markup {
                 (kept_here(&Field {
                     name: "code", label: "Recovery code", kind: "text", autocomplete: "off",
                     hint: "20 digits and letters from a to f, such as 1a2b3-c4d5e-…", ..Field::default()
+                }))
+                (kept_here(&Field {
+                    name: "second-factor", label: "Code of your device", kind: "text", autocomplete: "one-time-code",
+                    hint: "For who has a second factor: a recovery code stands for the password alone.",
+                    optional: true, ..Field::default()
                 }))
                 (chosen())
                 (progress())

@@ -15,7 +15,7 @@ use projections::user::{self, Names, Profile};
 use super::component::{age, duration, empty, ratio, size};
 use super::form::token;
 use super::layout::{Theme, framed};
-use super::staff::members;
+use super::staff::{members, roles};
 use super::{audit, forum, torrents};
 use crate::app::App;
 use crate::csrf::CheckedForm;
@@ -56,10 +56,14 @@ pub(super) struct Shown {
     pub(super) may_sanction: Option<String>,
     /// Who looks, where they may look behind it.
     pub(super) staff: Option<Staff>,
+    /// The site's own roles, for who may give them.
+    pub(super) handing: Option<roles::Handing>,
 }
 
-/// What auditors and administrators find on a profile besides.
+/// What auditors, administrators and who grants invites find on a profile besides.
 pub(super) struct Staff {
+    pub(super) may_audit: bool,
+    pub(super) may_invite: bool,
     pub(super) may_assign: bool,
     pub(super) token: String,
 }
@@ -70,6 +74,10 @@ async fn profile(
     signed_in: SignedIn,
     Path(name): Path<String>,
 ) -> Result<Markup, Problem> {
+    if name == user::ERASED {
+        let titled = ("Erased member", "");
+        return framed(&app, theme, &signed_in, titled, &erased()).await;
+    }
     let name = Name::parse(&name).map_err(|_| Problem::not_found())?;
     let profile = user::named(&app.reads, &name)
         .await?
@@ -88,6 +96,7 @@ async fn profile(
     };
     let may_sanction =
         !own && (signed_in.profile.permissions()).may_sanction(profile.permissions());
+    let may_invite = signed_in.may(Permission::Invites);
     let shown = Shown {
         totals: traffic::totals(&app.reads, profile.id).await?,
         swarm: app.swarms.of_member(profile.id),
@@ -105,10 +114,13 @@ async fn profile(
         names: user::names(&app.reads, sanctions.iter().filter_map(|one| one.by)).await?,
         sanctions,
         may_sanction: may_sanction.then(|| signed_in.form_token().to_owned()),
-        staff: signed_in.may(Permission::Audit).then(|| Staff {
+        staff: (signed_in.may(Permission::Audit) || may_invite).then(|| Staff {
+            may_audit: signed_in.may(Permission::Audit),
+            may_invite,
             may_assign: signed_in.may(Permission::Administer) && profile.id != signed_in.profile.id,
             token: signed_in.form_token().to_owned(),
         }),
+        handing: roles::handing(&app, &signed_in, &profile).await?,
         profile,
     };
     let section = if shown.own { "/members" } else { "" };
@@ -124,7 +136,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
         ..
     } = shown;
     html! {
-        h1 { (profile.name) @if profile.role != Role::Member { " " span.badge { (profile.role.name()) } } }
+        h1 { (profile.name) @if profile.role != Role::Member { " " span.badge { (profile.role.name()) } } @for role in &profile.roles { " " (roles::badge(role)) } }
         dl.facts {
             div { dt { "Joined" } dd { (age(profile.joined)) } }
             div { dt { "Uploaded" } dd { (size(totals.uploaded)) } }
@@ -148,6 +160,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
             p.actions { a.button href={ "/report/member/" (profile.name) } { "Report" } }
         }
         @if let Some(staff) = &shown.staff { (behind(profile, staff)) }
+        @if let Some(handing) = &shown.handing { (roles::handed(profile, handing)) }
         (members::sanctions(profile, &shown.sanctions, &shown.names, shown.may_sanction.as_deref()))
         section {
             h2 { "Uploads" }
@@ -167,20 +180,37 @@ pub(super) fn body(shown: &Shown) -> Markup {
     }
 }
 
+/// What stands where an erased member's name leads.
+fn erased() -> Markup {
+    html! {
+        section.narrow {
+            h1 { "Erased member" }
+            p.lead { "Whoever this was left for ever, and took name and figures along." }
+            p { "What they gave the site stays: torrents, comments and posts of all who left stand under this one name." }
+        }
+    }
+}
+
 /// The member's history, and the role for who may assign it.
 fn behind(profile: &Profile, staff: &Staff) -> Markup {
     html! {
-        (audit::behind(&format!("user-{}", profile.id)))
-        @if staff.may_assign {
-            div.actions {
+        @if staff.may_audit { (audit::behind(&format!("user-{}", profile.id))) }
+        @if staff.may_assign { p.actions {
+            a.button href={ "/members/" (profile.name) "/erase" } { "Erase this member" }
+            @if profile.second_factor { a.button href={ "/members/" (profile.name) "/second-factor" } { "Turn off their second factor" } }
+        } }
+        @if staff.may_assign || staff.may_invite { div.actions {
+            @if staff.may_assign {
                 form.inline action={ "/members/" (profile.name) "/role" } method="post" {
                     (token(&staff.token))
-                    label for="role" { "Role" }
+                    label for="role" { "Built-in role" }
                     select id="role" name="role" {
                         @for role in Role::ALL { option value=(role.name()) selected[role == profile.role] { (role.name()) } }
                     }
                     button type="submit" { "Assign" }
                 }
+            }
+            @if staff.may_invite {
                 form.inline action={ "/members/" (profile.name) "/invites" } method="post" {
                     (token(&staff.token))
                     label for="count" { "Invites" }
@@ -188,7 +218,7 @@ fn behind(profile: &Profile, staff: &Staff) -> Markup {
                     button type="submit" { "Grant" }
                 }
             }
-        }
+        } }
     }
 }
 

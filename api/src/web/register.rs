@@ -9,6 +9,8 @@ use super::component::empty;
 use super::form::{Field, field, kept_here, progress, submit};
 use super::layout::{Page, Theme, document};
 use crate::app::App;
+use crate::limit::Client;
+use crate::network;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
 
@@ -26,9 +28,11 @@ struct Brought {
 
 async fn register(
     State(app): State<App>,
+    client: Client,
     theme: Theme,
     Query(brought): Query<Brought>,
 ) -> Result<Markup, Problem> {
+    network::check(&app, client).await?;
     let registration = projections::site::settings(&app.reads).await?.registration;
     let page = Page {
         title: "Register",

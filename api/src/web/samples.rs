@@ -27,7 +27,8 @@ use uuid::Uuid;
 
 use super::layout::{Page, Theme, Viewer, document, problem_page};
 use super::{
-    audit, home, password, profile, register, settings, setup, sign_in, staff, torrent, torrents,
+    audit, erasure, help, home, password, profile, register, settings, setup, sign_in, staff,
+    torrent, torrents,
 };
 use crate::app::Site;
 use crate::problem::Problem;
@@ -57,6 +58,7 @@ fn site() -> Site {
         announce: "http://localhost:8080/announce".into(),
         announce_also: vec![],
         work_bits: 20,
+        trusted_proxies: vec![],
         as_of: None,
         live: crate::app::Live::default(),
         iterations: 600_000,
@@ -68,9 +70,12 @@ fn viewer() -> Viewer {
         id: MemberId(Uuid::from_u128(1)),
         name: "zoë_42".into(),
         role: Role::Administrator,
+        roles: member::roles(),
         joined: AT,
         banned_until: Some(i64::MAX),
         proves_since: None,
+        second_factor: true,
+        erased: false,
     };
     Viewer {
         profile,
@@ -82,6 +87,7 @@ fn viewer() -> Viewer {
         unread: 3,
         reports: 100,
         token: "00".repeat(16),
+        dismissed: None,
     }
 }
 
@@ -181,6 +187,7 @@ fn site_settings() -> staff::settings::Shown {
         names: names(),
         token: "00".into(),
         typed: vec![(Key::LeastRatio, "<b>".into(), Some("Not so.".into()))],
+        alone: true,
         ..staff::settings::Shown::default()
     }
 }
@@ -258,7 +265,6 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             "home",
             home::body(
                 &home::Home {
-                    announcement: "hello".into(),
                     texts: texts(),
                     latest: vec![row()],
                     seeded: vec![row()],
@@ -271,7 +277,6 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             "empty home",
             home::body(
                 &home::Home {
-                    announcement: String::new(),
                     texts: domain::setting::Settings::default(),
                     latest: vec![],
                     seeded: vec![],
@@ -299,7 +304,14 @@ fn bodies() -> Vec<(&'static str, Markup)> {
                 sanctions: member::sanctions(),
                 names: names(),
                 may_sanction: Some("00".into()),
+                handing: Some(staff::roles::Handing {
+                    offered: member::roles(),
+                    may: Role::Administrator.permissions(),
+                    token: "00".into(),
+                }),
                 staff: Some(profile::Staff {
+                    may_audit: true,
+                    may_invite: true,
                     may_assign: true,
                     token: "00".into(),
                 }),
@@ -313,6 +325,7 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             "settings",
             settings::body(&settings::Shown {
                 announces,
+                second_factor: true,
                 sessions,
                 current: "session:a".into(),
                 token: "00".into(),
@@ -321,6 +334,11 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         ("passkey", settings::confirmation("00")),
         ("password", password::body("<b>", 600_000, 1)),
         ("recovery", password::back(600_000)),
+        ("erasure", erasure::body(&member::leaving("<b>"))),
+        (
+            "another one's erasure",
+            erasure::body(&member::leaving("bob")),
+        ),
         (
             "staff",
             staff::body(&open, &[projected], &reports::dashboard(), "00"),
@@ -340,6 +358,11 @@ fn bodies() -> Vec<(&'static str, Markup)> {
         ("stream", audit::stream::body(&stream())),
         ("proof", audit::proof::body(Some(&proof()), "00")),
         ("no proof", audit::proof::body(None, "00")),
+        ("help", help::index()),
+        (
+            "operator's guide",
+            help::body(&help::text("operator").unwrap_or_default()),
+        ),
         ("setup", setup::body(600_000)),
         (
             "register",

@@ -31,6 +31,7 @@ pub(crate) fn routes() -> Routes {
 /// What the page shows.
 pub(super) struct Shown {
     pub(super) announces: Vec<String>,
+    pub(super) second_factor: bool,
     pub(super) sessions: Vec<(String, Session)>,
     pub(super) current: String,
     pub(super) token: String,
@@ -47,6 +48,7 @@ async fn settings(
         .await?
         .ok_or_else(Problem::not_found)?;
     let shown = Shown {
+        second_factor: member.totp_secret.is_some(),
         announces: app.site.announces(&member.passkey),
         sessions: session::list(&app, member.id).await?,
         current: signed_in.key().to_owned(),
@@ -80,6 +82,11 @@ pub(super) fn body(shown: &Shown) -> Markup {
             p { a.button href="/settings/password" { "Password and recovery codes" } }
         }
         section.card {
+            h2 { "Second factor" }
+            p { @if shown.second_factor { "It is on: sign-ins ask for a code of your device." } @else { "A code of your device besides the password, so that who learns the password isn't in." } }
+            p { a.button href="/settings/second-factor" { @if shown.second_factor { "Second factor" } @else { "Set it up" } } }
+        }
+        section.card {
             h2 { "API keys" }
             p { "For scripts that act for you." }
             p { a.button href="/settings/keys" { "API keys" } }
@@ -90,6 +97,11 @@ pub(super) fn body(shown: &Shown) -> Markup {
             p { a.button href="/settings/feeds" { "Your feeds" } }
         }
         section.card {
+            h2 { "Leaving" }
+            p { "Everything personal is made unreadable, for ever." }
+            p { a.button href="/settings/erase" { "Erase yourself" } }
+        }
+        section.card #sessions {
             h2 { "Where you are signed in" }
             ul.rows {
                 @for (key, session) in &shown.sessions { (row(shown, key, session)) }

@@ -56,14 +56,23 @@ pub(super) fn body(asked: &Asked) -> Markup {
                 (notice("good", &html! { "The new password holds. Sign in with it." }))
             }
             form data-sign-in=(next) {
-                (field(&Field {
-                    name: "username", label: "Name", kind: "text", autocomplete: "username", ..Field::default()
-                }))
-                (kept_here(&Field {
-                    name: "password", label: "Password", kind: "password", autocomplete: "current-password",
-                    hint: "Your browser proves that you know it; the password itself is never sent.",
-                    ..Field::default()
-                }))
+                fieldset data-step-first {
+                    (field(&Field {
+                        name: "username", label: "Name", kind: "text", autocomplete: "username", ..Field::default()
+                    }))
+                    (kept_here(&Field {
+                        name: "password", label: "Password", kind: "password", autocomplete: "current-password",
+                        hint: "Your browser proves that you know it; the password itself is never sent.",
+                        ..Field::default()
+                    }))
+                }
+                fieldset data-step-second disabled hidden {
+                    (kept_here(&Field {
+                        name: "code", label: "Code of your device", kind: "text", autocomplete: "one-time-code",
+                        hint: "Six digits; each code is good once. Without your device, a recovery code does.",
+                        ..Field::default()
+                    }))
+                }
                 (progress())
                 (submit("Sign in"))
             }

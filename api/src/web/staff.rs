@@ -3,9 +3,11 @@
 
 use axum::extract::{Query, State};
 use axum::response::Redirect;
+use commands::Refusal;
 use domain::Permission;
 use domain::amount::Seconds;
 use domain::site::{Command, Registration};
+use domain::tag::Colour;
 use maud::{Markup, html};
 use projections::progress::Standing;
 use projections::rebuild::Rebuilding;
@@ -17,15 +19,18 @@ use super::layout::{Theme, framed};
 use super::statistic;
 use crate::app::App;
 use crate::csrf::CheckedForm;
-use crate::problem::Problem;
+use crate::problem::{Problem, sentence};
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
+pub(crate) mod blocks;
 pub(super) mod categories;
 pub(super) mod dashboard;
 pub(super) mod freeleech;
+pub(crate) mod logo;
 pub(super) mod members;
 pub(crate) mod reports;
+pub(super) mod roles;
 pub(super) mod sections;
 pub(super) mod settings;
 pub(super) mod tags;
@@ -38,12 +43,12 @@ pub(crate) fn routes() -> Routes {
         .get("/staff", Who::May(Permission::Administer), staff)
         .post(
             "/staff/registration",
-            Who::May(Permission::Administer),
+            Who::May(Permission::Settings),
             set_registration,
         )
         .post(
             "/staff/announcement",
-            Who::May(Permission::Administer),
+            Who::May(Permission::Settings),
             announce,
         )
         .post(
@@ -56,12 +61,15 @@ pub(crate) fn routes() -> Routes {
             Who::May(Permission::Administer),
             start_rebuild,
         )
+        .merge(blocks::routes())
         .merge(categories::routes())
         .merge(freeleech::routes())
+        .merge(logo::routes())
         .merge(tags::routes())
         .merge(reports::routes())
         .merge(sections::routes())
         .merge(members::routes())
+        .merge(roles::routes())
         .merge(settings::routes())
 }
 
@@ -92,6 +100,32 @@ fn order(text: &str) -> Result<i32, String> {
 }
 
 /// The field of where something stands among its neighbours.
+/// Says what can be mended in a form; `taken` is said where a name is another's.
+fn told<R: std::error::Error>(refusal: Refusal<R>, taken: &str) -> Result<String, Problem>
+where
+    Problem: From<Refusal<R>>,
+{
+    match refusal {
+        Refusal::Rejected(rejection) => Ok(sentence(&rejection)),
+        Refusal::Taken { .. } => Ok(taken.to_owned()),
+        refusal @ (Refusal::Forbidden
+        | Refusal::NotFound
+        | Refusal::Conflict
+        | Refusal::Unavailable(_)) => Err(refusal.into()),
+    }
+}
+
+fn colour_field(chosen: Colour) -> Markup {
+    html! {
+        div.field {
+            label for="colour" { "Colour" }
+            select id="colour" name="colour" {
+                @for colour in Colour::ALL { option value=(colour.name()) selected[colour == chosen] { (colour.name()) } }
+            }
+        }
+    }
+}
+
 fn order_field(value: &str) -> Markup {
     html! {
         div.field {
@@ -160,21 +194,13 @@ pub(super) fn body(
                 a.button href="/staff/categories" { "Categories" }
                 a.button href="/staff/tags" { "Tags" }
                 a.button href="/staff/members" { "Members" }
+                a.button href="/staff/roles" { "Roles" }
+                a.button href="/staff/blocks" { "Blocks" }
                 a.button href="/staff/invites" { "Invites" }
             }
         }
-        section.card {
-            h2 { "Announcement" }
-            form action="/staff/announcement" method="post" {
-                (token(form_token))
-                div.field {
-                    label for="text" { "What every member reads on the first page" }
-                    textarea id="text" name="text" rows="5" maxlength="5000" aria-describedby="text-hint" { (settings.announcement) }
-                    p.hint id="text-hint" { "Markdown. Leave it empty to say nothing." }
-                }
-                button.primary type="submit" { "Save" }
-            }
-        }
+        (announcement(&settings.announcement, form_token))
+        (logo::section(settings, form_token))
         section.card id="projections" {
             h2 { "Projections" }
             p { "What members read is derived from the event log by these." }
@@ -184,6 +210,32 @@ pub(super) fn body(
             h2 { "Panic" }
             p { "The Panic Password, its recovery sheet, and the panic itself: everything dark at once." }
             p { a.button href="/staff/panic" { "Panic and restore" } }
+        }
+    }
+}
+
+/// The forms beside the settings, for who may change those and doesn't see the overview.
+fn beside_settings(settings: &Settings, form_token: &str) -> Markup {
+    html! {
+        (registration(settings.registration, form_token))
+        (announcement(&settings.announcement, form_token))
+        (logo::section(settings, form_token))
+    }
+}
+
+fn announcement(text: &str, form_token: &str) -> Markup {
+    html! {
+        section.card {
+            h2 { "Announcement" }
+            form action="/staff/announcement" method="post" {
+                (token(form_token))
+                div.field {
+                    label for="text" { "What every member reads above each page, until they put it away" }
+                    textarea id="text" name="text" rows="5" maxlength="5000" aria-describedby="text-hint" { (text) }
+                    p.hint id="text-hint" { "Markdown. Leave it empty to say nothing." }
+                }
+                button.primary type="submit" { "Save" }
+            }
         }
     }
 }
@@ -274,23 +326,24 @@ async fn retry(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Pr
 async fn set_registration(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
     let wanted = Registration::named(form.field("registration"))
         .ok_or_else(|| Problem::invalid("Registration is open, by invite, or closed."))?;
-    change(&app, &form, Command::SetRegistration(wanted)).await
+    change(&app, &form.signed_in, Command::SetRegistration(wanted)).await
 }
 
 async fn announce(State(app): State<App>, form: CheckedForm) -> Result<Redirect, Problem> {
-    change(
-        &app,
-        &form,
-        Command::Announce(form.field("text").trim().to_owned()),
-    )
-    .await
+    let command = Command::Announce(form.field("text").trim().to_owned());
+    change(&app, &form.signed_in, command).await
 }
 
-async fn change(app: &App, form: &CheckedForm, command: Command) -> Result<Redirect, Problem> {
-    let done = app
-        .commands
-        .set_site(form.signed_in.profile.id, command)
-        .await?;
+async fn change(app: &App, by: &SignedIn, command: Command) -> Result<Redirect, Problem> {
+    let done = app.commands.set_site(by.profile.id, command).await?;
     app.reads.wait_for(done.position).await;
-    Ok(Redirect::to("/staff"))
+    // The frame of the next page shows them from memory.
+    let changed = projections::site::changed(&app.reads).await?;
+    app.site.live.wait_for(changed).await;
+    let here = if by.may(Permission::Administer) {
+        "/staff"
+    } else {
+        "/staff/settings"
+    };
+    Ok(Redirect::to(here))
 }

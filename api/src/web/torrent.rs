@@ -13,7 +13,7 @@ use domain::torrent::{File, Review};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use projections::bookmark;
-use projections::swarm::Peer;
+use projections::swarm::{Count, Peer};
 use projections::torrent::{self, Detail};
 use serde::Deserialize;
 
@@ -42,6 +42,8 @@ pub(crate) mod version;
 const LARGEST_EDIT: usize = 1024 * 1024;
 /// The most files that a page lists.
 pub(crate) const MOST_FILES: i64 = 2_000;
+/// Peers that the page shows.
+const MOST_PEERS: usize = 200;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
@@ -81,7 +83,7 @@ pub(crate) fn routes() -> Routes {
         .post("/torrents/{id}/restore", Who::Member, restore)
         .post(
             "/torrents/{id}/freeleech",
-            Who::May(Permission::Administer),
+            Who::May(Permission::Settings),
             free::change,
         )
 }
@@ -90,6 +92,8 @@ pub(crate) fn routes() -> Routes {
 pub(super) struct Shown {
     pub(super) detail: Detail,
     pub(super) files: Vec<File>,
+    pub(super) swarm: Count,
+    /// The swarm's peers with their members' names, at most [`MOST_PEERS`].
     pub(super) peers: Vec<(String, Peer)>,
     /// Whether the member may edit, withdraw and restore it.
     pub(super) may_change: bool,
@@ -164,14 +168,11 @@ async fn page(
     let viewer = signed_in.viewer(&app).await?;
     let detail = visible(&app, &signed_in, read_id(&id)?).await?;
     let comments = comment::read(&app, &signed_in, &detail, &from.comments).await?;
-    let mut peers = vec![];
-    for peer in app.swarms.peers(detail.id).into_iter().take(200) {
-        let profile = projections::user::profile(&app.reads, peer.member).await?;
-        peers.push((
-            profile.map(|profile| profile.name).unwrap_or_default(),
-            peer,
-        ));
-    }
+    let peers = app.swarms.peers(detail.id, MOST_PEERS);
+    let members = peers.iter().map(|peer| peer.member);
+    let names = projections::user::names(&app.reads, members).await?;
+    let named = |peer: Peer| (names.get(&peer.member).cloned().unwrap_or_default(), peer);
+    let peers = peers.into_iter().map(named).collect();
     let files = torrent::files(&app.reads, detail.id, MOST_FILES).await?;
     let may_change = may_change(&signed_in, &detail);
     let (title, detail_id) = (detail.name.clone(), detail.id);
@@ -186,6 +187,7 @@ async fn page(
         &page,
         &body(&Shown {
             detail,
+            swarm: app.swarms.count(detail_id),
             files,
             peers,
             may_change,
@@ -195,7 +197,7 @@ async fn page(
             token: viewer.token.clone(),
             may_audit: signed_in.may(Permission::Audit),
             free: free::of(&app, detail_id).await?,
-            may_free: signed_in.may(Permission::Administer),
+            may_free: signed_in.may(Permission::Settings),
         }),
     ))
 }
@@ -248,20 +250,12 @@ pub(super) fn body(shown: &Shown) -> Markup {
 
 fn facts(shown: &Shown) -> Markup {
     let detail = &shown.detail;
-    let count = |seeds: bool| {
-        shown
-            .peers
-            .iter()
-            .filter(|(_, peer)| (peer.left == 0) == seeds)
-            .count()
-    };
-    let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     html! {
         dl.facts {
             div { dt { "Category" } dd { (detail.category_name) } }
             div { dt { "Size" } dd { (size(detail.size)) } }
             div { dt { "Files" } dd.num { (detail.files) } }
-            div { dt { "Swarm" } dd { (swarm(small(count(true)), small(count(false)))) } }
+            div { dt { "Swarm" } dd { (swarm(shown.swarm.seeders, shown.swarm.leechers)) } }
             div { dt { "Snatches" } dd.num { (detail.snatches) } }
             div { dt { "Uploaded" } dd { (age(detail.uploaded_at)) " by " a href={ "/members/" (detail.uploader_name) } { (detail.uploader_name) } } }
             div { dt { "Pieces" } dd { "of " (size(detail.piece_length)) } }
@@ -298,6 +292,10 @@ fn peers(shown: &Shown) -> Markup {
                             td.num data-label="Heard of" { (duration(domain::amount::Seconds(peer.idle))) " ago" }
                         } } }
                     }
+                }
+                @let all = shown.swarm.seeders + shown.swarm.leechers;
+                @if usize::try_from(all).is_ok_and(|all| all > shown.peers.len()) {
+                    p.hint { (shown.peers.len()) " of " (all) " are shown." }
                 }
             }
         }

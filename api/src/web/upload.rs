@@ -166,7 +166,7 @@ pub(crate) async fn read(mut form: Multipart) -> Result<Sent, Problem> {
 }
 
 /// Reads a field to its end and keeps the beginning.
-async fn kept(mut field: Field<'_>, most: usize) -> Result<Vec<u8>, MultipartError> {
+pub(crate) async fn kept(mut field: Field<'_>, most: usize) -> Result<Vec<u8>, MultipartError> {
     let mut kept = vec![];
     while let Some(chunk) = field.chunk().await? {
         let room = most.saturating_sub(kept.len());

@@ -22,7 +22,7 @@ pub struct Wording {
 /// Gives the wordings that a comment's stream holds, the first first.
 pub fn wordings(stream: &[Recorded]) -> Vec<Wording> {
     let texts = stream.iter().filter_map(|event| {
-        let Fact::Comment(Event::CommentWritten { text, .. } | Event::CommentEdited { text }) =
+        let Fact::Comment(Event::CommentWritten { text, .. } | Event::CommentEdited { text, .. }) =
             &event.fact
         else {
             return None;

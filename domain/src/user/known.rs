@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ban, CodeHash, Command, Event, Rejection, Role};
-use crate::id::InviteId;
-use crate::invite::Invite;
+use super::{Ban, CodeHash, Command, Device, Event, Rejection, Role, TotpSecret};
+use crate::id::{InviteId, RoleId};
+use crate::invite::{Invite, InvitedBy};
 
 /// What is decided on of a registered member.
 pub(super) struct Known<'a> {
     pub(super) role: Role,
+    pub(super) roles: &'a BTreeSet<RoleId>,
     pub(super) invites: u32,
     pub(super) issued: &'a BTreeMap<InviteId, Invite>,
     pub(super) ban: Option<&'a Ban>,
     pub(super) recovery: &'a BTreeSet<CodeHash>,
+    pub(super) has_second_factor: bool,
+    pub(super) devices: &'a [Device],
+    pub(super) invited_by: Option<InvitedBy>,
 }
 
 impl Known<'_> {
@@ -24,9 +28,12 @@ impl Known<'_> {
                 Event::CredentialsChanged { credentials }
             }
             Command::MakeRecoveryCodes(codes) => Event::RecoveryCodesMade { codes },
-            Command::Recover { code, .. } if !self.recovery.contains(&code) => {
+            Command::Recover { code, .. } | Command::UseRecoveryCode(code)
+                if !self.recovery.contains(&code) =>
+            {
                 return Err(Rejection::RecoveryCode);
             }
+            Command::UseRecoveryCode(code) => Event::RecoveryCodeUsed { code },
             Command::Recover { code, credentials } => {
                 credentials.check()?;
                 return Ok(vec![
@@ -34,9 +41,14 @@ impl Known<'_> {
                     Event::CredentialsChanged { credentials },
                 ]);
             }
+            Command::SecondFactor(secret) => return self.second_factor(secret),
+            Command::SignIn { device, name } => return Ok(self.sign_in(device, name)),
             Command::ResetPasskey { passkey } => Event::PasskeyReset { passkey },
             Command::AssignRole { role } if role == self.role => return Ok(vec![]),
             Command::AssignRole { role } => Event::RoleAssigned { role },
+            Command::GrantRole(role) => return Ok(self.grant(role)),
+            Command::WithdrawRole(role) if !self.roles.contains(&role) => return Ok(vec![]),
+            Command::WithdrawRole(role) => Event::RoleWithdrawn { role },
             Command::Invite { .. } if self.invites == 0 => return Err(Rejection::NoInviteLeft),
             Command::Invite {
                 invite,
@@ -62,21 +74,60 @@ impl Known<'_> {
             Command::Warn(reason) => Event::MemberWarned {
                 reason: said(reason)?,
             },
-            Command::Ban { ban, now } => {
-                if !ban.holds(now) {
-                    return Err(Rejection::EndsBehind);
-                }
-                Event::MemberBanned {
-                    reason: said(ban.reason)?,
-                    until: ban.until,
-                }
-            }
+            Command::Ban { ban, now } => banned(ban, now)?,
             Command::Unban(_) if self.ban.is_none() => return Err(Rejection::NotBanned),
+            Command::Erase => self.erased()?,
             Command::Unban(reason) => Event::MemberUnbanned {
                 reason: said(reason)?,
             },
         }])
     }
+
+    fn second_factor(&self, secret: Option<TotpSecret>) -> Result<Vec<Event>, Rejection> {
+        match secret {
+            Some(_) if self.has_second_factor => Err(Rejection::SecondFactor),
+            Some(totp_secret) => Ok(vec![Event::SecondFactorEnabled { totp_secret }]),
+            None if self.has_second_factor => Ok(vec![Event::SecondFactorDisabled {}]),
+            None => Ok(vec![]),
+        }
+    }
+
+    fn sign_in(&self, device: Device, name: String) -> Vec<Event> {
+        let first = self.devices.is_empty();
+        let is_new = !self.devices.contains(&device);
+        let seen = is_new.then_some(Event::DeviceSeen {
+            device,
+            name,
+            first,
+        });
+        seen.into_iter().collect()
+    }
+
+    fn grant(&self, role: RoleId) -> Vec<Event> {
+        let is_new = !self.roles.contains(&role);
+        let granted = is_new.then_some(Event::RoleGranted { role });
+        granted.into_iter().collect()
+    }
+
+    /// An administrator stays: so one is left.
+    fn erased(self) -> Result<Event, Rejection> {
+        if self.role == Role::Administrator {
+            return Err(Rejection::Administrator);
+        }
+        Ok(Event::MemberErased {
+            invited_by: self.invited_by,
+        })
+    }
+}
+
+fn banned(ban: Ban, now: i64) -> Result<Event, Rejection> {
+    if !ban.holds(now) {
+        return Err(Rejection::EndsBehind);
+    }
+    Ok(Event::MemberBanned(Ban {
+        reason: said(ban.reason)?,
+        ..ban
+    }))
 }
 
 fn said(mut reason: String) -> Result<String, Rejection> {

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::MixedScript as _;
 
+use super::Role;
+
 /// A member's name: 3 to 20 letters, digits, `_` or `-`, in Unicode form NFKC.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -63,9 +65,7 @@ impl Name {
 
     /// Tells whether it is, or looks like, a name of the site itself.
     pub fn is_reserved(&self) -> bool {
-        let (looks_like, folded) = (self.looks(), self.folded());
-        let same = |name: &str| folded == name || looks_like == looks(name);
-        RESERVED.into_iter().any(same)
+        RESERVED.into_iter().any(|name| resembles(&self.0, name))
     }
 
     /// Gives the name as the member writes it.
@@ -74,7 +74,19 @@ impl Name {
     }
 }
 
-fn looks(name: &str) -> String {
+/// Tells whether a text is a name, whatever its case, or looks like it.
+fn resembles(text: &str, name: &str) -> bool {
+    text.to_lowercase() == name || looks(text) == looks(name)
+}
+
+/// Tells whether a text is, or looks like, a name of the site itself or of a built-in role.
+pub(crate) fn is_of_the_site(text: &str) -> bool {
+    let roles = Role::ALL.into_iter().map(Role::name);
+    roles.chain(RESERVED).any(|name| resembles(text, name))
+}
+
+/// Gives the form in which names are compared by their looks.
+pub(crate) fn looks(name: &str) -> String {
     let skeleton: String = unicode_security::skeleton(name).collect();
     skeleton.to_lowercase()
 }

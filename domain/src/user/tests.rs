@@ -131,13 +131,15 @@ fn a_ban_has_a_reason_and_ends_ahead_or_never() {
         ban: Ban {
             reason: reason.into(),
             until,
+            network: Some(Network([7; 16])),
         },
         now: 100,
     };
-    let banned = Event::MemberBanned {
+    let banned = Event::MemberBanned(Ban {
         reason: "spam".into(),
         until: Some(101),
-    };
+        network: Some(Network([7; 16])),
+    });
     given::<User>(&[alice()])
         .when(ban(" ", None))
         .rejected(&Rejection::Reason);
@@ -211,4 +213,147 @@ fn a_recovery_code_is_good_once_and_only_while_it_is_the_latest() {
             .when(recover(100_000))
             .rejected(&Rejection::RecoveryCode);
     }
+}
+
+#[test]
+fn a_role_of_the_sites_own_is_granted_once_and_withdrawn_once() {
+    let role = |number| RoleId(uuid::Uuid::from_u128(number));
+    let granted = |number| Event::RoleGranted { role: role(number) };
+    let withdrawn = Event::RoleWithdrawn { role: role(1) };
+    given::<User>(&[alice()])
+        .when(Command::GrantRole(role(1)))
+        .then(&[granted(1)]);
+    let has = [alice(), granted(1)];
+    given::<User>(&has)
+        .when(Command::GrantRole(role(1)))
+        .then(&[]);
+    given::<User>(&has)
+        .when(Command::WithdrawRole(role(1)))
+        .then(std::slice::from_ref(&withdrawn));
+    let had = [alice(), granted(1), withdrawn];
+    given::<User>(&had)
+        .when(Command::WithdrawRole(role(1)))
+        .then(&[]);
+    given::<User>(&had)
+        .when(Command::GrantRole(role(1)))
+        .then(&[granted(1)]);
+}
+
+#[test]
+fn an_erased_member_is_asked_nothing_more_and_an_administrator_stays() {
+    let by = InvitedBy {
+        member: crate::id::MemberId(uuid::Uuid::from_u128(1)),
+        invite: InviteId(uuid::Uuid::from_u128(2)),
+    };
+    let invited = Event::MemberRegistered {
+        name: Name::parse("alice").unwrap(),
+        role: Role::Member,
+        credentials: credentials(600_000),
+        passkey: Passkey::new([7; 16]),
+        credit: Bytes(0),
+        invites: 1,
+        invited_by: Some(by),
+    };
+    let erased = |invited_by| Event::MemberErased { invited_by };
+    given::<User>(&[alice()])
+        .when(Command::Erase)
+        .then(&[erased(None)]);
+    given::<User>(std::slice::from_ref(&invited))
+        .when(Command::Erase)
+        .then(&[erased(Some(by))]);
+    let administrator = Event::RoleAssigned {
+        role: Role::Administrator,
+    };
+    given::<User>(&[alice(), administrator])
+        .when(Command::Erase)
+        .rejected(&Rejection::Administrator);
+    let register = Command::Register {
+        name: Name::parse("bob").unwrap(),
+        role: Role::Member,
+        credentials: credentials(600_000),
+        passkey: Passkey::new([8; 16]),
+        welcome: Welcome::default(),
+    };
+    let commands = [
+        Command::Erase,
+        Command::GrantInvites(1),
+        Command::Unban("because".into()),
+        register,
+    ];
+    // What stood before is gone, so the event alone must do.
+    for history in [vec![invited, erased(Some(by))], vec![erased(Some(by))]] {
+        for command in commands.clone() {
+            let user = given::<User>(&history);
+            user.when(command).rejected(&Rejection::Unknown);
+        }
+    }
+}
+
+#[test]
+fn a_second_factor_is_set_up_once_and_turned_off_once() {
+    let secret = TotpSecret::new([4; 20]);
+    let enable = Command::SecondFactor(Some(secret.clone()));
+    let enabled = Event::SecondFactorEnabled {
+        totp_secret: secret,
+    };
+    let disabled = Event::SecondFactorDisabled {};
+    given::<User>(&[alice()])
+        .when(enable.clone())
+        .then(std::slice::from_ref(&enabled));
+    let has = [alice(), enabled.clone()];
+    given::<User>(&has)
+        .when(enable.clone())
+        .rejected(&Rejection::SecondFactor);
+    given::<User>(&has)
+        .when(Command::SecondFactor(None))
+        .then(std::slice::from_ref(&disabled));
+    let had = [alice(), enabled.clone(), disabled];
+    given::<User>(&had)
+        .when(Command::SecondFactor(None))
+        .then(&[]);
+    given::<User>(&had).when(enable).then(&[enabled]);
+}
+
+#[test]
+fn a_recovery_code_in_place_of_the_device_is_good_once_and_leaves_the_second_factor() {
+    let code = CodeHash([1; 32]);
+    let made = Event::RecoveryCodesMade {
+        codes: [code].into(),
+    };
+    let used = Event::RecoveryCodeUsed { code };
+    let use_it = Command::UseRecoveryCode(code);
+    given::<User>(&[alice(), made.clone()])
+        .when(use_it.clone())
+        .then(std::slice::from_ref(&used));
+    given::<User>(&[alice(), made, used])
+        .when(use_it)
+        .rejected(&Rejection::RecoveryCode);
+}
+
+#[test]
+fn a_sign_in_is_told_of_from_where_it_is_new_and_few_are_remembered() {
+    let device = |number: u8| Device([number; 16]);
+    let seen = |number, first| Event::DeviceSeen {
+        device: device(number),
+        name: "Firefox on Linux".into(),
+        first,
+    };
+    let sign_in = |number| Command::SignIn {
+        device: device(number),
+        name: "Firefox on Linux".into(),
+    };
+    given::<User>(&[alice()])
+        .when(sign_in(1))
+        .then(&[seen(1, true)]);
+    let mut known = vec![alice(), seen(1, true)];
+    given::<User>(&known).when(sign_in(1)).then(&[]);
+    given::<User>(&known)
+        .when(sign_in(2))
+        .then(&[seen(2, false)]);
+    let others = u8::try_from(MOST_DEVICES).unwrap() + 1;
+    known.extend((2..=others).map(|number| seen(number, false)));
+    given::<User>(&known)
+        .when(sign_in(1))
+        .then(&[seen(1, false)]);
+    given::<User>(&known).when(sign_in(2)).then(&[]);
 }

@@ -58,7 +58,8 @@ const INSERT: &str = "
         select command, first, last, $1
         from unnest($13::uuid[], $14::bigint[], $15::bigint[]) as c(command, first, last)
     )
-    select state, epoch from vault, pg_notify('event_log', $16)";
+    select state, epoch, exists (select from data_key where key_id = any($9) and wrapped is null)
+    from vault, pg_notify('event_log', $16)";
 
 /// The rows of `event_log`, column by column.
 pub(super) struct Rows {
@@ -160,18 +161,19 @@ impl Rows {
         chain
     }
 
-    /// Inserts the rows and the commands' own, and tells who listens; gives how the vault stands.
+    /// Inserts the rows and the commands' own, and tells who listens; gives how the vault
+    /// stands, and whether a key was destroyed meanwhile.
     pub(super) async fn insert(
         self,
         to: &mut PgConnection,
         batch: &[&Prepared],
         answers: &[Appended],
-    ) -> Result<Fence, sqlx::Error> {
+    ) -> Result<(Fence, bool), sqlx::Error> {
         let commands: Vec<Uuid> = batch.iter().map(|prepared| prepared.command).collect();
         let firsts: Vec<i64> = answers.iter().map(|appended| appended.first.0).collect();
         let lasts: Vec<i64> = answers.iter().map(|appended| appended.last.0).collect();
         let head = lasts.last().map(ToString::to_string);
-        let (state, epoch): (String, i64) = sqlx::query_as(INSERT)
+        let (state, epoch, erased): (String, i64, bool) = sqlx::query_as(INSERT)
             .bind(self.now)
             .bind(self.position)
             .bind(self.stream_type)
@@ -191,7 +193,7 @@ impl Rows {
             .fetch_one(to)
             .await?;
         let state = State::named(&state).ok_or_else(|| sqlx::Error::Decode(state.into()))?;
-        Ok(Fence { state, epoch })
+        Ok((Fence { state, epoch }, erased))
     }
 }
 

@@ -13,23 +13,28 @@ use domain::vault::State;
 use futures::future::BoxFuture;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use time::OffsetDateTime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use uuid::Uuid;
 
+use super::claims::{self, Taken};
 use super::rows::{Rows, Tip};
 use super::{Job, Prepared, refused};
+use crate::recent::Recent;
 use crate::vault::{NewKey, Slot, Vault, keyring, state};
 
 /// Commands that share a transaction at most.
 const BATCH: usize = 512;
 /// How often a batch is tried when another writer took its positions.
 const TRIES: u32 = 50;
+/// Why a batch isn't appended in which something is sealed under a key that was destroyed.
+const ERASED: &str = "the member was erased";
 
 /// The one task that writes.
 pub(super) struct Writer {
     pool: PgPool,
     vault: Arc<Vault>,
     jobs: mpsc::Receiver<Job>,
-    head: watch::Sender<Position>,
+    recent: Arc<Recent>,
     /// The end of the log with everything that was put there; unknown after a failure.
     tip: Option<Tip>,
     waiting: Vec<Job>,
@@ -41,14 +46,37 @@ pub(super) struct Writer {
 struct Flight {
     jobs: Vec<Job>,
     answers: Vec<Appended>,
+    recorded_at: OffsetDateTime,
     commit: BoxFuture<'static, Result<(), sqlx::Error>>,
 }
 
 impl Flight {
     /// Waits for the database's word and passes it on; tells whether the batch is in the log.
-    async fn land(self, head: &watch::Sender<Position>) -> bool {
-        let done = self.commit.await;
-        answer(head, self.jobs, self.answers, done)
+    async fn land(mut self, recent: &Recent) -> bool {
+        let done = (&mut self.commit).await;
+        self.answer(recent, done)
+    }
+
+    /// Answers the commands once COMMIT was answered; tells whether the batch is in the log.
+    fn answer(self, recent: &Recent, done: Result<(), sqlx::Error>) -> bool {
+        if let Err(error) = done {
+            all_away(self.jobs, &error);
+            return false;
+        }
+        let answered = self.jobs.into_iter().zip(self.answers.iter().copied());
+        let (mut answers, mut events) = (vec![], vec![]);
+        for (Job { prepared, answer }, appended) in answered {
+            events.extend(prepared.recorded(appended, self.recorded_at));
+            answers.push((answer, appended));
+        }
+        recent.keep(events);
+        if let Some(appended) = self.answers.last() {
+            recent.tell(appended.last);
+        }
+        for (answer, appended) in answers {
+            let _gone = answer.send(Ok(appended));
+        }
+        true
     }
 }
 
@@ -64,13 +92,13 @@ impl Writer {
         pool: PgPool,
         vault: Arc<Vault>,
         jobs: mpsc::Receiver<Job>,
-        head: watch::Sender<Position>,
+        recent: Arc<Recent>,
     ) -> Self {
         Self {
             pool,
             vault,
             jobs,
-            head,
+            recent,
             tip: None,
             waiting: vec![],
             flight: None,
@@ -103,7 +131,7 @@ impl Writer {
     /// Waits for the batch that is under way.
     async fn land(&mut self) {
         if let Some(flight) = self.flight.take()
-            && !flight.land(&self.head).await
+            && !flight.land(&self.recent).await
         {
             self.tip = None;
         }
@@ -117,8 +145,8 @@ impl Writer {
                 Some(flight) => tokio::select! {
                     job = self.jobs.recv() => job,
                     done = &mut flight.commit => {
-                        if let Some(Flight { jobs, answers, .. }) = self.flight.take()
-                            && !answer(&self.head, jobs, answers, done)
+                        if let Some(flight) = self.flight.take()
+                            && !flight.answer(&self.recent, done)
                         {
                             self.tip = None;
                         }
@@ -145,19 +173,20 @@ impl Writer {
         let flight = self.flight.take();
         let landing = async {
             match flight {
-                Some(flight) => flight.land(&self.head).await,
+                Some(flight) => flight.land(&self.recent).await,
                 None => true,
             }
         };
         match tokio::join!(stage(&self.pool, &self.vault, before, &batch), landing) {
             (Ok(staged), true) => {
-                self.tip = Some(staged.tip);
                 self.tries = 0;
                 self.flight = Some(Flight {
                     jobs: batch,
                     answers: staged.answers,
+                    recorded_at: staged.tip.recorded_at,
                     commit: Box::pin(staged.transaction.commit()),
                 });
+                self.tip = Some(staged.tip);
             }
             // Its positions would stand behind a gap.
             (Ok(_), false) => self.again(batch),
@@ -177,13 +206,13 @@ impl Writer {
 
     /// One of a batch can't be appended; which one, each alone shows.
     async fn one_by_one(&mut self, batch: Vec<Job>, error: sqlx::Error) {
-        if error.as_database_error().is_none() {
+        if error.as_database_error().is_none() && !is_erased(&error) {
             return all_away(batch, &error);
         }
         for job in batch {
             let answer = match self.alone(&job).await {
                 Ok(appended) => {
-                    tell(&self.head, appended.last);
+                    self.recent.tell(appended.last);
                     Ok(appended)
                 }
                 Err(error) => refused(&self.pool, &job.prepared, error).await,
@@ -237,46 +266,27 @@ async fn stage(
     let (rows, answers) = Rows::of(&batch, &before);
     let tip = rows.tip();
     let mut transaction = pool.begin().await?;
-    let fence = rows.insert(&mut transaction, &batch, &answers).await?;
+    let (fence, erased) = rows.insert(&mut transaction, &batch, &answers).await?;
+    if erased {
+        return Err(sqlx::Error::Protocol(ERASED.to_owned()));
+    }
     if vault.fence().ok() != Some(fence) {
         return Err(sqlx::Error::Protocol("the vault is sealed".to_owned()));
     }
+    let mut taken = Taken::default();
     for (prepared, appended) in batch.iter().zip(&answers) {
+        if !prepared.releases.is_empty() {
+            taken.write(&mut transaction).await?;
+        }
         beside(&mut transaction, prepared, appended.last, tip.recorded_at).await?;
+        taken.add(prepared, appended.last);
     }
+    taken.write(&mut transaction).await?;
     Ok(Staged {
         transaction,
         answers,
         tip,
     })
-}
-
-/// Answers a batch whose COMMIT was answered; tells whether it is in the log.
-fn answer(
-    head: &watch::Sender<Position>,
-    jobs: Vec<Job>,
-    answers: Vec<Appended>,
-    done: Result<(), sqlx::Error>,
-) -> bool {
-    if let Err(error) = done {
-        all_away(jobs, &error);
-        return false;
-    }
-    if let Some(appended) = answers.last() {
-        tell(head, appended.last);
-    }
-    for (job, appended) in jobs.into_iter().zip(answers) {
-        let _gone = job.answer.send(Ok(appended));
-    }
-    true
-}
-
-fn tell(head: &watch::Sender<Position>, position: Position) {
-    head.send_if_modified(|known| {
-        let newer = position > *known;
-        *known = position.max(*known);
-        newer
-    });
 }
 
 /// Commands on the same stream go one after the other, so that a conflict harms one of them alone.
@@ -294,6 +304,11 @@ fn all_away(jobs: Vec<Job>, error: &sqlx::Error) {
     }
 }
 
+/// Tells whether a command's member was erased before it came into the log.
+pub(super) fn is_erased(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Protocol(text) if text == ERASED)
+}
+
 fn took_our_position(error: &sqlx::Error) -> bool {
     let constraint = error
         .as_database_error()
@@ -301,7 +316,7 @@ fn took_our_position(error: &sqlx::Error) -> bool {
     constraint == Some("event_log_pkey")
 }
 
-/// Writes what goes with a command's events: its key, releases and claims, the flush ledger.
+/// Writes what goes with a command's events but its claims: its key, releases, the flush ledger.
 async fn beside(
     to: &mut PgConnection,
     prepared: &Prepared,
@@ -311,7 +326,7 @@ async fn beside(
     if let Some(key) = &prepared.key {
         insert_key(to, key, now).await?;
     }
-    claims(to, prepared, last).await?;
+    claims::release(to, prepared, last).await?;
     if let Some(flush) = &prepared.flush {
         sqlx::query(
             "insert into flush_ledger (node, epoch, number, position) values ($1, $2, $3, $4)",
@@ -325,12 +340,17 @@ async fn beside(
     }
     match &prepared.vault {
         None => Ok(()),
-        Some(change) => change_vault(to, change).await,
+        Some(change) => change_vault(to, change, prepared.stream).await,
     }
 }
 
-async fn change_vault(to: &mut PgConnection, change: &VaultChange) -> Result<(), sqlx::Error> {
+async fn change_vault(
+    to: &mut PgConnection,
+    change: &VaultChange,
+    stream: Uuid,
+) -> Result<(), sqlx::Error> {
     match change {
+        VaultChange::Erase => erase(to, stream).await,
         VaultChange::Slot(slot) => {
             let slot: Slot = serde_json::from_str(&slot.row)
                 .map_err(|error| sqlx::Error::Encode(error.into()))?;
@@ -356,6 +376,22 @@ async fn change_vault(to: &mut PgConnection, change: &VaultChange) -> Result<(),
     }
 }
 
+/// Destroys a member's keys, and tells every node. A row without a key stays, so that no other one is made.
+async fn erase(to: &mut PgConnection, member: Uuid) -> Result<(), sqlx::Error> {
+    for statement in [
+        "update data_key set wrapped = null where class = 'member' and subject = $1",
+        "insert into data_key (key_id, class, subject, made_at)
+         select nextval('data_key_id')::integer, 'member', $1, now()
+         where not exists (select from data_key where class = 'member' and subject = $1 and not retired)",
+        "delete from snapshot where stream_id = $1",
+        "select pg_notify('erased', $1::uuid::text)",
+    ] {
+        let query = sqlx::query(statement).bind(member);
+        query.execute(&mut *to).await?;
+    }
+    Ok(())
+}
+
 async fn insert_key(
     to: &mut PgConnection,
     key: &NewKey,
@@ -370,31 +406,4 @@ async fn insert_key(
         .execute(to)
         .await
         .map(|_| ())
-}
-
-async fn claims(
-    to: &mut PgConnection,
-    prepared: &Prepared,
-    at: Position,
-) -> Result<(), sqlx::Error> {
-    for claim in &prepared.releases {
-        sqlx::query(
-            "delete from unique_claim where scope = $1 and key_hmac = $2 and stream_id = $3",
-        )
-        .bind(claim.scope)
-        .bind(claim.key.as_slice())
-        .bind(prepared.stream)
-        .execute(&mut *to)
-        .await?;
-    }
-    for claim in &prepared.claims {
-        sqlx::query("insert into unique_claim (scope, key_hmac, stream_id, position) values ($1, $2, $3, $4)")
-            .bind(claim.scope)
-            .bind(claim.key.as_slice())
-            .bind(prepared.stream)
-            .bind(at.0)
-            .execute(&mut *to)
-            .await?;
-    }
-    Ok(())
 }

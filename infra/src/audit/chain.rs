@@ -17,6 +17,7 @@ pub(super) struct Check {
     /// The leaves since the last checkpoint, and where they begin.
     recent: Vec<[u8; 32]>,
     covered: i64,
+    erased: i64,
 }
 
 /// An event as it is stored, with its plaintext unless that is withheld.
@@ -47,17 +48,22 @@ impl Check {
         Ok(())
     }
 
-    /// Takes the next event by its leaf alone, where its content can't be opened.
+    /// Takes the next event by its leaf alone, where its content can't be opened, or went with a member.
     pub(super) fn take_leaf(
         &mut self,
         position: i64,
         recorded_at: i64,
         leaf: [u8; 32],
         chain: &[u8],
+        is_erased: bool,
     ) -> Result<(), Mismatch> {
         self.follows(position, recorded_at)?;
         let chain = self.linked(position, &leaf, chain)?;
         self.note(recorded_at, leaf, chain);
+        if is_erased {
+            self.erased += 1;
+            self.recent.push(leaf);
+        }
         Ok(())
     }
 
@@ -126,6 +132,10 @@ impl Check {
 
     pub(super) fn position(&self) -> Position {
         Position(self.position)
+    }
+
+    pub(super) fn erased(&self) -> i64 {
+        self.erased
     }
 
     pub(super) fn chain(&self) -> String {

@@ -1,8 +1,9 @@
 //! The log as a file of JSON lines, which anybody can verify without the database.
 //!
 //! One line for each event, in position order, with its plaintext as it was committed to, or, where
-//! that holds a secret, with the commitment alone; then one line that says how far the log reached, so that a file that was cut off is known as such.
+//! that holds a secret, with the commitment alone, or where it went with a member, with its leaf alone; then one line that says how far the log reached, so that a file that was cut off is known as such.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 
 use serde::{Deserialize, Serialize};
@@ -10,9 +11,10 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::chain::{Check, Link};
-use super::{AuditError, Mismatch, Verified};
+use super::chain::{Check, Link, mismatch};
+use super::{AuditError, Mismatch, NOT_ERASED, Verified};
 use crate::appender::micros;
+use crate::event_store::Row;
 use crate::seal::{self, Envelope, Place};
 
 /// An event as a line.
@@ -35,8 +37,36 @@ pub(super) struct Line {
     /// The commitment to what is withheld, as hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) commitment: Option<String>,
+    /// Whether what it said went with its member: its leaf is all that is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) erased: bool,
     pub(super) leaf: String,
     pub(super) chain: String,
+}
+
+impl Line {
+    /// Gives what stands in the clear.
+    pub(super) fn of(row: &Row, leaf: &[u8], linked: &[u8]) -> Self {
+        Self {
+            position: row.position,
+            stream_type: row.stream_type.clone(),
+            stream_id: row.stream_id,
+            sequence: row.sequence,
+            event_type: row.event_type.clone(),
+            event_version: row.event_version,
+            command_id: row.command_id,
+            recorded_at: row.recorded_at,
+            inside: None,
+            commitment: None,
+            erased: false,
+            leaf: hex::encode(leaf),
+            chain: hex::encode(linked),
+        }
+    }
+
+    fn tells_of_an_erasure(&self) -> bool {
+        self.stream_type == "user" && self.event_type == "MemberErased" && !self.erased
+    }
 }
 
 /// The last line.
@@ -58,6 +88,8 @@ pub(super) fn finish(to: &mut impl Write, verified: &Verified) -> Result<(), Aud
 /// Verifies a file; `seen` is told how many events were.
 pub fn verify(from: impl BufRead, mut seen: impl FnMut(i64)) -> Result<Verified, AuditError> {
     let mut check = Check::default();
+    // Where streams begin to be erased, until an event tells of it.
+    let mut erased = BTreeMap::new();
     let mut end = None;
     for text in from.lines() {
         let text = text.map_err(AuditError::File)?;
@@ -74,8 +106,16 @@ pub fn verify(from: impl BufRead, mut seen: impl FnMut(i64)) -> Result<Verified,
             continue;
         }
         let line: Line = serde_json::from_str(&text).map_err(|_| unreadable())?;
+        if line.erased {
+            erased.entry(line.stream_id).or_insert(position);
+        } else if line.tells_of_an_erasure() {
+            erased.remove(&line.stream_id);
+        }
         take(&mut check, &line).map_err(|mismatch| mismatch.unwrap_or_else(unreadable))?;
         seen(position);
+    }
+    if let Some(first) = erased.into_values().min() {
+        return Err(mismatch(first, NOT_ERASED).into());
     }
     let found = Verified::of(&check);
     match end {
@@ -89,6 +129,14 @@ pub fn verify(from: impl BufRead, mut seen: impl FnMut(i64)) -> Result<Verified,
 fn take(check: &mut Check, line: &Line) -> Result<(), Option<Mismatch>> {
     let leaf = hex::decode(&line.leaf).map_err(|_| None)?;
     let linked = hex::decode(&line.chain).map_err(|_| None)?;
+    if line.erased {
+        if line.inside.is_some() || line.commitment.is_some() {
+            return Err(None);
+        }
+        let leaf = leaf.try_into().map_err(|_| None)?;
+        let at = micros(line.recorded_at);
+        return (check.take_leaf(line.position, at, leaf, &linked, true)).map_err(Some);
+    }
     let place = Place {
         position: line.position,
         envelope: Envelope {

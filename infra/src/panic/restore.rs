@@ -13,7 +13,7 @@ use std::time::Duration;
 use commands::Commands;
 use domain::vault::State;
 use domain::{Actor, Position};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -93,9 +93,13 @@ pub async fn prove(
 }
 
 /// Proves the secret that a password makes.
-pub async fn prove_by(pool: &PgPool, slot: &Slot, secret: &Secret) -> Result<Proved, NotRestored> {
+pub async fn prove_by(
+    from: impl PgExecutor<'_>,
+    slot: &Slot,
+    secret: &Secret,
+) -> Result<Proved, NotRestored> {
     let opened = slot.open(secret)?;
-    let row = state::read(pool).await.map_err(VaultError::from)?;
+    let row = state::read(from).await.map_err(VaultError::from)?;
     let row = row.ok_or(NotRestored::NoPassword)?;
     let check = crate::vault::key_check(&opened.master).map_err(VaultError::from)?;
     if !bool::from(check.ct_eq(&row.check)) {
@@ -105,6 +109,11 @@ pub async fn prove_by(pool: &PgPool, slot: &Slot, secret: &Secret) -> Result<Pro
 }
 
 impl Proved {
+    /// Gives the master key.
+    pub(crate) fn master(&self) -> &Key {
+        &self.opened.master
+    }
+
     /// Brings everything back, or this node's key alone where the vault is open.
     pub async fn run(self, pool: &PgPool, path: &Path, by: Actor) -> Result<Restored, WorkError> {
         if self.row.state == State::Open {

@@ -2,32 +2,38 @@
 //! length and bytes, integers big-endian.
 
 /// The columns of the log, in the order in which they are copied.
-pub(super) const COLUMNS: &str = "position, stream_type, stream_id, sequence, event_type, event_version, \
+pub(crate) const COLUMNS: &str = "position, stream_type, stream_id, sequence, event_type, event_version, \
     command_id, recorded_at, key_id, leaf, chain, suite, sealed";
 /// How many there are.
 const COUNT: usize = 13;
+/// Where the time stands, in microseconds since 2000.
+const RECORDED_AT: usize = 7;
+/// Where the leaf stands.
+const LEAF: usize = 9;
+/// Where the chain stands.
+const CHAIN: usize = 10;
 /// Where the suite stands; the sealed payload is behind it, and last.
 const SUITE: usize = 11;
 
 /// What a copy begins with: the format's signature, no flags, no extension.
-pub(super) const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+pub(crate) const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// What a copy ends with.
-pub(super) const TAIL: &[u8] = &(-1_i16).to_be_bytes();
+pub(crate) const TAIL: &[u8] = &(-1_i16).to_be_bytes();
 
 /// The bytes aren't a row of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the database copied a row of another form")]
-pub(super) struct NotARow;
+pub(crate) struct NotARow;
 
 /// A row.
-pub(super) struct Tuple<'a> {
+pub(crate) struct Tuple<'a> {
     columns: [&'a [u8]; COUNT],
     changed: Option<([u8; 2], Vec<u8>)>,
 }
 
 impl<'a> Tuple<'a> {
     /// Reads the row that the bytes begin with, and its length; `None` where it isn't there whole.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, NotARow> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, NotARow> {
         let Some((count, mut rest)) = bytes.split_first_chunk() else {
             return Ok(None);
         };
@@ -52,35 +58,49 @@ impl<'a> Tuple<'a> {
     }
 
     /// Tells whether the bytes begin with a copy's end.
-    pub(super) fn is_tail(bytes: &[u8]) -> bool {
+    pub(crate) fn is_tail(bytes: &[u8]) -> bool {
         bytes.starts_with(TAIL)
     }
 
-    pub(super) fn position(&self) -> i64 {
+    pub(crate) fn position(&self) -> i64 {
         let first = self.columns.first().copied().unwrap_or_default();
         first.try_into().map_or(0, i64::from_be_bytes)
     }
 
-    pub(super) fn suite(&self) -> &'a [u8] {
+    /// Gives microseconds since 2000.
+    pub(crate) fn recorded_at(&self) -> i64 {
+        let at = self.columns.get(RECORDED_AT).copied().unwrap_or_default();
+        at.try_into().map_or(0, i64::from_be_bytes)
+    }
+
+    pub(crate) fn leaf(&self) -> &'a [u8] {
+        self.columns.get(LEAF).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn chain(&self) -> &'a [u8] {
+        self.columns.get(CHAIN).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn suite(&self) -> &'a [u8] {
         self.columns.get(SUITE).copied().unwrap_or_default()
     }
 
-    pub(super) fn sealed(&self) -> &'a [u8] {
+    pub(crate) fn sealed(&self) -> &'a [u8] {
         self.columns.last().copied().unwrap_or_default()
     }
 
     /// Gives every column but the suite and the payload.
-    pub(super) fn others(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn others(&self) -> impl Iterator<Item = &'a [u8]> {
         self.columns.iter().take(SUITE).copied()
     }
 
     /// Puts another suite and payload into the row.
-    pub(super) fn put(&mut self, suite: [u8; 2], sealed: Vec<u8>) {
+    pub(crate) fn put(&mut self, suite: [u8; 2], sealed: Vec<u8>) {
         self.changed = Some((suite, sealed));
     }
 
     /// Writes the row.
-    pub(super) fn write(&self, to: &mut Vec<u8>) {
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
         to.extend(i16::try_from(COUNT).unwrap_or(i16::MAX).to_be_bytes());
         let mut column = |bytes: &[u8]| {
             to.extend(i32::try_from(bytes.len()).unwrap_or(i32::MAX).to_be_bytes());
@@ -98,7 +118,7 @@ impl<'a> Tuple<'a> {
 
 /// A row for tests.
 #[cfg(test)]
-pub(super) fn sample(position: i64, sealed: &[u8]) -> Vec<u8> {
+pub(crate) fn sample(position: i64, sealed: &[u8]) -> Vec<u8> {
     let mut bytes = i16::try_from(COUNT).unwrap().to_be_bytes().to_vec();
     let mut column = |value: &[u8]| {
         bytes.extend(i32::try_from(value.len()).unwrap().to_be_bytes());

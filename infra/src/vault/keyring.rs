@@ -92,7 +92,7 @@ impl Fresh {
     }
 }
 
-/// Puts every data key under a new wrapping key.
+/// Puts every data key under a new wrapping key, but those of erased members, which are gone.
 pub(super) async fn rekey(
     pool: &PgPool,
     from: &Key,
@@ -101,7 +101,7 @@ pub(super) async fn rekey(
     retire: bool,
 ) -> Result<Rekeyed, VaultError> {
     let rows: Vec<(i32, String, Uuid, Vec<u8>)> =
-        sqlx::query_as("select key_id, class, subject, wrapped from data_key order by key_id")
+        sqlx::query_as("select key_id, class, subject, wrapped from data_key where wrapped is not null order by key_id")
             .fetch_all(pool)
             .await?;
     let mut keys = Vec::with_capacity(rows.len());
@@ -123,7 +123,7 @@ pub(super) async fn rekey(
 }
 
 impl Rekeyed {
-    /// Puts the rows in place of the old ones; refuses where a data key was made meanwhile.
+    /// Puts the rows in place of the old ones; refuses where a data key was made or destroyed meanwhile.
     pub(crate) async fn put(&self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query("lock table data_key in exclusive mode")
             .execute(&mut *to)
@@ -132,24 +132,28 @@ impl Rekeyed {
         let wrapped: Vec<&[u8]> = self.keys.iter().map(|key| &*key.wrapped).collect();
         sqlx::query(
             "update data_key set wrapped = new.wrapped
-             from unnest($1::int[], $2::bytea[]) as new (id, wrapped) where key_id = new.id",
+             from unnest($1::int[], $2::bytea[]) as new (id, wrapped)
+             where key_id = new.id and data_key.wrapped is not null",
         )
         .bind(&ids)
         .bind(wrapped)
         .execute(&mut *to)
         .await?;
-        let all: i64 = sqlx::query_scalar("select count(*) from data_key")
-            .fetch_one(&mut *to)
-            .await?;
+        let all: i64 =
+            sqlx::query_scalar("select count(*) from data_key where wrapped is not null")
+                .fetch_one(&mut *to)
+                .await?;
         if usize::try_from(all) != Ok(ids.len()) {
             return Err(sqlx::Error::Protocol(
-                "a data key was made at the same moment; try again".to_owned(),
+                "a data key was made or destroyed at the same moment; try again".to_owned(),
             ));
         }
         if self.retire {
-            sqlx::query("update data_key set retired = true where class <> 'index'")
-                .execute(&mut *to)
-                .await?;
+            sqlx::query(
+                "update data_key set retired = true where class <> 'index' and wrapped is not null",
+            )
+            .execute(&mut *to)
+            .await?;
         }
         self.put_master(to).await
     }

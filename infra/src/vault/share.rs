@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use blahaj::{Share, Sharks};
+use domain::audit::Digest;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -40,17 +41,17 @@ pub fn split(slot: &Slot, secret: &Secret, needed: u8, among: u8) -> Vec<Zeroizi
     let dealer = Sharks(needed);
     let shares = dealer.dealer(secret.as_slice()).take(among.into());
     shares
-        .map(|share| write(&name(slot), needed, &share))
+        .map(|share| write(&name(&slot.fingerprint()), needed, &share))
         .collect()
 }
 
-/// Brings the secret back.
-pub fn join(slot: &Slot, texts: &[Zeroizing<String>]) -> Result<Secret, BadShares> {
+/// Brings the secret back of the slot with a fingerprint.
+pub fn join(of: &Digest, texts: &[Zeroizing<String>]) -> Result<Secret, BadShares> {
     let mut needed = BTreeSet::new();
     let mut shares: Vec<(Vec<u8>, Share)> = vec![];
     for (number, text) in (1..).zip(texts) {
-        let (of, count, share) = read(text).ok_or(BadShares::Mistyped(number))?;
-        if of != name(slot) {
+        let (slot, count, share) = read(text).ok_or(BadShares::Mistyped(number))?;
+        if slot != name(of) {
             return Err(BadShares::Foreign(number));
         }
         let bytes: Vec<u8> = (&share).into();
@@ -71,8 +72,8 @@ pub fn join(slot: &Slot, texts: &[Zeroizing<String>]) -> Result<Secret, BadShare
     bytes.map(Secret::new).ok_or(BadShares::Mixed)
 }
 
-fn name(slot: &Slot) -> String {
-    let name = hex::encode(slot.fingerprint().0);
+fn name(of: &Digest) -> String {
+    let name = hex::encode(of.0);
     name.chars().take(8).collect()
 }
 
@@ -120,17 +121,20 @@ mod tests {
             let mut some = shares.clone();
             some.remove(gone);
             some.reverse();
-            assert_eq!(join(&slot, &some[..3]).unwrap(), secret);
-            assert_eq!(join(&slot, &some).unwrap(), secret);
+            assert_eq!(join(&slot.fingerprint(), &some[..3]).unwrap(), secret);
+            assert_eq!(join(&slot.fingerprint(), &some).unwrap(), secret);
         }
-        assert!(slot.open(&join(&slot, &shares[2..]).unwrap()).is_ok());
+        assert!(
+            slot.open(&join(&slot.fingerprint(), &shares[2..]).unwrap())
+                .is_ok()
+        );
         let few = BadShares::TooFew {
             needed: 3,
             given: 2,
         };
-        assert_eq!(join(&slot, &shares[..2]), Err(few.clone()));
+        assert_eq!(join(&slot.fingerprint(), &shares[..2]), Err(few.clone()));
         let twice = [shares[0].clone(), shares[0].clone(), shares[1].clone()];
-        assert_eq!(join(&slot, &twice), Err(few));
+        assert_eq!(join(&slot.fingerprint(), &twice), Err(few));
     }
 
     #[test]
@@ -138,12 +142,18 @@ mod tests {
         let (one, two) = (slot("demo panic password"), slot("another panic password"));
         let secret = one.secret("demo panic password").unwrap();
         let mut shares = split(&one, &secret, 2, 2);
-        assert_eq!(join(&two, &shares), Err(BadShares::Foreign(1)));
+        assert_eq!(
+            join(&two.fingerprint(), &shares),
+            Err(BadShares::Foreign(1))
+        );
         let typed = shares[1].to_uppercase();
         shares[1] = Zeroizing::new(format!("  {typed}\n"));
-        assert_eq!(join(&one, &shares).unwrap(), secret);
+        assert_eq!(join(&one.fingerprint(), &shares).unwrap(), secret);
         let bent = shares[0].replace("-2-", "-3-");
         shares[0] = Zeroizing::new(bent);
-        assert_eq!(join(&one, &shares), Err(BadShares::Mistyped(1)));
+        assert_eq!(
+            join(&one.fingerprint(), &shares),
+            Err(BadShares::Mistyped(1))
+        );
     }
 }

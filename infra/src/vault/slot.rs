@@ -16,12 +16,16 @@ use hpke::{Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _};
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{VaultError, key_check, keyring};
 use crate::seal::{self, Key, Unsealable};
+
+mod recipient;
+
+pub use recipient::Recipient;
 
 /// The least work of scrypt, as the logarithm of its N: 128 MiB and about half a second.
 pub const LEAST_WORK: u8 = 17;
@@ -164,9 +168,9 @@ impl Slot {
     }
 
     /// Reads the slot that stands beside the log, if there is a Panic Password.
-    pub(crate) async fn stored(pool: &PgPool) -> Result<Option<Self>, VaultError> {
+    pub(crate) async fn stored(from: impl PgExecutor<'_>) -> Result<Option<Self>, VaultError> {
         let text: Option<String> = sqlx::query_scalar("select slot::text from panic_slot")
-            .fetch_optional(pool)
+            .fetch_optional(from)
             .await?;
         let slot = text.map(|text| serde_json::from_str(&text)).transpose();
         slot.map_err(|_| VaultError::Tampered(Unsealable))

@@ -1,1 +1,3 @@
--- Who moved what, and how much, stands nowhere in the clear.
+-- Who moved what, and how much, stands nowhere in the clear; who was erased does.
+insert into ledger_gone (member)
+select distinct stream_id from event_log where stream_type = 'user' and event_type = 'MemberErased';

@@ -1,1 +1,3 @@
--- Who owes what stands nowhere in the clear.
+-- Who owes what stands nowhere in the clear; who was erased does.
+insert into obligation_gone (member)
+select distinct stream_id from event_log where stream_type = 'user' and event_type = 'MemberErased';

@@ -32,6 +32,10 @@ pub(super) struct Told {
     answers: Vec<Row>,
     /// What is told to whose torrent it is.
     torrents: Vec<(Uuid, Row)>,
+    /// From where members signed in that was new, by where the event stands.
+    devices: Vec<(Uuid, i64, String)>,
+    /// Who was erased: they are told nothing, whatever happens.
+    erased: BTreeSet<Uuid>,
 }
 
 /// A notification, but for whom.
@@ -76,8 +80,7 @@ impl Told {
         }
     }
 
-    fn named(&mut self, event: &Recorded, post: Uuid, mentioned: &[MemberId]) {
-        let row = Row::in_topic(event, Kind::Named, post);
+    fn named(&mut self, row: Row, mentioned: &[MemberId]) {
         let others = mentioned.iter().filter(|one| Some(one.0) != row.actor);
         self.named.extend(others.map(|one| (one.0, row)));
     }
@@ -87,10 +90,12 @@ impl Told {
         match happened {
             topic::Event::TopicOpened(opening) => {
                 self.writers.push((topic, opening.author.0, position));
-                self.named(event, opening.post.0, &opening.mentioned);
+                let row = Row::in_topic(event, Kind::Named, opening.post.0);
+                self.named(row, &opening.mentioned);
             }
             topic::Event::TopicReplied(reply) => {
-                self.named(event, reply.post.0, &reply.mentioned);
+                let row = Row::in_topic(event, Kind::Named, reply.post.0);
+                self.named(row, &reply.mentioned);
                 for quoted in &reply.quoted {
                     let row = Row::in_topic(event, Kind::Quoted, reply.post.0);
                     self.direct(quoted.0, row);
@@ -101,7 +106,7 @@ impl Told {
             }
             topic::Event::PostEdited {
                 post, mentioned, ..
-            } => self.named(event, post.0, mentioned),
+            } => self.named(Row::in_topic(event, Kind::Named, post.0), mentioned),
             topic::Event::PostRemoved { .. }
             | topic::Event::PostRestored { .. }
             | topic::Event::TopicRemoved { .. }
@@ -112,6 +117,52 @@ impl Told {
             | topic::Event::TopicUnlocked {}
             | topic::Event::TopicMoved { .. } => {}
         }
+    }
+
+    fn comment(&mut self, event: &Recorded, happened: &comment::Event) {
+        let row = |kind| Row::of(event, kind, Some(event.stream_id));
+        match happened {
+            comment::Event::CommentWritten {
+                torrent, mentioned, ..
+            } => {
+                self.named(row(Kind::NamedBelow), mentioned);
+                self.torrents.push((torrent.0, row(Kind::Commented)));
+            }
+            comment::Event::CommentEdited { mentioned, .. } => {
+                self.named(row(Kind::NamedBelow), mentioned);
+            }
+            comment::Event::CommentRemoved { .. } | comment::Event::CommentRestored {} => {}
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest tells nobody")]
+    fn member(&mut self, event: &Recorded, happened: &user::Event) {
+        let member = event.stream_id;
+        let kind = match happened {
+            user::Event::MemberErased { .. } => {
+                self.erased.insert(member);
+                return;
+            }
+            user::Event::MemberWarned { .. } => {
+                return self.direct(member, Row::of(event, Kind::Warned, None));
+            }
+            user::Event::MemberUnbanned { .. } => {
+                return self.direct(member, Row::of(event, Kind::LetIn, None));
+            }
+            user::Event::DeviceSeen {
+                name, first: false, ..
+            } => {
+                let row = (member, event.position.0, name.clone());
+                self.devices.push(row);
+                Kind::NewDevice
+            }
+            user::Event::CredentialsChanged { .. } => Kind::PasswordChanged,
+            user::Event::SecondFactorEnabled { .. } => Kind::FactorOn,
+            user::Event::SecondFactorDisabled {} => Kind::FactorOff,
+            _ => return,
+        };
+        // It may have been somebody else in the member's name, so they are told what they did themself.
+        self.direct.push((member, Row::of(event, kind, None)));
     }
 
     fn torrent(&mut self, event: &Recorded, happened: &torrent::Event) {
@@ -156,16 +207,8 @@ impl Fold for Told {
             Fact::Topic(happened) => self.topic(event, happened),
             Fact::Torrent(happened) => self.torrent(event, happened),
             Fact::Report(happened) => self.report(event, happened),
-            Fact::Comment(comment::Event::CommentWritten { torrent, .. }) => {
-                let row = Row::of(event, Kind::Commented, Some(event.stream_id));
-                self.torrents.push((torrent.0, row));
-            }
-            Fact::User(user::Event::MemberWarned { .. }) => {
-                self.direct(event.stream_id, Row::of(event, Kind::Warned, None));
-            }
-            Fact::User(user::Event::MemberUnbanned { .. }) => {
-                self.direct(event.stream_id, Row::of(event, Kind::LetIn, None));
-            }
+            Fact::Comment(happened) => self.comment(event, happened),
+            Fact::User(happened) => self.member(event, happened),
             Fact::Transfer(transfer::Event::HitAndRunMarked { of, .. }) => {
                 let row = Row::of(event, Kind::HitAndRun, Some(of.torrent.0));
                 self.direct(of.member.0, row);
@@ -178,8 +221,8 @@ impl Fold for Told {
     fn held(&self) -> Held {
         let rows = self.named.len() + self.direct.len() + self.answers.len() + self.torrents.len();
         Held {
-            bytes: 0,
-            changes: self.writers.len() + self.uploaders.len() + rows,
+            bytes: self.devices.iter().map(|(.., name)| name.len()).sum(),
+            changes: self.writers.len() + self.uploaders.len() + rows + self.erased.len(),
         }
     }
 
@@ -189,6 +232,7 @@ impl Fold for Told {
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.learn(to).await?;
+        self.note_devices(to).await?;
         let mut touched = BTreeSet::new();
         // An event tells a member one thing: that it names them, before that it quotes or answers them.
         for (statement, told) in [
@@ -199,9 +243,20 @@ impl Fold for Told {
         ] {
             touched.extend(tell(to, statement, &told).await?);
         }
+        let erased: Vec<Uuid> = std::mem::take(&mut self.erased).into_iter().collect();
+        if !erased.is_empty() {
+            let statement = "insert into notification_gone select * from unnest($1::uuid[]) on conflict do nothing";
+            let query = sqlx::query(statement).bind(&erased);
+            query.execute(&mut *to).await?;
+            touched.extend(erased);
+        }
         let touched: Vec<Uuid> = touched.into_iter().collect();
         if !touched.is_empty() {
-            let forget = sqlx::query(FORGET).bind(touched).bind(KEPT);
+            let forget = sqlx::query(FORGET).bind(&touched).bind(KEPT);
+            forget.execute(&mut *to).await?;
+            let forget = sqlx::query(FORGET_GONE).bind(&touched);
+            forget.execute(&mut *to).await?;
+            let forget = sqlx::query(FORGET_DEVICES).bind(touched);
             forget.execute(to).await?;
         }
         Ok(())
@@ -213,6 +268,23 @@ impl Told {
     fn answers(&mut self) -> Vec<(Uuid, Row)> {
         let answers = std::mem::take(&mut self.answers).into_iter();
         answers.filter_map(|row| Some((row.topic?, row))).collect()
+    }
+
+    /// Writes down from where members signed in.
+    async fn note_devices(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.devices.is_empty() {
+            return Ok(());
+        }
+        let mut columns = (vec![], vec![], vec![]);
+        for (member, position, name) in std::mem::take(&mut self.devices) {
+            columns.0.push(member);
+            columns.1.push(position);
+            columns.2.push(name);
+        }
+        let statement = "insert into notification_device (member, position, name)
+             select * from unnest($1::uuid[], $2::bigint[], $3::text[]) on conflict do nothing";
+        let query = sqlx::query(statement).bind(columns.0).bind(columns.1);
+        query.bind(columns.2).execute(to).await.map(|_| ())
     }
 
     /// Writes down whom later events concern, and whom posts name for the first time.
@@ -279,6 +351,14 @@ const FORGET: &str = "delete from notification n using (
             select position from notification where member = m.member order by position desc offset $2 limit 1
         ) c
     ) last where n.member = last.member and n.position <= last.position";
+
+/// Throws away what is told to nobody any more.
+const FORGET_GONE: &str = "delete from notification n using notification_gone g
+    where g.member = any($1) and n.member = g.member";
+
+/// Throws away from where members signed in that they aren't told any more.
+const FORGET_DEVICES: &str = "delete from notification_device d where d.member = any($1)
+    and not exists (select from notification n where n.member = d.member and n.position = d.position)";
 
 /// Writes rows, and tells to whom.
 async fn tell(

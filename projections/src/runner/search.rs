@@ -64,11 +64,11 @@ impl Runner {
         search: &Arc<Search>,
         known: &mut Option<Position>,
     ) -> Result<Step, NotRead> {
-        let position = match *known {
+        // After a failure only the index itself can tell what is committed.
+        let position = match known.take() {
             Some(position) => position,
             None => self.search_from(search).await?,
         };
-        *known = Some(position);
         let batch = self.feed.read(position, BATCH, STREAMS).await?;
         if !batch.events.is_empty() {
             let chain = self.feed.chain(batch.upto).await?;

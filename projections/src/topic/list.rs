@@ -59,13 +59,13 @@ pub async fn of_section(
     let query = format!(
         "select {COLUMNS} from topic t join section s on s.id = t.section {NAMES}
          where t.section = $1 and not t.removed and (t.pinned, t.activity) < ($2, $3)
-         order by t.pinned desc, t.activity desc limit $4"
+         order by t.pinned desc, t.activity desc limit {}",
+        limit + 1
     );
     let rows = sqlx::query(&query)
         .bind(section.0)
         .bind(pinned)
         .bind(activity)
-        .bind(limit + 1)
         .fetch_all(&reads.pool)
         .await?;
     let rows = rows.iter().map(row).collect::<Result<_, _>>()?;
@@ -78,13 +78,12 @@ pub async fn of_section(
 pub async fn latest(reads: &Reads, is_staff: bool, limit: i64) -> Result<Vec<Row>, Unavailable> {
     let query = format!(
         "select {COLUMNS} from section s cross join lateral (
-             select * from topic where section = s.id and not removed order by activity desc limit $2
+             select * from topic where section = s.id and not removed order by activity desc limit {limit}
          ) t {NAMES}
-         where $1 or not s.staff_only order by t.activity desc limit $2"
+         where $1 or not s.staff_only order by t.activity desc limit {limit}"
     );
     let rows = sqlx::query(&query)
         .bind(is_staff)
-        .bind(limit)
         .fetch_all(&reads.pool)
         .await?;
     Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
@@ -180,12 +179,11 @@ pub async fn by_member(
     let query = format!(
         "select {HIT} from (
              select * from post where author = $2 and not removed order by position desc limit {LOOKED_THROUGH}
-         ) p {AROUND} order by p.position desc limit $3"
+         ) p {AROUND} order by p.position desc limit {limit}"
     );
     let rows = sqlx::query(&query)
         .bind(is_staff)
         .bind(member.0)
-        .bind(limit)
         .fetch_all(&reads.pool)
         .await?;
     Ok(rows.iter().map(hit).collect::<Result<_, _>>()?)

@@ -35,7 +35,7 @@ impl Search {
     pub(crate) fn put_posts(
         &self,
         writer: &mut IndexWriter,
-        events: &[Recorded],
+        events: &[Arc<Recorded>],
     ) -> Result<(), Unavailable> {
         let mut said: BTreeMap<Uuid, (Option<&str>, &str)> = BTreeMap::new();
         for event in events {
@@ -64,17 +64,21 @@ impl Search {
             }
         }
         for (id, (title, text)) in said {
-            let title = match title {
-                Some(title) => title.to_owned(),
+            let (title, is_new) = match title {
+                Some(title) => (title.to_owned(), true),
                 // An edit doesn't say it, so it is kept with the document.
-                None => self.kept(id, self.fields().title)?,
+                None => (self.kept(id, self.fields().title)?, false),
             };
             let mut document = self.identified(id);
             if !title.is_empty() {
                 document.add_text(self.fields().title, title);
             }
             document.add_text(self.fields().said, text);
-            self.put(writer, id, document)?;
+            if is_new {
+                writer.add_document(document)?;
+            } else {
+                self.put(writer, id, document)?;
+            }
         }
         Ok(())
     }

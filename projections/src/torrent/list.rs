@@ -1,19 +1,29 @@
 //! The list of torrents: browse and search in one, filtered, sorted, in keyset pages.
+//!
+//! A page costs what it shows and what is in the swarms, however many torrents there are: [`select`] walks an index in the list's
+//! order, [`shelf`] one in each category, and an order that no table knows is [`ranked`].
 
 use std::sync::Arc;
 
 use domain::amount::Bytes;
 use domain::id::{CategoryId, MemberId, TagId, TorrentId};
 use domain::torrent::Review;
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, QueryBuilder, Row as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::category;
 use crate::page::{Cursor, Page};
 use crate::swarm::{Count, Swarms};
 use crate::tag::{self, Tag};
 use crate::{Reads, Unavailable};
+
+mod ranked;
+mod select;
+mod shelf;
+
+use select::Select;
 
 /// The most torrents that a search for words finds.
 pub const MOST_HITS: usize = 10_000;
@@ -21,7 +31,7 @@ pub const MOST_HITS: usize = 10_000;
 /// What the list is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Words of the name, the files or the description; all torrents without.
+    /// Words of the name, the files or the description, or an info hash; all torrents without.
     pub words: Option<String>,
     /// Categories of which it stands in one, or below one; any without.
     pub categories: Vec<CategoryId>,
@@ -134,11 +144,25 @@ pub async fn list(
     swarms: &dyn Swarms,
 ) -> Result<Page<Row>, Unavailable> {
     let found = match wanted.words.as_deref().map(str::trim) {
+        Some(words) if is_hash(words) => Some(of_hash(reads, words).await?),
         Some(words) if !words.is_empty() => Some(find(reads, words).await?),
         _ => None,
     };
-    let mut query = select(wanted, found.as_deref(), swarms);
-    let rows = query.build().fetch_all(&reads.pool).await?;
+    let select = Select {
+        shelves: match wanted.categories.as_slice() {
+            [] => None,
+            these => Some(category::below(reads, these).await?),
+        },
+        from: wanted.from.as_ref().and_then(Cursor::key),
+        found: found.as_deref(),
+        seeded: wanted.seeded.map(|is| (is, seeded(swarms))),
+        wanted,
+    };
+    let rows = match (wanted.sort.by, &found) {
+        (Column::Relevance, Some(found)) => select.by_place(reads, found).await?,
+        (Column::Seeders | Column::Leechers, _) => select.by_peers(reads, swarms).await?,
+        _ => select.sorted(reads).await?,
+    };
     let rows: Vec<(Row, Key)> = rows
         .iter()
         .map(|row| list_row(row, swarms))
@@ -155,6 +179,28 @@ pub async fn list(
     })
 }
 
+/// Gives what somebody seeds just now.
+fn seeded(swarms: &dyn Swarms) -> Vec<Uuid> {
+    let live = swarms.live();
+    let with = live.iter().filter(|(_, count)| count.seeders > 0);
+    with.map(|(id, _)| id.0).collect()
+}
+
+/// Tells whether words are an info hash: SHA-1 or the front of SHA-256, or the whole of it, in hex.
+fn is_hash(words: &str) -> bool {
+    matches!(words.len(), 40 | 64) && words.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Finds the torrent of an info hash, by the front of it that announces bear.
+async fn of_hash(reads: &Reads, hash: &str) -> Result<Vec<Uuid>, Unavailable> {
+    let front = hash.get(..40).unwrap_or_default().to_lowercase();
+    let query = "select id from torrent where info_hash = $1 or left(info_hash_v2, 40) = $1";
+    Ok(sqlx::query_scalar(query)
+        .bind(front)
+        .fetch_all(&reads.pool)
+        .await?)
+}
+
 /// Searches away from the tasks that wait for others: it keeps a core busy.
 async fn find(reads: &Reads, words: &str) -> Result<Vec<Uuid>, Unavailable> {
     let (search, words) = (Arc::clone(&reads.search), words.to_owned());
@@ -165,164 +211,6 @@ async fn find(reads: &Reads, words: &str) -> Result<Vec<Uuid>, Unavailable> {
 
 /// The sort key of a row: a number or a text, and the torrent's id against ties.
 type Key = (Option<i64>, Option<String>, Uuid);
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes on as it is")]
-fn select<'q>(
-    wanted: &'q Wanted,
-    found: Option<&[Uuid]>,
-    swarms: &dyn Swarms,
-) -> QueryBuilder<'q, Postgres> {
-    let by = match wanted.sort.by {
-        Column::Relevance if found.is_none() => Column::Added,
-        by => by,
-    };
-    let (number, text) = match by {
-        Column::Added => ("t.position", "null::text"),
-        Column::Category => ("null::bigint", "lower(coalesce(c.name, ''))"),
-        Column::Name => ("null::bigint", "lower(t.name)"),
-        Column::Size => ("t.size", "null::text"),
-        Column::Seeders => ("coalesce(live.seeders, 0)", "null::text"),
-        Column::Leechers => ("coalesce(live.leechers, 0)", "null::text"),
-        Column::Snatches => ("coalesce(s.count, 0)", "null::text"),
-        // The best fit comes first in the index's answer, so the greatest key must be the first place.
-        Column::Relevance => ("-hit.place", "null::text"),
-    };
-    let mut query = QueryBuilder::new(format!(
-        "select t.id, t.name, coalesce(c.slug, '') as slug, coalesce(c.name, '') as category_name,
-                coalesce(m.name, '') as uploader_name, t.uploaded_at, t.size, t.files, t.review, t.review_reason, t.info_hash,
-                a.free_until,
-                coalesce(s.count, 0) as snatches, {number} as number, {text} as text
-         from torrent t left join category c on c.id = t.category left join member m on m.id = t.uploader
-         left join access_torrent a on a.torrent = t.id
-         left join (select torrent, count(*) as count from snatch group by torrent) s on s.torrent = t.id"
-    ));
-    join_live(&mut query, by, swarms);
-    if let Some(found) = found {
-        query.push(" join unnest(").push_bind(found.to_vec());
-        query.push("::uuid[]) with ordinality as hit(id, place) on hit.id = t.id");
-    }
-    filter(&mut query, wanted);
-    filter_live(&mut query, wanted, swarms);
-    let sorted = if text.starts_with("null") {
-        number
-    } else {
-        text
-    };
-    seek(&mut query, wanted, sorted);
-    query
-}
-
-fn join_live(query: &mut QueryBuilder<'_, Postgres>, by: Column, swarms: &dyn Swarms) {
-    if !matches!(by, Column::Seeders | Column::Leechers) {
-        return;
-    }
-    let live = swarms.live();
-    let ids: Vec<Uuid> = live.iter().map(|(id, _)| id.0).collect();
-    let seeders: Vec<i64> = live.iter().map(|(_, count)| count.seeders.into()).collect();
-    let leechers: Vec<i64> = live
-        .iter()
-        .map(|(_, count)| count.leechers.into())
-        .collect();
-    query
-        .push(" left join unnest(")
-        .push_bind(ids)
-        .push("::uuid[], ")
-        .push_bind(seeders);
-    query.push("::bigint[], ").push_bind(leechers);
-    query.push("::bigint[]) as live(id, seeders, leechers) on live.id = t.id");
-}
-
-fn filter(query: &mut QueryBuilder<'_, Postgres>, wanted: &Wanted) {
-    query.push(" where not t.withdrawn");
-    match wanted.eyes {
-        Eyes::Anybody => query.push(" and t.review is null"),
-        Eyes::Member(member) => {
-            query
-                .push(" and (t.review is null or t.review <> 'rejected' and t.uploader = ")
-                .push_bind(member.0);
-            query.push(")")
-        }
-        Eyes::Staff => query.push(" and t.review is distinct from 'rejected'"),
-    };
-    if !wanted.categories.is_empty() {
-        let ids: Vec<Uuid> = wanted.categories.iter().map(|one| one.0).collect();
-        query
-            .push(" and t.category in (with recursive below as (select id from unnest(")
-            .push_bind(ids);
-        query.push("::uuid[]) as these(id) union all select c.id from category c join below on c.parent = below.id) select id from below)");
-    }
-    if let Some(uploader) = wanted.uploader {
-        query.push(" and t.uploader = ").push_bind(uploader.0);
-    }
-    if let Some(tag) = wanted.tag {
-        query
-            .push(" and exists (select from torrent_tag g where g.torrent = t.id and g.tag = ")
-            .push_bind(tag.0);
-        query.push(")");
-    }
-    if let Some(member) = wanted.bookmarked_by {
-        query
-            .push(" and exists (select from bookmark b where b.torrent = t.id and b.member = ")
-            .push_bind(member.0);
-        query.push(")");
-    }
-    let column = |bytes: Bytes| i64::try_from(bytes.0).unwrap_or(i64::MAX);
-    if let Some(least) = wanted.size.0 {
-        query.push(" and t.size >= ").push_bind(column(least));
-    }
-    if let Some(most) = wanted.size.1 {
-        query.push(" and t.size <= ").push_bind(column(most));
-    }
-    if let Some(since) = wanted.since {
-        query.push(" and t.uploaded_at >= ").push_bind(since);
-    }
-    if let Some(moment) = wanted.free_at {
-        query.push(" and a.free_until > ").push_bind(moment);
-    }
-}
-
-/// Who seeds what is in no table, so the swarms at hand are passed in.
-fn filter_live(query: &mut QueryBuilder<'_, Postgres>, wanted: &Wanted, swarms: &dyn Swarms) {
-    let Some(seeded) = wanted.seeded else {
-        return;
-    };
-    let live = swarms.live();
-    let with = live.iter().filter(|(_, count)| count.seeders > 0);
-    let ids: Vec<Uuid> = with.map(|(id, _)| id.0).collect();
-    let is = if seeded { "= any(" } else { "<> all(" };
-    query.push(format!(" and t.id {is}")).push_bind(ids);
-    query.push("::uuid[])");
-}
-
-/// Begins behind the cursor's row; a cursor of another sort begins at the first page.
-fn seek(query: &mut QueryBuilder<'_, Postgres>, wanted: &Wanted, sorted: &str) {
-    let (beyond, way) = if wanted.sort.ascending {
-        (">", "asc")
-    } else {
-        ("<", "desc")
-    };
-    match wanted.from.as_ref().and_then(Cursor::key::<Key>) {
-        Some((Some(number), _, id)) if !sorted.starts_with("lower") => {
-            query
-                .push(format!(" and ({sorted}, t.id) {beyond} ("))
-                .push_bind(number);
-            query.push(", ").push_bind(id).push(")");
-        }
-        Some((_, Some(text), id)) if sorted.starts_with("lower") => {
-            query
-                .push(format!(" and ({sorted}, t.id) {beyond} ("))
-                .push_bind(text);
-            query.push(", ").push_bind(id).push(")");
-        }
-        _ => {}
-    }
-    query
-        .push(format!(" order by {sorted} {way}, t.id {way} limit "))
-        .push_bind(wanted.limit + 1);
-    if wanted.skip > 0 {
-        query.push(" offset ").push_bind(wanted.skip);
-    }
-}
 
 fn list_row(row: &PgRow, swarms: &dyn Swarms) -> Result<(Row, Key), sqlx::Error> {
     let id: Uuid = row.try_get("id")?;

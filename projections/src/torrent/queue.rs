@@ -47,7 +47,7 @@ pub async fn waiting(
 ) -> Result<Page<Row>, Unavailable> {
     let after: i64 = from.and_then(Cursor::key).unwrap_or(0);
     let query = format!(
-        "{SELECT} where t.review in ('waiting', 'changes') and not t.withdrawn and t.position > $1
+        "{SELECT} where t.held and t.review in ('waiting', 'changes') and not t.withdrawn and t.position > $1
          order by t.position limit $2"
     );
     let query = sqlx::query(&query);
@@ -58,7 +58,7 @@ pub async fn waiting(
 /// Counts what waits for the staff, up to [`MOST_COUNTED`].
 pub async fn count(reads: &Reads) -> Result<i64, Unavailable> {
     let query = "select count(*) from (
-             select 1 from torrent where review in ('waiting', 'changes') and not withdrawn limit $1
+             select 1 from torrent where held and review in ('waiting', 'changes') and not withdrawn limit $1
          ) counted";
     let query = sqlx::query_scalar(query).bind(MOST_COUNTED);
     Ok(query.fetch_one(&reads.pool).await?)

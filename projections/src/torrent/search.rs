@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::torrent::Event;
 use domain::{Fact, Position, Recorded};
@@ -14,7 +14,9 @@ use tantivy::collector::{DocSetCollector, TopDocs};
 use tantivy::columnar::Column;
 use tantivy::directory::MmapDirectory;
 use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query, TermQuery};
-use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, TEXT, Value as _};
+use tantivy::schema::{
+    FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions, Value as _,
+};
 use tantivy::tokenizer::TokenStream as _;
 use tantivy::{
     DocAddress, Index, IndexReader, IndexWriter, ReloadPolicy, SegmentReader, TantivyDocument, Term,
@@ -95,15 +97,19 @@ impl Mark {
 
 fn schema() -> (Schema, Fields) {
     let mut schema = Schema::builder();
+    // Nobody asks for words beside each other, so their places aren't kept.
+    let words = TextFieldIndexing::default().set_index_option(IndexRecordOption::WithFreqs);
+    let text = TextOptions::default().set_indexing_options(words);
+    let kept = text.clone().set_stored();
     let fields = Fields {
         id: schema.add_bytes_field("id", INDEXED),
         halves: HALVES.map(|half| schema.add_u64_field(half, FAST)),
         // An edit brings another description alone, so the rest is kept to be had again.
-        name: schema.add_text_field("name", TEXT | STORED),
-        files: schema.add_text_field("files", TEXT | STORED),
-        description: schema.add_text_field("description", TEXT),
-        title: schema.add_text_field("title", TEXT | STORED),
-        said: schema.add_text_field("said", TEXT),
+        name: schema.add_text_field("name", kept.clone()),
+        files: schema.add_text_field("files", kept.clone()),
+        description: schema.add_text_field("description", text.clone()),
+        title: schema.add_text_field("title", kept),
+        said: schema.add_text_field("said", text),
     };
     (schema.build(), fields)
 }
@@ -140,7 +146,9 @@ impl Search {
     }
 
     fn over(index: Index, fields: Fields) -> Result<Self, Unavailable> {
-        let writer = Mutex::new(index.writer_with_num_threads(1, WRITER_BYTES)?);
+        let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
+        // What is left of a commit that was cut off would be in the next one's way.
+        writer.garbage_collect_files().wait()?;
         let reader = index
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
@@ -148,7 +156,7 @@ impl Search {
         Ok(Self {
             fields,
             index,
-            writer,
+            writer: Mutex::new(writer),
             reader,
         })
     }
@@ -182,8 +190,25 @@ impl Search {
     }
 
     /// Applies events and commits them with the place up to which they reach.
-    pub fn apply(&self, events: &[Recorded], upto: &Mark) -> Result<(), Unavailable> {
+    pub fn apply(&self, events: &[Arc<Recorded>], upto: &Mark) -> Result<(), Unavailable> {
         let mut writer = self.writer();
+        let done = self.write(&mut writer, events, upto);
+        if done.is_err() {
+            // What is in it uncommitted would come twice, and what is written would be in the way.
+            writer.rollback()?;
+            writer.garbage_collect_files().wait()?;
+        }
+        done?;
+        self.reader.reload()?;
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        writer: &mut IndexWriter,
+        events: &[Arc<Recorded>],
+        upto: &Mark,
+    ) -> Result<(), Unavailable> {
         // The last word on each description that these events change.
         let mut said: BTreeMap<Uuid, &str> = BTreeMap::new();
         for event in events {
@@ -198,20 +223,19 @@ impl Search {
                 let description = said.remove(&id).unwrap_or(&upload.description);
                 let files = upload.files.iter().take(MOST_FILES);
                 let files = files.map(|file| file.path.as_str());
-                let document = self.document(id, &upload.name, description, files);
-                self.put(&mut writer, id, document)?;
+                // It is new: documents and position are committed together.
+                writer.add_document(self.document(id, &upload.name, description, files))?;
             }
         }
         for (id, description) in said {
             if let Some(document) = self.edited(id, description)? {
-                self.put(&mut writer, id, document)?;
+                self.put(writer, id, document)?;
             }
         }
-        self.put_posts(&mut writer, events)?;
+        self.put_posts(writer, events)?;
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(&upto.write());
         commit.commit()?;
-        self.reader.reload()?;
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! Proves the ledger: what the log says of each run stands there, and adds up to each member's totals.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::id::MemberId;
 use domain::traffic::{self, Entry};
-use domain::{Fact, Position, Recorded};
+use domain::{Fact, Position, Recorded, user};
 use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
@@ -30,7 +30,14 @@ pub struct Books {
 
 /// What the log says, told event by event.
 #[derive(Debug, Default)]
-pub struct Told(BTreeMap<Key, Amounts>);
+pub struct Told {
+    runs: BTreeMap<Key, Amounts>,
+    /// Who was erased: their ledger went with them, and nothing is written into it any more.
+    erased: HashSet<Uuid>,
+}
+
+/// The streams that tell of it.
+pub const STREAMS: &[&str] = &["traffic", "user"];
 
 /// A ledger that adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +63,14 @@ impl Told {
     pub fn take(&mut self, event: &Recorded) {
         if let Fact::Traffic(traffic::Event::TrafficRecorded(batch)) = &event.fact {
             for entry in &batch.entries {
-                self.raise(entry);
+                if !self.erased.contains(&entry.member.0) {
+                    self.raise(entry);
+                }
             }
+        }
+        if let Fact::User(user::Event::MemberErased { .. }) = &event.fact {
+            self.runs.retain(|key, _| key.0 != event.stream_id);
+            self.erased.insert(event.stream_id);
         }
     }
 
@@ -77,7 +90,7 @@ impl Told {
             entry.leeched.0,
         ]
         .map(|amount| i64::try_from(amount).unwrap_or(i64::MAX));
-        let kept = self.0.entry(key).or_default();
+        let kept = self.runs.entry(key).or_default();
         for (kept, amount) in kept.iter_mut().zip(amounts) {
             *kept = amount.max(*kept);
         }
@@ -142,8 +155,8 @@ impl Books {
             reason,
         };
         let mut sums: BTreeMap<Uuid, Amounts> = BTreeMap::new();
-        let runs = told.0.len();
-        for (key, amounts) in told.0 {
+        let runs = told.runs.len();
+        for (key, amounts) in told.runs {
             let (member, torrent, run) = (key.0, key.1, key.3);
             let named = format!("run {run} on torrent {torrent}");
             match self.runs.remove(&key) {

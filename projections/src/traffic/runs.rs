@@ -1,15 +1,16 @@
 //! What a batch of events says of each run, folded in memory and written at once.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use domain::traffic::{self, Entry};
-use domain::{Fact, Recorded, transfer, user};
+use domain::{Fact, Recorded, torrent, transfer, user};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::snatch::Snatches;
 use crate::fold::Held;
 use crate::statistic::{Grain, prune};
 use crate::{Fold, NotApplied};
@@ -23,10 +24,11 @@ pub(super) struct Runs {
     raised: BTreeMap<Key, Run>,
     /// Steps of all of them.
     steps: usize,
-    /// Who first completed which torrent when, and where that stands in the log.
-    snatches: BTreeMap<(Uuid, Uuid), (OffsetDateTime, i64)>,
+    snatches: Snatches,
     /// What members have besides their runs.
     besides: BTreeMap<Uuid, Besides>,
+    /// Who was erased: what is said of them afterwards counts for nothing.
+    erased: BTreeSet<Uuid>,
 }
 
 /// What a member gets besides, and where it was last said.
@@ -124,10 +126,12 @@ impl Run {
 impl Runs {
     fn add(&mut self, entry: &Entry, event: &Recorded) -> Result<(), NotApplied> {
         let (member, torrent) = (entry.member.0, entry.torrent.0);
+        if self.erased.contains(&member) {
+            return Ok(());
+        }
         let run = Run::of(entry, event)?;
         if entry.completed {
-            let first = (event.at, event.position.0);
-            self.snatches.entry((torrent, member)).or_insert(first);
+            self.snatches.completed(torrent, member, event);
         }
         self.steps += 1;
         match self
@@ -143,6 +147,9 @@ impl Runs {
     }
 
     fn beside(&mut self, member: Uuid, event: &Recorded, credit: i64, marks: i32) {
+        if self.erased.contains(&member) {
+            return;
+        }
         let besides = self.besides.entry(member).or_default();
         besides.credit += credit;
         besides.marks += marks;
@@ -158,7 +165,8 @@ impl Runs {
             std::mem::take(&mut self.besides).into_iter().unzip();
         sqlx::query(
             "insert into member_total as m (member, credit, marks, position)
-             select * from unnest($1::uuid[], $2::bigint[], $3::int[], $4::bigint[])
+             select * from unnest($1::uuid[], $2::bigint[], $3::int[], $4::bigint[]) as s(member, credit, marks, position)
+             where not exists (select from ledger_gone g where g.member = s.member)
              on conflict (member) do update set credit = m.credit + excluded.credit,
                  marks = m.marks + excluded.marks, position = greatest(m.position, excluded.position)",
         )
@@ -166,51 +174,6 @@ impl Runs {
         .bind(said.iter().map(|one| one.credit).collect::<Vec<_>>())
         .bind(said.iter().map(|one| one.marks).collect::<Vec<_>>())
         .bind(said.iter().map(|one| one.position).collect::<Vec<_>>())
-        .execute(to)
-        .await
-        .map(|_| ())
-    }
-
-    /// Adds up by how much all totals grow in each hour; the ledger still says what they were before.
-    async fn write_sums(&self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let mut steps: Vec<(&Key, &Step)> = Vec::with_capacity(self.steps);
-        for (key, run) in &self.raised {
-            steps.extend(run.steps.iter().map(|step| (key, step)));
-        }
-        let keys = || steps.iter().map(|(key, _)| *key);
-        let column =
-            |of: fn(&Step) -> i64| steps.iter().map(|(_, step)| of(step)).collect::<Vec<_>>();
-        sqlx::query(GROW)
-            .bind(keys().map(|key| key.0).collect::<Vec<_>>())
-            .bind(keys().map(|key| key.1).collect::<Vec<_>>())
-            .bind(keys().map(|key| key.2.as_str()).collect::<Vec<_>>())
-            .bind(keys().map(|key| key.3).collect::<Vec<_>>())
-            .bind(column(|step| step.hour))
-            .bind(column(|step| step.uploaded.0))
-            .bind(column(|step| step.uploaded.1))
-            .bind(column(|step| step.downloaded.0))
-            .bind(column(|step| step.downloaded.1))
-            .execute(&mut *to)
-            .await?;
-        prune("traffic_sum", to).await
-    }
-
-    /// Writes who completed what.
-    async fn write_snatches(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.snatches.is_empty() {
-            return Ok(());
-        }
-        let (keys, said): (Vec<_>, Vec<_>) = std::mem::take(&mut self.snatches).into_iter().unzip();
-        let (torrents, members): (Vec<Uuid>, Vec<Uuid>) = keys.into_iter().unzip();
-        let (times, positions): (Vec<OffsetDateTime>, Vec<i64>) = said.into_iter().unzip();
-        sqlx::query(
-            "insert into snatch (torrent, member, at, position)
-             select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bigint[]) on conflict do nothing",
-        )
-        .bind(torrents)
-        .bind(members)
-        .bind(times)
-        .bind(positions)
         .execute(to)
         .await
         .map(|_| ())
@@ -230,6 +193,14 @@ impl Fold for Runs {
         {
             let credit = i64::try_from(credit.0).unwrap_or(i64::MAX);
             self.beside(event.stream_id, event, credit, 0);
+        }
+        if let Fact::User(user::Event::MemberErased { .. }) = &event.fact {
+            self.erased.insert(event.stream_id);
+        }
+        if let Fact::Torrent(happened) = &event.fact
+            && let torrent::Event::TorrentUploaded(_) = happened.as_ref()
+        {
+            self.snatches.uploaded(event.stream_id)?;
         }
         if let Fact::Transfer(happened) = &event.fact {
             let (of, marks) = match happened {
@@ -254,27 +225,61 @@ impl Fold for Runs {
 
     fn held(&self) -> Held {
         Held {
-            bytes: 0,
-            changes: self.raised.len() + self.besides.len() + self.steps,
+            bytes: self.snatches.bytes(),
+            changes: self.raised.len() + self.besides.len() + self.steps + self.erased.len(),
         }
     }
 
-    async fn insert(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        Ok(())
+    async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.snatches.insert(to).await
     }
 
     /// Raises the runs' totals, and credits each member with what they grew by.
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.write_besides(to).await?;
-        if self.raised.is_empty() {
+        if !self.raised.is_empty() {
+            if self.raise(to).await? {
+                prune("traffic_sum", to).await?;
+            }
+            self.raised.clear();
+            self.steps = 0;
+            self.snatches.write(to).await?;
+        }
+        self.write_erased(to).await
+    }
+}
+
+impl Runs {
+    /// Forgets what erased members moved; the sums keep it.
+    async fn write_erased(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let erased: Vec<Uuid> = std::mem::take(&mut self.erased).into_iter().collect();
+        if erased.is_empty() {
             return Ok(());
         }
-        self.write_sums(to).await?;
+        for statement in [
+            "insert into ledger_gone select * from unnest($1::uuid[]) on conflict do nothing",
+            "delete from ledger where member = any($1)",
+            "delete from member_total where member = any($1)",
+        ] {
+            let query = sqlx::query(statement).bind(&erased);
+            query.execute(&mut *to).await?;
+        }
+        Ok(())
+    }
+
+    /// Raises what the ledger, its members' totals and the sums say; tells whether an hour or day is new.
+    async fn raise(&self, to: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let mut steps: Vec<(i32, &Step)> = Vec::with_capacity(self.steps);
+        for (place, run) in (1..).zip(self.raised.values()) {
+            steps.extend(run.steps.iter().map(|step| (place, step)));
+        }
+        let step =
+            |of: fn(&Step) -> i64| steps.iter().map(|(_, step)| of(step)).collect::<Vec<_>>();
         let keys = || self.raised.keys();
         let column = |of: fn(&Run) -> i64| self.raised.values().map(of).collect::<Vec<_>>();
         let times =
             |of: fn(&Run) -> OffsetDateTime| self.raised.values().map(of).collect::<Vec<_>>();
-        sqlx::query(RAISE)
+        sqlx::query_scalar(RAISE)
             .bind(keys().map(|key| key.0).collect::<Vec<_>>())
             .bind(keys().map(|key| key.1).collect::<Vec<_>>())
             .bind(keys().map(|key| key.2.as_str()).collect::<Vec<_>>())
@@ -294,42 +299,31 @@ impl Fold for Runs {
             .bind(times(|run| run.first_at))
             .bind(times(|run| run.last_at))
             .bind(column(|run| run.position))
-            .execute(&mut *to)
-            .await?;
-        self.raised.clear();
-        self.steps = 0;
-        self.write_snatches(to).await
+            .bind(steps.iter().map(|(place, _)| *place).collect::<Vec<_>>())
+            .bind(step(|step| step.hour))
+            .bind(step(|step| step.uploaded.0))
+            .bind(step(|step| step.uploaded.1))
+            .bind(step(|step| step.downloaded.0))
+            .bind(step(|step| step.downloaded.1))
+            .fetch_one(to)
+            .await
+            .map(|is_new: Option<bool>| is_new == Some(true))
     }
 }
 
-/// By how much each hour's reports raise what was there; a report that is late raises nothing.
-const GROW: &str = "
-    with said as (
-        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[],
-                             $8::bigint[], $9::bigint[])
-          as s(member, torrent, client, run, hour, sent, uploaded, got, downloaded)),
-    grown as (
-        select hour, sum(greatest(l.uploaded, s.uploaded) - greatest(l.uploaded, s.sent))::bigint as uploaded,
-               sum(greatest(l.downloaded, s.downloaded) - greatest(l.downloaded, s.got))::bigint as downloaded
-        from said s left join ledger l using (member, torrent, client, run) group by hour)
-    insert into traffic_sum as t (grain, bucket, uploaded, downloaded)
-    select 0, 0, sum(uploaded)::bigint, sum(downloaded)::bigint from grown
-    union all select 1, hour, uploaded, downloaded from grown
-    union all select 2, hour / 24, sum(uploaded)::bigint, sum(downloaded)::bigint from grown group by hour / 24
-    on conflict (grain, bucket) do update set
-        uploaded = t.uploaded + excluded.uploaded, downloaded = t.downloaded + excluded.downloaded";
-
-/// Adds what is new and takes off what was there, since a join of the two by the run's key is planned
-/// as a walk over both.
+/// Raises the ledger, and everything that adds up from it by as much. What was there is looked up once;
+/// it is taken off beside what is there then, since a join of the two by the run's key is planned as a
+/// walk over both. A report that is late raises nothing. No transaction has put an end (`xmax`) to a row that is new.
 const RAISE: &str = "
     with said as (
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[],
                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bool[], $12::timestamptz[],
-                             $13::timestamptz[], $14::bigint[])
+                             $13::timestamptz[], $14::bigint[]) with ordinality
           as s(member, torrent, client, run, uploaded, downloaded, charged, remaining, seeded, leeched, completed,
-               first_at, last_at, position)),
+               first_at, last_at, position, place)
+        where not exists (select from ledger_gone g where g.member = s.member)),
     old as (
-        select member, l.uploaded, l.downloaded, l.charged, l.seeded, l.leeched
+        select place, member, l.uploaded, l.downloaded, l.charged, l.seeded, l.leeched
         from ledger l join said using (member, torrent, client, run)),
     new as (
         insert into ledger as l (member, torrent, client, run, uploaded, downloaded, charged, remaining, seeded,
@@ -351,18 +345,34 @@ const RAISE: &str = "
         union all
         select member, -uploaded, -downloaded, -charged, -seeded, -leeched, null from old
         union all
-        select member, 0, 0, 0, 0, 0, position from said)
-    insert into member_total as m (member, uploaded, downloaded, charged, seeded, leeched, position)
-    select member, sum(uploaded)::bigint, sum(downloaded)::bigint, sum(charged)::bigint, sum(seeded)::bigint,
-           sum(leeched)::bigint, max(position)
-    from grown group by member
-    on conflict (member) do update set
-        uploaded = m.uploaded + excluded.uploaded,
-        downloaded = m.downloaded + excluded.downloaded,
-        charged = m.charged + excluded.charged,
-        seeded = m.seeded + excluded.seeded,
-        leeched = m.leeched + excluded.leeched,
-        position = greatest(m.position, excluded.position)";
+        select member, 0, 0, 0, 0, 0, position from said),
+    totals as (
+        insert into member_total as m (member, uploaded, downloaded, charged, seeded, leeched, position)
+        select member, sum(uploaded)::bigint, sum(downloaded)::bigint, sum(charged)::bigint, sum(seeded)::bigint,
+               sum(leeched)::bigint, max(position)
+        from grown group by member
+        on conflict (member) do update set
+            uploaded = m.uploaded + excluded.uploaded,
+            downloaded = m.downloaded + excluded.downloaded,
+            charged = m.charged + excluded.charged,
+            seeded = m.seeded + excluded.seeded,
+            leeched = m.leeched + excluded.leeched,
+            position = greatest(m.position, excluded.position)),
+    hours as (
+        select hour, sum(greatest(l.uploaded, s.uploaded) - greatest(l.uploaded, s.sent))::bigint as uploaded,
+               sum(greatest(l.downloaded, s.downloaded) - greatest(l.downloaded, s.got))::bigint as downloaded
+        from unnest($15::int[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[])
+             as s(place, hour, sent, uploaded, got, downloaded) join said using (place) left join old l using (place)
+        group by hour),
+    sums as (
+        insert into traffic_sum as t (grain, bucket, uploaded, downloaded)
+        select 0, 0, sum(uploaded)::bigint, sum(downloaded)::bigint from hours having count(*) > 0
+        union all select 1, hour, uploaded, downloaded from hours
+        union all select 2, hour / 24, sum(uploaded)::bigint, sum(downloaded)::bigint from hours group by hour / 24
+        on conflict (grain, bucket) do update set
+            uploaded = t.uploaded + excluded.uploaded, downloaded = t.downloaded + excluded.downloaded
+        returning xmax = 0 as is_new)
+    select bool_or(is_new) from sums";
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,7 @@ pub async fn snatched(
         "select s.member, s.torrent, s.at, s.position from snatch s
          where s.position > $1 and not exists (
              select from obligation o where o.member = s.member and o.torrent = s.torrent)
+           and not exists (select from obligation_gone g where g.member = s.member)
          order by s.position limit $2",
     )
     .bind(after.0)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sqlx::PgPool;
-use tests::{Client, Options, Site, files_with, make, until};
+use tests::{Client, Device, Options, Site, files_with, make, until};
 
 use super::{PANIC, PASSWORD, activate, restore, say};
 
@@ -16,8 +16,8 @@ fn verifier() -> [String; 2] {
     [hex::encode(kept.verifier), STANDARD.encode(kept.verifier)]
 }
 
-/// Fills a site with what is looked for; gives all of it, and the torrent.
-async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
+/// Fills a site with what is looked for; gives all of it, the torrent, and the device of who made it.
+pub(crate) async fn known(site: &Site, admin: &Client) -> (Vec<String>, String, Device) {
     admin.set_up("known-admin-name", PASSWORD).await;
     assert!(say(site, &["password"], &[PANIC]).status.success());
     let payload = make::payload(1, 30_000);
@@ -32,6 +32,7 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
     admin.post_form("/staff/announcement", &announcement).await;
     forum(admin).await;
     let invite = members(site, admin).await;
+    let network = network(site);
     reports(admin).await;
     let feed_key = shelves(admin, &torrent).await;
     let url = admin.announce_url().await;
@@ -39,6 +40,10 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
         .await
         .unwrap();
     assert!(admin.page("/torrents").await.contains("known-file-name"));
+    let device = admin
+        .enable_second_factor("known-admin-name", PASSWORD)
+        .await;
+    let totp_secret = device.secret.reveal();
     let texts = [
         "known-admin-name",
         "known-file-name",
@@ -55,6 +60,7 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
         "known-ban",
         "known-hero",
         &invite,
+        &network,
         "known-tag-name",
         "known-category-name",
         "known-comment-text",
@@ -63,12 +69,13 @@ async fn known(site: &Site, admin: &Client) -> (Vec<String>, String) {
         "known-staff-note",
         "known-word-to-the-reporter",
         &feed_key,
+        &totp_secret,
         url.split("passkey=").nth(1).unwrap(),
         PASSWORD,
         PANIC,
     ];
     let texts = texts.into_iter().map(str::to_owned).chain(verifier());
-    (texts.collect(), torrent)
+    (texts.collect(), torrent, device)
 }
 
 /// Reports somebody, notes something and closes the report.
@@ -94,7 +101,12 @@ async fn members(site: &Site, admin: &Client) -> String {
     let guest = site.client().register("known-guest", PASSWORD).await;
     assert_eq!(guest.0, 201);
     for (act, reason) in [("warn", "known-warning"), ("ban", "known-ban")] {
-        let fields = [("act", act), ("reason", reason), ("hours", "0")];
+        let fields = [
+            ("act", act),
+            ("reason", reason),
+            ("hours", "0"),
+            ("address", "yes"),
+        ];
         let done = admin
             .post_form("/members/known-guest/sanction", &fields)
             .await;
@@ -107,6 +119,16 @@ async fn members(site: &Site, admin: &Client) -> String {
     let page = admin.page("/invites").await;
     let code = page.split("/register?invite=").nth(1).unwrap();
     code.split('<').next().unwrap().to_owned()
+}
+
+/// What is kept of where the banned member signed in from.
+fn network(site: &Site) -> String {
+    let log = site.run(&["--json", "audit", "log", "--event", "MemberBanned"]);
+    let log = String::from_utf8(log.stdout).unwrap();
+    let behind = log.split("network\":").nth(1);
+    let hex = behind.and_then(|rest| rest.split('"').nth(1));
+    assert_eq!(hex.unwrap_or_default().len(), 32, "{log}");
+    hex.unwrap().to_owned()
 }
 
 /// Fills tags, categories, comments, reviews and feeds with what is looked for; gives the feed key.
@@ -201,7 +223,7 @@ async fn nothing_that_was_known_is_left_on_the_disk_after_a_panic() {
     })
     .await;
     let admin = site.client();
-    let (known, torrent) = known(&site, &admin).await;
+    let (known, torrent, mut device) = known(&site, &admin).await;
     let url = admin.announce_url().await;
     let replay = ["audit", "replay", "--at", "9999999", "--into", "then"];
     assert!(site.run(&replay).status.success());
@@ -232,7 +254,9 @@ async fn nothing_that_was_known_is_left_on_the_disk_after_a_panic() {
     restore(&site);
     site.launch().await;
     let admin = site.client();
-    assert_eq!(admin.sign_in("known-admin-name", PASSWORD).await.0, 200);
+    let ticket = admin.ticket("known-admin-name", PASSWORD).await;
+    let code = device.code().await;
+    assert_eq!(admin.bring(&ticket, &code).await.0, 200, "the old device");
     let page = admin.page(&format!("/torrents/{torrent}")).await;
     assert!(page.contains("known-edited-text"));
     assert_eq!(admin.announce_url().await, url);

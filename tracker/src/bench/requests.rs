@@ -72,7 +72,7 @@ pub(super) fn access(load: Load) -> Changes {
     let position = Position(1);
     let member = |number| MemberAccess {
         member: MemberId(id(number)),
-        passkey: PlainKeys.mac(Purpose::Passkey, passkey(number).as_bytes()),
+        passkey: Some(PlainKeys.mac(Purpose::Passkey, passkey(number).as_bytes())),
         staff: false,
         banned_until: None,
         position,

@@ -29,6 +29,7 @@ fn at(now: u32) -> Moment {
         part: 0,
         longest: 100,
         free: false,
+        counted: (0, 0),
     }
 }
 
@@ -140,6 +141,41 @@ fn completing_counts_once() {
         !session
             .report(&report(Event::Completed, 0, 9), at(2))
             .completed
+    );
+}
+
+#[test]
+fn who_wants_nothing_any_more_has_completed_without_saying_so() {
+    let wants = |left, downloaded| Announce {
+        left,
+        ..report(Event::Update, 0, downloaded)
+    };
+    let mut session = Session::default();
+    assert!(!session.report(&wants(9, 0), at(1)).completed);
+    assert!(session.report(&wants(0, 9), at(2)).completed);
+    assert!(!session.report(&wants(0, 9), at(3)).completed, "once");
+    let mut found = Session::default();
+    found.report(&wants(9, 0), at(1));
+    assert!(
+        !found.report(&wants(0, 0), at(2)).completed,
+        "it was found on the disk"
+    );
+    let mut leaves = Session::default();
+    leaves.report(&wants(9, 5), at(1));
+    let zeros = report(Event::Stopped, 0, 0);
+    assert!(!leaves.report(&zeros, at(2)).completed, "a habit of some");
+    let stored = session
+        .totals
+        .entry(MemberId(Uuid::nil()), TorrentId(Uuid::nil()));
+    let late = Entry {
+        left: Bytes(9),
+        completed: false,
+        ..stored
+    };
+    let mut resumed = Session::resumed(0, Some(late), 0);
+    assert!(
+        resumed.report(&wants(0, 9), at(4)).completed,
+        "over a restart"
     );
 }
 

@@ -210,6 +210,12 @@ impl Peers {
             .map(|session| place(*session))
     }
 
+    /// Tells whether a member has several seeders; it looks at every seeder, where one joins them.
+    pub(super) fn has_several(&self, member: u32) -> bool {
+        let own = |known: &&u32| **known == member;
+        self.seeders.member.iter().filter(own).nth(1).is_some()
+    }
+
     /// Tells whether one more address would be too many for a member.
     ///
     /// It looks at every peer, but only where a client joins that isn't a peer yet.

@@ -59,6 +59,7 @@ impl Swarm {
     }
 
     fn forget_over(&mut self, now: u32) {
+        self.several.forget(now);
         let mut at = self.sessions.len();
         while at > 0 {
             at -= 1;

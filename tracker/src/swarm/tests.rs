@@ -396,3 +396,42 @@ fn a_run_that_ends_before_it_was_handed_over_is_handed_over_beside_the_next() {
         .unwrap();
     assert_eq!(told(world.swarms.take_dirty()), [(2, 0)]);
 }
+
+/// The time that a member is credited for what clients said when.
+fn seeded(said: &[(u32, u8, Event)]) -> u64 {
+    let mut world = World::new();
+    for (now, client, event) in said {
+        world.now = *now;
+        let said = announce(0, *event, u16::from(*client));
+        world.join(1, *client, ip(*client), &said, 0).ok().unwrap();
+    }
+    let told = world.swarms.take_dirty();
+    told.iter().map(|entry| entry.seeded.0).sum()
+}
+
+#[test]
+fn two_clients_of_a_member_seed_no_longer_than_one() {
+    let both = [
+        (1_000, 1, Event::Started),
+        (1_060, 1, Event::Update),
+        (1_070, 2, Event::Started),
+        (1_100, 1, Event::Update),
+        (1_130, 2, Event::Update),
+        (1_160, 1, Event::Update),
+        (1_170, 1, Event::Stopped),
+        (1_200, 2, Event::Update),
+    ];
+    assert_eq!(seeded(&both), 200);
+    // One that comes and goes takes nothing from the other.
+    let guest = [
+        (1_000, 1, Event::Started),
+        (1_070, 2, Event::Started),
+        (1_080, 2, Event::Stopped),
+        (1_090, 1, Event::Update),
+        (1_095, 2, Event::Started),
+        (1_100, 2, Event::Update),
+        (1_150, 1, Event::Update),
+        (1_160, 2, Event::Update),
+    ];
+    assert_eq!(seeded(&guest), 160);
+}

@@ -75,7 +75,8 @@ impl Swarms {
         let Shard { swarms, ended, .. } = &mut *shard;
         let swarm = swarms.entry(change.torrent).or_default();
         let peer = self.peer(change);
-        let at = swarm.sessions.get_index_of(&peer).unwrap_or_else(|| {
+        let known = swarm.sessions.get_index_of(&peer);
+        let at = known.unwrap_or_else(|| {
             let client = change.totals.client;
             let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
             let run = stored.remove(&(change.torrent, change.member, client));
@@ -84,7 +85,13 @@ impl Swarms {
         let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
             return;
         };
+        let seeded = change.totals.seeded_beyond(&session.totals);
         let learned = session.learn(&change.totals);
+        if known.is_some() && seeded > 0 {
+            let till = change.totals.last;
+            let stretch = (till.saturating_sub(seeded), till);
+            swarm.several.count(peer.member, stretch);
+        }
         let run = learned.ended.iter();
         ended.extend(run.map(|totals| totals.entry(change.member, change.torrent)));
         swarm.completed += u32::from(learned.completed);

@@ -357,7 +357,7 @@ fn a_fourth_address_of_a_member_is_refused() {
 fn pages_see_peers_without_their_addresses() {
     let server = Server::start();
     server.announce(&Client::new(1, 5));
-    let peers = server.tracker.peers(OFFERED);
+    let peers = server.tracker.peers(OFFERED, 200);
     assert_eq!(peers.len(), 1);
     assert_eq!(
         (peers[0].client.as_str(), peers[0].left),

@@ -15,6 +15,8 @@ mod server;
 #[cfg(test)]
 mod share;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod udp;
 #[cfg(test)]
 mod websocket;

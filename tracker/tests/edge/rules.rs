@@ -98,13 +98,24 @@ fn a_low_ratio_stops_downloads_alone() {
 #[test]
 fn what_was_completed_once_may_be_downloaded_again() {
     let server = Server::start();
-    let completes = Client {
+    let completes = |member| Client {
         more: "&event=completed",
-        ..Client::new(1, 0)
+        ..Client::new(member, 0)
     };
-    server.announce(&completes);
+    server.announce(&Client::new(1, 5));
+    server.announce(&completes(1));
     rule(&server, &[(Key::LeastRatio, Value::Count(50))]);
-    stands(&server, 1, 0, 100, 0);
+    for member in [1, 2] {
+        stands(&server, member, 0, 100, 0);
+    }
+    // Saying so alone opens nothing.
+    server.announce(&completes(2));
+    assert!(refusal(&server, &Client::new(2, 5)).is_some());
+    let again = Client {
+        more: "&event=started",
+        ..Client::new(1, 5)
+    };
+    assert_eq!(refusal(&server, &again), None);
     assert_eq!(refusal(&server, &Client::new(1, 5)), None);
     assert!(refusal(&server, &on('h', 1, 5)).is_some());
 }

@@ -82,7 +82,7 @@ impl Server {
         let position = Position(1);
         let member = |number: u8| MemberAccess {
             member: MemberId(Uuid::from_u128(number.into())),
-            passkey: TestKeys.mac(Purpose::Passkey, passkey(number).as_bytes()),
+            passkey: Some(TestKeys.mac(Purpose::Passkey, passkey(number).as_bytes())),
             staff: number == STAFF,
             banned_until: (number == BANNED).then_some(i64::MAX),
             position,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Names, actor, moment, names, note, table};
+use super::{Names, by, moment, names, note, table};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::session::SignedIn;
@@ -98,7 +98,7 @@ pub(crate) fn body(shown: &Shown) -> Markup {
         section {
             h2 { "State" }
             @match last {
-                Some(event) => p { "After event " span.num { (event.position) } ", " (age(event.at)) ", by " (actor(event.meta.actor, &shown.names)) ", beside today." },
+                Some(event) => p { "After event " span.num { (event.position) } ", " (age(event.at)) ", by " (by(event, &shown.names)) ", beside today." },
                 None => (notice("info", &html! { "Nothing had happened to it by then." })),
             }
             (states(&shown.then, &shown.now))

@@ -1,13 +1,17 @@
-//! Pages of members: invites, sanctions, the list.
+//! Pages of members: invites, sanctions, the list, blocks.
 
-use domain::id::InviteId;
+use commands::limit::{Block, Suspect, Why};
+use domain::id::{InviteId, RoleId};
+use domain::tag::Colour;
+use domain::{Permission, Permissions};
 use maud::Markup;
 use projections::invite::{Guest, Invite, Standing};
 use projections::page::Page as Rows;
+use projections::role::OwnRole;
 use projections::user::sanction::{Kind, Sanction};
 use uuid::Uuid;
 
-use super::super::{invite, staff};
+use super::super::{erasure, invite, second_factor, staff};
 use super::{AT, viewer};
 
 /// The pages with their names.
@@ -23,7 +27,108 @@ pub(super) fn bodies() -> Vec<(&'static str, Markup)> {
             invite::all_body(&rows_of(invites().invites), 0),
         ),
         ("members", members),
+        ("blocks", blocks(&held(), &suspects(), true)),
+        ("no blocks", blocks(&[], &[], false)),
+        ("second factor", second_factor::set_up(&setting_up())),
+        ("second factor is on", second_factor::is_on("zoë_42", 1)),
+        (
+            "another one's second factor",
+            second_factor::locked_out("bob", "zoë_42", true),
+        ),
     ]
+    .into_iter()
+    .chain(of_roles())
+    .collect()
+}
+
+fn of_roles() -> Vec<(&'static str, Markup)> {
+    let counted: Vec<(OwnRole, i64)> = roles().into_iter().zip([1, 2]).collect();
+    let draft = staff::roles::Draft {
+        name: "<b>".into(),
+        error: Some("Not so.".into()),
+        beyond: Some("Not so far.".into()),
+        ..staff::roles::Draft::default()
+    };
+    let all = Permissions::everything();
+    let few: Permissions = [Permission::Roles].into_iter().collect();
+    let mut pages = vec![
+        ("roles", staff::roles::body(&counted, &draft, all, "00")),
+        (
+            "roles above",
+            staff::roles::body(&counted, &draft, few, "00"),
+        ),
+        ("no roles", staff::roles::body(&[], &draft, few, "00")),
+    ];
+    for (role, members) in &counted {
+        for may in [all, few] {
+            pages.push(("role", staff::roles::one_body(role, &draft, may, "00")));
+        }
+        pages.push((
+            "retire a role",
+            staff::roles::confirmation(role, *members, "00"),
+        ));
+    }
+    pages
+}
+
+/// Roles of the site's own.
+pub(super) fn roles() -> Vec<OwnRole> {
+    let role = |number, name: &str, permissions: &[Permission]| OwnRole {
+        id: RoleId(Uuid::from_u128(number)),
+        name: name.into(),
+        colour: Colour::Teal,
+        permissions: permissions.iter().copied().collect(),
+    };
+    vec![
+        role(8, "Forum guides", &[Permission::Forum, Permission::Reports]),
+        role(9, "Friends", &[]),
+    ]
+}
+
+fn setting_up() -> second_factor::Setup {
+    second_factor::Setup {
+        name: "zoë_42".into(),
+        site: "A & B".into(),
+        secret: domain::user::TotpSecret::new([7; 20]),
+        needed: true,
+    }
+}
+
+/// The page on which `bob` is erased, by themself or another.
+pub(super) fn leaving(by: &str) -> erasure::Shown {
+    erasure::Shown {
+        name: "bob".into(),
+        by: by.into(),
+        is_administrator: false,
+    }
+}
+
+fn blocks(held: &[Block], suspects: &[Suspect], alone: bool) -> Markup {
+    staff::blocks::body(held, suspects, alone, "00")
+}
+
+fn held() -> Vec<Block> {
+    let block = |why, about: &str, times| Block {
+        whose: "3f0c6a1b92de".repeat(2),
+        why,
+        about: about.into(),
+        since: 0,
+        until: 300,
+        times,
+    };
+    vec![
+        block(Why::Attack, "<b>, traversal", 2),
+        block(Why::Flood, "", 1),
+        block(Why::SignIn, "", 1),
+    ]
+}
+
+fn suspects() -> Vec<Suspect> {
+    vec![Suspect {
+        whose: "3f0c6a1b92de".repeat(2),
+        points: 20,
+        about: "scanner".into(),
+    }]
 }
 
 fn rows_of<T>(rows: Vec<T>) -> Rows<T> {
@@ -63,6 +168,7 @@ pub(super) fn sanctions() -> Vec<Sanction> {
         kind: Kind::Ban,
         reason: "<b>".into(),
         until: Some(9),
+        by_address: true,
         at: AT,
         by: Some(viewer().profile.id),
     }]

@@ -145,6 +145,7 @@ fn told(kind: Kind) -> Notification {
         kind,
         at: AT,
         by_name: Some("alice".into()),
+        device: Some("Firefox on <b>".into()),
         title: Some("<b>".into()),
         subject: Some(Uuid::nil()),
         reason: Some("<i>".into()),

@@ -9,7 +9,7 @@ use domain::torrent::File;
 use maud::Markup;
 use projections::comment::{Comment, Removed};
 use projections::page::{Cursor, Page as Rows};
-use projections::swarm::Peer;
+use projections::swarm::{Count, Peer};
 use projections::torrent::queue::Row as Held;
 use uuid::Uuid;
 
@@ -36,6 +36,10 @@ pub(super) fn one_torrent() -> torrent::Shown {
     torrent::Shown {
         detail: detail(),
         files: vec![file("folder/<one>"), file("two")],
+        swarm: Count {
+            seeders: 250,
+            leechers: 2,
+        },
         peers: vec![("zoë_42".into(), peer)],
         may_change: true,
         may_review: true,

@@ -1,30 +1,31 @@
-//! The tree of categories, for administrators: made, renamed, moved, put in order, retired and reopened.
+//! The tree of categories, for who may change them: made, renamed, moved, put in order, retired and reopened.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use commands::Refusal;
 use domain::Permission;
-use domain::category::{Command, Rejection, Shelf};
+use domain::category::{Command, Shelf};
 use domain::id::CategoryId;
 use maud::{Markup, html};
 use projections::category::{Category, tree};
 
 use super::super::component::{empty, notice};
-use super::super::form::{submit, token};
-use super::super::layout::{Theme, framed};
+use super::super::form::{retire_form, submit, token};
+use super::super::layout::{Theme, framed, unfit};
 use crate::app::App;
 use crate::csrf::CheckedForm;
-use crate::problem::{Problem, sentence};
+use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// The title and the section of the pages.
 const HERE: (&str, &str) = ("Categories", "/staff");
 
+/// What is said where another one has the name.
+const TAKEN: &str = "Another category has this in its links.";
+
 /// Gives the routes.
 pub(super) fn routes() -> Routes {
-    let who = Who::May(Permission::Administer);
+    let who = Who::May(Permission::Categories);
     Routes::new()
         .get("/staff/categories", who, page)
         .post("/staff/categories", who, create)
@@ -184,25 +185,12 @@ async fn create(
                 app.reads.wait_for(done.position).await;
                 return Ok(Redirect::to("/staff/categories").into_response());
             }
-            Err(refusal) => told(refusal)?,
+            Err(refusal) => super::told(refusal, TAKEN)?,
         },
     };
     draft.error = Some(error);
     let body = body(&tree, &draft, form.signed_in.form_token());
-    let page = framed(&app, theme, &form.signed_in, HERE, &body).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
-}
-
-/// Says what can be mended in the form.
-fn told(refusal: Refusal<Rejection>) -> Result<String, Problem> {
-    match refusal {
-        Refusal::Rejected(rejection) => Ok(sentence(&rejection)),
-        Refusal::Taken { .. } => Ok("Another category has this in its links.".to_owned()),
-        refusal @ (Refusal::Forbidden
-        | Refusal::NotFound
-        | Refusal::Conflict
-        | Refusal::Unavailable(_)) => Err(refusal.into()),
-    }
+    unfit(&app, theme, &form.signed_in, HERE, &body).await
 }
 
 async fn one(
@@ -284,8 +272,7 @@ async fn again(
     let tree = tree(&app.reads).await?;
     let category = find(&tree, id)?;
     let body = one_body(category, &tree, &draft, form.signed_in.form_token());
-    let page = framed(app, theme, &form.signed_in, HERE, &body).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    unfit(app, theme, &form.signed_in, HERE, &body).await
 }
 
 async fn turn(
@@ -303,7 +290,7 @@ async fn turn(
             Ok(Redirect::to("/staff/categories").into_response())
         }
         Err(refusal) => {
-            let error = Some(told(refusal)?);
+            let error = Some(super::told(refusal, TAKEN)?);
             again(app, theme, form, id, Draft { error, ..draft }).await
         }
     }
@@ -328,13 +315,7 @@ pub(in super::super) fn confirmation(category: &Category, form_token: &str) -> M
             (notice("bad", &html! {
                 "Nothing more is put into it. What stands in it stays, and is found as before; so do the categories below it. It can be reopened."
             }))
-            form action={ "/staff/categories/" (category.id) "/retire" } method="post" {
-                (token(form_token))
-                div.actions {
-                    button.danger type="submit" { "Retire it" }
-                    a.button href={ "/staff/categories/" (category.id) } { "Keep it open" }
-                }
-            }
+            (retire_form(&format!("/staff/categories/{}", category.id), "Keep it open", form_token))
         }
     }
 }

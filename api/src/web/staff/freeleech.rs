@@ -21,10 +21,10 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get(
             "/staff/freeleech",
-            Who::May(Permission::Administer),
+            Who::May(Permission::Settings),
             freeleech,
         )
-        .post("/staff/freeleech", Who::May(Permission::Administer), change)
+        .post("/staff/freeleech", Who::May(Permission::Settings), change)
 }
 
 async fn freeleech(

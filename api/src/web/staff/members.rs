@@ -15,8 +15,10 @@ use time::OffsetDateTime;
 use super::super::component::{age, empty, instant};
 use super::super::form::token;
 use super::super::layout::{Theme, framed};
+use super::roles;
 use crate::app::App;
 use crate::csrf::CheckedForm;
+use crate::network;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
@@ -32,7 +34,7 @@ pub(super) fn routes() -> Routes {
         .post("/members/{name}/sanction", order, sanction)
         .post(
             "/members/{name}/invites",
-            Who::May(Permission::Administer),
+            Who::May(Permission::Invites),
             grant,
         )
 }
@@ -85,6 +87,7 @@ pub(in super::super) fn body(asked: &Asked, found: &Rows<Profile>) -> Markup {
                     li {
                         span {
                             a href={ "/members/" (one.name) } { (one.name) } " " span.badge { (one.role.name()) }
+                            @for role in &one.roles { " " (roles::badge(role)) }
                             @if one.is_banned(now) { " " span.badge.bad { "banned" } }
                         }
                         span.hint { "joined " (age(one.joined)) }
@@ -140,6 +143,7 @@ fn row(one: &Imposed, names: &Names) -> Markup {
                 }
                 " " (one.reason)
                 @if let Some(until) = one.until { " (until " (instant(until)) ")" }
+                @if one.by_address { " " span.badge { "and their address" } }
             }
             span.hint {
                 @if let Some(name) = one.by.and_then(|by| names.get(&by)) { (name) ", " }
@@ -162,6 +166,11 @@ fn acts(profile: &Profile, now: i64, form_token: &str) -> Markup {
                 label for="hours" { "A ban holds" }
                 select id="hours" name="hours" { @for (said, hours) in LENGTHS { option value=(hours) { (said) } } }
             }
+            div.field.check {
+                input id="address" type="checkbox" name="address" value="yes" aria-describedby="address-hint";
+                label for="address" { "It covers the address from which they signed in last" }
+                p.hint id="address-hint" { "Nobody joins from there meanwhile, and nobody signs in but who may ban. No address is kept or shown, only what this site's keys make of it." }
+            }
             div.actions {
                 button type="submit" name="act" value="warn" { "Warn" }
                 button.danger type="submit" name="act" value="ban" { "Ban" }
@@ -171,7 +180,7 @@ fn acts(profile: &Profile, now: i64, form_token: &str) -> Markup {
     }
 }
 
-async fn find(app: &App, name: &str) -> Result<Profile, Problem> {
+pub(super) async fn find(app: &App, name: &str) -> Result<Profile, Problem> {
     let name = Name::parse(name).map_err(|_| Problem::not_found())?;
     let found = user::named(&app.reads, &name).await?;
     found.ok_or_else(Problem::not_found)
@@ -191,6 +200,10 @@ async fn sanction(
         "ban" => Sanction::Ban(Ban {
             reason,
             until: end(form.field("hours"), now)?,
+            network: match form.field("address") {
+                "" => None,
+                _ => Some(network::last(&app, member.id).await?),
+            },
         }),
         _ => {
             return Err(Problem::invalid(

@@ -1,7 +1,6 @@
 //! The staff's queue of reports, and one of them: taken, noted, closed.
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use commands::Refusal;
 use domain::Permission;
@@ -15,7 +14,7 @@ use serde::Deserialize;
 use super::super::component::{age, empty, notice};
 use super::super::form::token;
 use super::super::forum::compose::once;
-use super::super::layout::{Theme, framed};
+use super::super::layout::{Theme, framed, unfit};
 use super::super::report::{eyes, facts, label, state, worded};
 use crate::app::App;
 use crate::csrf::CheckedForm;
@@ -316,8 +315,7 @@ async fn act(
             }
             let body = one_body(&shown);
             let frame = ("Report", "/staff/reports");
-            let page = framed(&app, theme, &form.signed_in, frame, &body).await?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            unfit(&app, theme, &form.signed_in, frame, &body).await
         }
         Err(refusal) => Err(refusal.into()),
     }

@@ -1,7 +1,6 @@
-//! The forum's sections, for administrators: made, changed, put in order, retired and reopened.
+//! The forum's sections, for who may change them: made, changed, put in order, retired and reopened.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use commands::Refusal;
 use domain::Permission;
@@ -11,8 +10,8 @@ use maud::{Markup, html};
 use projections::section::Section;
 
 use super::super::component::{empty, notice};
-use super::super::form::{submit, token};
-use super::super::layout::{Theme, framed};
+use super::super::form::{retire_form, submit, token};
+use super::super::layout::{Theme, framed, unfit};
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
@@ -24,7 +23,7 @@ const HERE: (&str, &str) = ("Sections of the forum", "/staff");
 
 /// Gives the routes.
 pub(super) fn routes() -> Routes {
-    let who = Who::May(Permission::Administer);
+    let who = Who::May(Permission::Categories);
     Routes::new()
         .get("/staff/sections", who, page)
         .post("/staff/sections", who, create)
@@ -184,18 +183,16 @@ async fn create(
                 app.reads.wait_for(done.position).await;
                 return Ok(Redirect::to("/staff/sections").into_response());
             }
-            Err(Refusal::Rejected(rejection)) => sentence(&rejection),
-            Err(Refusal::Taken { .. }) => {
-                "Another section has this name, or one that is written alike.".to_owned()
-            }
-            Err(refusal) => return Err(refusal.into()),
+            Err(refusal) => super::told(
+                refusal,
+                "Another section has this name, or one that is written alike.",
+            )?,
         },
     };
     draft.error = Some(error);
     let sections = sections(&app).await?;
     let body = body(&sections, &draft, form.signed_in.form_token());
-    let page = framed(&app, theme, &form.signed_in, HERE, &body).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    unfit(&app, theme, &form.signed_in, HERE, &body).await
 }
 
 async fn one(
@@ -259,8 +256,7 @@ async fn change(
     };
     draft.error = Some(error);
     let body = one_body(&section, &draft, form.signed_in.form_token());
-    let page = framed(&app, theme, &form.signed_in, HERE, &body).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    unfit(&app, theme, &form.signed_in, HERE, &body).await
 }
 
 async fn confirm(
@@ -283,13 +279,7 @@ pub(in super::super) fn confirmation(section: &Section, form_token: &str) -> Mar
                 "It takes no new topics, and none is moved into it. What stands in it stays, and may be answered. "
                 "It can be reopened."
             }))
-            form action={ "/staff/sections/" (section.id) "/retire" } method="post" {
-                (token(form_token))
-                div.actions {
-                    button.danger type="submit" { "Retire it" }
-                    a.button href={ "/staff/sections/" (section.id) } { "Keep it open" }
-                }
-            }
+            (retire_form(&format!("/staff/sections/{}", section.id), "Keep it open", form_token))
         }
     }
 }

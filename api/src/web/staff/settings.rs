@@ -5,15 +5,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use commands::Refusal;
 use domain::Permission;
-use domain::setting::{self, Key, Kind, Section, Settings};
+use domain::setting::{self, Key, Kind, Section};
 use domain::site::{Changes, Command, Rejection};
 use maud::{Markup, html};
-use projections::site::Change;
+use projections::site::{Change, Settings as Site};
 use projections::user::{Names, names};
 
 use super::super::component::{age, notice};
 use super::super::form::{submit, token};
 use super::super::layout::{Theme, framed};
+use super::beside_settings;
 use crate::app::App;
 use crate::csrf::CheckedForm;
 use crate::problem::{Problem, sentence};
@@ -26,14 +27,10 @@ const CHANGES: i64 = 30;
 /// Gives the routes.
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get(
-            "/staff/settings",
-            Who::May(Permission::Administer),
-            settings,
-        )
+        .get("/staff/settings", Who::May(Permission::Settings), settings)
         .post(
             "/staff/settings/{section}",
-            Who::May(Permission::Administer),
+            Who::May(Permission::Settings),
             change,
         )
 }
@@ -41,7 +38,9 @@ pub(super) fn routes() -> Routes {
 /// What the page shows.
 #[derive(Default)]
 pub(in super::super) struct Shown {
-    pub(in super::super) values: Settings,
+    pub(in super::super) site: Site,
+    /// Whether the forms beside the settings stand here, for who sees no other page with them.
+    pub(in super::super) alone: bool,
     pub(in super::super) changes: Vec<Change>,
     pub(in super::super) names: Names,
     pub(in super::super) token: String,
@@ -66,7 +65,8 @@ async fn show(
     let changes = projections::site::changes(&app.reads, CHANGES).await?;
     let members = changes.iter().filter_map(|change| change.member);
     let shown = Shown {
-        values: projections::site::settings(&app.reads).await?.values,
+        site: projections::site::settings(&app.reads).await?,
+        alone: !signed_in.may(Permission::Administer),
         names: names(&app.reads, members).await?,
         changes,
         token: signed_in.form_token().to_owned(),
@@ -133,6 +133,7 @@ fn of(section: Section) -> impl Iterator<Item = Key> {
 fn slug(section: Section) -> &'static str {
     match section {
         Section::Joining => "joining",
+        Section::SignIn => "sign-in",
         Section::Ratio => "ratio",
         Section::HitAndRun => "hit-and-run",
         Section::Torrents => "torrents",
@@ -149,6 +150,7 @@ pub(in super::super) fn body(shown: &Shown) -> Markup {
         @if shown.typed.iter().any(|(_, _, wrong)| wrong.is_some()) {
             (notice("bad", &html! { "Nothing was changed. What is wrong stands below the field." }))
         }
+        @if shown.alone { (beside_settings(&shown.site, &shown.token)) }
         @for section in Section::ALL {
             section.card id=(slug(section)) {
                 h2 { (section.title()) }
@@ -169,6 +171,7 @@ pub(in super::super) fn body(shown: &Shown) -> Markup {
 fn field(shown: &Shown, key: Key) -> Markup {
     let typed = shown.typed.iter().find(|(one, ..)| *one == key);
     let set = shown
+        .site
         .values
         .get(key)
         .map(|value| setting::write(key, value));

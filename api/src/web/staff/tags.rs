@@ -1,30 +1,31 @@
-//! Tags, for administrators: made, changed, put in order, retired and reopened.
+//! Tags, for who may change them: made, changed, put in order, retired and reopened.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use commands::Refusal;
 use domain::Permission;
 use domain::id::TagId;
-use domain::tag::{Colour, Command, Label};
+use domain::tag::{Colour, Label, Turn};
 use maud::{Markup, html};
 use projections::tag::Tag;
 
 use super::super::component::{empty, notice};
-use super::super::form::{submit, token};
-use super::super::layout::{Theme, framed};
+use super::super::form::{retire_form, submit, token};
+use super::super::layout::{Theme, framed, unfit};
 use crate::app::App;
 use crate::csrf::CheckedForm;
-use crate::problem::{Problem, sentence};
+use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
 /// The title and the section of the pages.
 const HERE: (&str, &str) = ("Tags", "/staff");
 
+/// What is said where another one has the name.
+const TAKEN: &str = "Another tag has this name.";
+
 /// Gives the routes.
 pub(super) fn routes() -> Routes {
-    let who = Who::May(Permission::Administer);
+    let who = Who::May(Permission::Categories);
     Routes::new()
         .get("/staff/tags", who, page)
         .post("/staff/tags", who, create)
@@ -132,12 +133,7 @@ fn fields(draft: &Draft) -> Markup {
             label for="name" { "Name" }
             input id="name" name="name" type="text" value=(draft.name) required maxlength="50" autocomplete="off";
         }
-        div.field {
-            label for="colour" { "Colour" }
-            select id="colour" name="colour" {
-                @for colour in Colour::ALL { option value=(colour.name()) selected[colour == draft.colour] { (colour.name()) } }
-            }
-        }
+        (super::colour_field(draft.colour))
         (super::order_field(&draft.order))
     }
 }
@@ -156,26 +152,13 @@ async fn create(
                 app.reads.wait_for(done.position).await;
                 return Ok(Redirect::to("/staff/tags").into_response());
             }
-            Err(refusal) => told(refusal)?,
+            Err(refusal) => super::told(refusal, TAKEN)?,
         },
     };
     draft.error = Some(error);
     let tags = projections::tag::all(&app.reads).await?;
     let body = body(&tags, &draft, form.signed_in.form_token());
-    let page = framed(&app, theme, &form.signed_in, HERE, &body).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
-}
-
-/// Says what can be mended in the form.
-fn told(refusal: Refusal<domain::tag::Rejection>) -> Result<String, Problem> {
-    match refusal {
-        Refusal::Rejected(rejection) => Ok(sentence(&rejection)),
-        Refusal::Taken { .. } => Ok("Another tag has this name.".to_owned()),
-        refusal @ (Refusal::Forbidden
-        | Refusal::NotFound
-        | Refusal::Conflict
-        | Refusal::Unavailable(_)) => Err(refusal.into()),
-    }
+    unfit(&app, theme, &form.signed_in, HERE, &body).await
 }
 
 async fn one(
@@ -235,7 +218,7 @@ async fn change(
             )
             .await
         }
-        Ok(label) => turn(&app, theme, &form, &id, (Command::Change(label), draft)).await,
+        Ok(label) => turn(&app, theme, &form, &id, (Turn::Change(label), draft)).await,
     }
 }
 
@@ -248,8 +231,7 @@ async fn again(
 ) -> Result<Response, Problem> {
     let tag = tag(app, id).await?;
     let body = one_body(&tag, &draft, form.signed_in.form_token());
-    let page = framed(app, theme, &form.signed_in, HERE, &body).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    unfit(app, theme, &form.signed_in, HERE, &body).await
 }
 
 async fn turn(
@@ -257,17 +239,17 @@ async fn turn(
     theme: Theme,
     form: &CheckedForm,
     id: &str,
-    (command, draft): (Command, Draft),
+    (asked, draft): (Turn, Draft),
 ) -> Result<Response, Problem> {
     let tag = tag(app, id).await?;
     let by = form.signed_in.profile.id;
-    match app.commands.change_tag(by, tag.id, command).await {
+    match app.commands.change_tag(by, tag.id, asked).await {
         Ok(done) => {
             app.reads.wait_for(done.position).await;
             Ok(Redirect::to("/staff/tags").into_response())
         }
         Err(refusal) => {
-            let error = Some(told(refusal)?);
+            let error = Some(super::told(refusal, TAKEN)?);
             again(app, theme, form, id, Draft { error, ..draft }).await
         }
     }
@@ -292,13 +274,7 @@ pub(in super::super) fn confirmation(tag: &Tag, form_token: &str) -> Markup {
             (notice("bad", &html! {
                 "Nothing more is marked with it, and its name is free for another. What is marked with it stays so. It can be reopened."
             }))
-            form action={ "/staff/tags/" (tag.id) "/retire" } method="post" {
-                (token(form_token))
-                div.actions {
-                    button.danger type="submit" { "Retire it" }
-                    a.button href={ "/staff/tags/" (tag.id) } { "Keep it open" }
-                }
-            }
+            (retire_form(&format!("/staff/tags/{}", tag.id), "Keep it open", form_token))
         }
     }
 }
@@ -309,7 +285,7 @@ async fn retire(
     Path(id): Path<String>,
     form: CheckedForm,
 ) -> Result<Response, Problem> {
-    let asked = (Command::Retire, Draft::default());
+    let asked = (Turn::Retire, Draft::default());
     turn(&app, theme, &form, &id, asked).await
 }
 
@@ -319,6 +295,6 @@ async fn reopen(
     Path(id): Path<String>,
     form: CheckedForm,
 ) -> Result<Response, Problem> {
-    let asked = (Command::Reopen, Draft::default());
+    let asked = (Turn::Reopen, Draft::default());
     turn(&app, theme, &form, &id, asked).await
 }

@@ -1,0 +1,17 @@
+// Sets a second factor up, or turns one off: the password of who asks is proved anew.
+import { ask, working } from "./ask.js";
+import { answer } from "./proof.js";
+
+/** Takes over the form of the second factor. */
+export function secondFactor() {
+  const form = document.querySelector("form[data-second-factor]");
+  if (!form) return;
+  const [code, password] = ["code", "password"].map((id) => form.querySelector(`#${id}`));
+  working(form, async (told) => {
+    const { secondFactor: name, ask: address, then } = form.dataset;
+    const { sent } = await answer("second-factor", name, password.value, told);
+    await ask(address, { proof: sent, ...(code && { code: code.value }) });
+    password.value = "";
+    location.assign(then);
+  });
+}

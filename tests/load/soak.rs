@@ -1,0 +1,197 @@
+//! Everything at once for a while: clients announce, members write, read and search, projections are
+//! rebuilt, a node stops, falls and comes back. What must hold is looked at all the while: the chain, the
+//! books, what members see of what they did, and at the end the memory, the files, and every row.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use reqwest::header::LOCATION;
+use tests::{Client, Site, make, rebuild, tally};
+
+use crate::crowd::{Check, crowds};
+use crate::is_long;
+use crate::ways::{Event, Transport};
+use crate::world::{World, agreed};
+
+/// Clients that announce beside everything else.
+const CLIENTS: u32 = 200;
+/// Between two things that a member does.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long it must last for memory to have found its level.
+const LEVEL: Duration = Duration::from_mins(5);
+/// What is rebuilt in turn.
+const REBUILT: [&str; 4] = ["topic", "traffic", "torrent", "notification"];
+
+/// How long it lasts: as `SOAK_SECONDS` says, or as long as there is time.
+fn duration() -> Duration {
+    let said = std::env::var("SOAK_SECONDS").ok();
+    let said = said.map(|seconds| seconds.parse().unwrap());
+    Duration::from_secs(said.unwrap_or(if is_long() { 300 } else { 15 }))
+}
+
+async fn sent(client: &Client, path: &str, fields: &[(&str, &str)]) -> String {
+    let answer = client.post_form(path, fields).await;
+    assert_eq!(answer.status(), 303, "{path}");
+    answer.headers()[LOCATION].to_str().unwrap().to_owned()
+}
+
+/// Lets a member write, read and search until it is enough, and see at once what they did; gives how much.
+async fn take_part(
+    client: Client,
+    name: String,
+    torrent: String,
+    enough: Arc<AtomicBool>,
+) -> usize {
+    let mut acts = 0;
+    let mut topic = String::new();
+    while !enough.load(Ordering::Relaxed) {
+        let word = format!("{name}x{acts}z");
+        if acts % 20 == 0 {
+            let fields = [("title", word.as_str()), ("text", "A topic of @admin")];
+            topic = sent(&client, "/forum/general/new", &fields).await;
+            let found = client.page(&format!("/forum/search?q={word}")).await;
+            assert!(found.contains(&word), "{word}");
+        }
+        let post = sent(&client, &format!("{topic}/reply"), &[("text", &word)]).await;
+        assert!(client.page(&topic).await.contains(&word), "{word}");
+        if acts % 4 == 0 {
+            let edit = format!("{}/edit", post.split('#').next().unwrap());
+            sent(&client, &edit, &[("text", &format!("{word} again"))]).await;
+        }
+        let comments = format!("/torrents/{torrent}/comments");
+        sent(&client, &comments, &[("text", &word)]).await;
+        for page in [
+            "/",
+            "/torrents?q=file",
+            "/forum",
+            "/notifications",
+            "/statistics",
+        ] {
+            client.page(page).await;
+        }
+        acts += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+    acts
+}
+
+/// What a node holds: resident bytes and open files.
+async fn held(node: &Site) -> (f64, f64) {
+    let text = reqwest::get(format!("http://{}/metrics", node.metrics)).await;
+    let text = text.unwrap().text().await.unwrap();
+    let value = |name: &str| {
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().parse().unwrap()
+    };
+    (
+        value("opentracker_resident_memory_bytes "),
+        value("opentracker_open_files "),
+    )
+}
+
+/// One round of the staff: an upload is found at once, a projection is rebuilt, the other node goes and
+/// comes back, and the log and the books are proved.
+async fn round(world: &mut World, number: usize) {
+    let payload = make::payload(u8::try_from(number % 250).unwrap(), 20_000);
+    let name = format!("soaked{number}");
+    let file = make::torrent(&name, &payload, Some("OpenTracker"));
+    let admin = world.members[0].client.clone();
+    let id = admin.uploaded(file, "other", "").await;
+    assert!(
+        admin
+            .page(&format!("/torrents?q={name}"))
+            .await
+            .contains(&id)
+    );
+    let (first, others) = world.nodes.split_first_mut().unwrap();
+    runs(
+        first,
+        &["projections", "rebuild", REBUILT[number % REBUILT.len()]],
+    );
+    for other in others {
+        if number.is_multiple_of(2) {
+            other.stop();
+        } else {
+            other.kill();
+        }
+        other.launch().await;
+    }
+    runs(first, &["audit", "verify"]);
+    runs(first, &["audit", "ledger"]);
+}
+
+fn runs(node: &Site, arguments: &[&str]) {
+    let output = node.run(arguments);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {told}");
+}
+
+/// The greatest of some figures.
+fn most(figures: &[(f64, f64)], of: fn(&(f64, f64)) -> f64) -> f64 {
+    figures.iter().map(of).fold(0.0, f64::max)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_must_hold_holds_while_everything_goes_on() {
+    let mut world = World::pair().await;
+    world.admitted().await;
+    let enough = Arc::new(AtomicBool::new(false));
+    let members = world.members.iter().zip(&world.torrents);
+    let members: Vec<_> = members
+        .map(|(member, torrent)| {
+            let (client, name) = (member.client.clone(), member.name.clone());
+            let (torrent, enough) = (torrent.id.clone(), Arc::clone(&enough));
+            tokio::spawn(take_part(client, name, torrent, enough))
+        })
+        .collect();
+    let begun = crowds(
+        &world,
+        CLIENTS,
+        &[Transport::Http, Transport::Udp, Transport::Ws],
+    );
+    let running: Vec<_> = begun
+        .into_iter()
+        .map(|crowd| {
+            let enough = Arc::clone(&enough);
+            let begun = crowd.all(Event::Started, Check::Nothing);
+            tokio::spawn(async move { begun.await.go_on(&enough, Check::Nothing).await })
+        })
+        .collect();
+    let (began, lasts) = (Instant::now(), duration());
+    let (mut rounds, mut figures) = (0, vec![]);
+    while began.elapsed() < lasts || rounds < 2 {
+        round(&mut world, rounds).await;
+        figures.push(held(&world.nodes[0]).await);
+        rounds += 1;
+    }
+    enough.store(true, Ordering::Relaxed);
+    let acts: usize = join_all(members)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .sum();
+    let ended = join_all(running).await.into_iter().map(Result::unwrap);
+    let ended = ended.map(|crowd| crowd.all(Event::Update, Check::Nothing));
+    let mut ended = join_all(ended).await;
+    agreed(&world, &mut ended).await;
+    world.settled(&ended).await;
+    rebuild::rebuilt_rows_are_the_same(&world.nodes[0]).await;
+    let third = figures.len() / 3;
+    let (level, last) = (&figures[third..=2 * third], &figures[2 * third..]);
+    let memory = most(last, |it| it.0) / most(level, |it| it.0);
+    let files = most(last, |it| it.1) - most(level, |it| it.1);
+    if lasts >= LEVEL {
+        assert!(memory < 1.05, "{memory} of the level: {figures:?}");
+        assert!(files < 30.0, "{files} more files: {figures:?}");
+    }
+    let announces = crate::crowd::tally(&ended).announces;
+    let text = format!(
+        "{} s of everything at once: {acts} acts of members, {announces} announces, {rounds} rebuilds and \
+         restarts, memory {memory:.3} of its level, nothing broken",
+        began.elapsed().as_secs()
+    );
+    tally("soak", &text);
+}
