@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use domain::{Position, Recorded};
-use sqlx::{Executor as _, PgConnection, PgPool};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -23,6 +24,8 @@ const BYTES: usize = 4 << 20;
 const CHANGES: usize = 200_000;
 /// Projections that write at once, so that pages find connections beside them.
 const WRITERS: usize = 4;
+/// How long the new tables wait for the old ones' readers.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a stretch of the log says, for every projection.
 type Events = Arc<[Arc<Recorded>]>;
@@ -259,6 +262,17 @@ async fn swap(
         runner::apply(transaction, projection, &batch.events).await?;
         position = batch.upto;
     }
+    let tables: Option<String> = sqlx::query_scalar(
+        "select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables
+         where schemaname = $1 and tablename = any($2)",
+    )
+    .bind(SCHEMA)
+    .bind(projection.table_names())
+    .fetch_one(&mut *transaction)
+    .await?;
+    if let Some(tables) = tables {
+        take(transaction, &tables).await?;
+    }
     for table in projection.table_names() {
         transaction
             .execute(format!("drop table if exists {SCHEMA}.{table}").as_str())
@@ -276,6 +290,36 @@ async fn swap(
     .execute(&mut *transaction)
     .await?;
     Ok(position)
+}
+
+/// Takes tables from their readers. It lets go of all and tries again before PostgreSQL looks for a
+/// deadlock (`deadlock_timeout`, 1 s): a page that reads one of them and waits for another isn't broken off,
+/// and one that reads for long doesn't keep all others waiting.
+async fn take(transaction: &mut PgConnection, tables: &str) -> Result<(), sqlx::Error> {
+    // A vacuum gives way to who waits for long, and this lock is in no reader's way.
+    let first = format!("lock table {tables} in share update exclusive mode");
+    transaction.execute(first.as_str()).await?;
+    let all =
+        format!("set local lock_timeout = '100ms'; lock table {tables} in access exclusive mode");
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let mut attempt = transaction.begin().await?;
+        match attempt.execute(all.as_str()).await {
+            Ok(_) => {
+                attempt.execute("set local lock_timeout = 0").await?;
+                return attempt.commit().await;
+            }
+            Err(error) if is_held(&error) && Instant::now() < until => attempt.rollback().await?,
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Tells whether somebody else holds a lock (`lock_not_available`).
+fn is_held(error: &sqlx::Error) -> bool {
+    let told = error.as_database_error().and_then(|told| told.code());
+    told.as_deref() == Some("55P03")
 }
 
 fn away(error: Unavailable) -> NotApplied {

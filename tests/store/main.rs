@@ -37,6 +37,7 @@ mod search;
 mod shared;
 mod snapshot;
 mod statistic;
+mod swap;
 mod version;
 
 pub(crate) const STREAMS: [&str; 5] = ["user", "torrent", "category", "site", "traffic"];
