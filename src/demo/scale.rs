@@ -51,9 +51,7 @@ pub(super) struct Scale<'a> {
 impl Scale<'_> {
     /// Lays what isn't there yet; `seen` is told how many torrents are.
     pub(super) async fn fill(&self, mut seen: impl FnMut(u32)) -> anyhow::Result<()> {
-        // The mark of the last block may be from a larger fill that was broken off within it.
-        let last = self.torrents.saturating_sub(1) / BLOCK;
-        let mut block = self.first_missing().await?.min(last);
+        let mut block = self.first_missing().await?;
         while block * BLOCK < self.torrents {
             seen(block * BLOCK);
             self.members(block).await?;

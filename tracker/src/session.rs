@@ -8,7 +8,8 @@
 //! shrink otherwise are kept at their greatest: `stopped` with zeros is a habit of some clients,
 //! anything else is flagged.
 //!
-//! A download is completed when the client says so, or when it wants nothing any more of what it wanted before.
+//! A download is completed when the client says so, or when it wants nothing any more of what it wanted
+//! before, be it under another peer id.
 //! Of several clients of one member that seed one torrent, each adds the time that none of them added yet.
 
 use std::cmp::Reverse;
@@ -111,6 +112,8 @@ pub(crate) struct Moment {
     pub(crate) free: bool,
     /// The stretch of the member's time as a seeder that other clients added already.
     pub(crate) counted: (u32, u32),
+    /// Whether another client of the member began the download that this one has whole.
+    pub(crate) begun: bool,
 }
 
 /// What a client moved between two reports.
@@ -206,9 +209,10 @@ impl Session {
             totals.started = now;
         }
         // What shrank is believed in nothing.
-        let whole = announce.downloaded == totals.downloaded;
-        let finished = totals.left > 0 && totals.downloaded > 0 && whole;
-        if announce.left == 0 && (finished || announce.event == Event::Completed) {
+        let believed = announce.downloaded == totals.downloaded;
+        let finished = totals.left > 0 && totals.downloaded > 0 && believed;
+        let whole = finished || at.begun || announce.event == Event::Completed;
+        if announce.left == 0 && whole {
             reported.completed = !totals.completed;
             totals.completed = true;
         }
@@ -300,6 +304,11 @@ impl Totals {
             Some(part) => (self.last, part),
             None => (self.last.saturating_add(1), 0),
         }
+    }
+
+    /// Tells whether it was let in to download, received something and wanted more at last.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.left > 0 && self.downloaded > 0 && self.leeched > 0
     }
 
     /// Gives for how many seconds it seeded beyond what is known.

@@ -271,17 +271,19 @@ impl Swarms {
     }
 
     fn change(&self, swarm: &mut Swarm, at: usize, joined: &Joined<'_>, rules: &Rules) -> Outcome {
+        let before = swarm.place(at).map(|(side, _)| side);
+        let seeds = joined.announce.left == 0 && before != Some(Side::Seeders);
         let moment = Moment {
             now: joined.now,
             part: joined.part,
             longest: joined.interval + joined.interval / 2,
             free: joined.free,
             counted: swarm.several.counted(joined.peer.member),
+            begun: seeds && swarm.has_begun(joined.peer.member, at),
         };
         let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
             return Outcome::default();
         };
-        let before = session.place().map(|(side, _)| side);
         let stood = session.totals;
         let reported = session.report(joined.announce, moment);
         if before == Some(Side::Seeders) {

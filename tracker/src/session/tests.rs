@@ -30,6 +30,7 @@ fn at(now: u32) -> Moment {
         longest: 100,
         free: false,
         counted: (0, 0),
+        begun: false,
     }
 }
 

@@ -1,7 +1,12 @@
-//! The time of members who seed one torrent with several clients, which counts once.
+//! Members with several clients on one torrent: the time that they seed counts once, and what one began
+//! to download another may complete.
+
+use super::Swarm;
 
 /// How long it is remembered what was counted.
 const DAY: u32 = 86_400;
+/// Sessions of a swarm that are looked through, at most, for a member's other clients.
+const LOOKED_AT: usize = 20_000;
 
 /// Members with several seeders, and the last stretch of their time that is counted.
 #[derive(Debug, Default)]
@@ -51,5 +56,23 @@ impl Several {
         let mut all = self.0.iter_mut();
         all.find(|counted| counted.member == member)
             .map(|counted| &mut counted.stretch)
+    }
+}
+
+impl Swarm {
+    /// Tells whether another client of a member began to download and none completed it; a restart
+    /// without a word gives a client another peer id.
+    pub(super) fn has_begun(&self, member: u32, at: usize) -> bool {
+        let mut begun = false;
+        let sessions = self.sessions.iter().take(LOOKED_AT).enumerate();
+        for (place, (peer, session)) in sessions {
+            if peer.member == member && place != at {
+                if session.totals.completed {
+                    return false;
+                }
+                begun |= session.totals.has_begun();
+            }
+        }
+        begun
     }
 }

@@ -435,3 +435,46 @@ fn two_clients_of_a_member_seed_no_longer_than_one() {
     ];
     assert_eq!(seeded(&guest), 160);
 }
+
+/// Tells of which client it is said that it completed the download, after what clients said.
+fn completed(said: &[(u8, u64, u64, Event)]) -> (u32, Vec<u16>) {
+    let mut world = World::new();
+    let mut count = 0;
+    for (client, downloaded, left, event) in said {
+        world.now += 200;
+        let said = Announce {
+            downloaded: *downloaded,
+            ..announce(*left, *event, u16::from(*client))
+        };
+        let outcome = world.join(1, *client, ip(1), &said, 0).ok().unwrap();
+        count = outcome.completed;
+    }
+    let told = world.swarms.take_dirty();
+    let completed = told.iter().filter(|entry| entry.completed);
+    let runs = completed.map(|entry| u16::try_from(entry.downloaded.0).unwrap());
+    (count, runs.collect())
+}
+
+#[test]
+fn who_comes_back_as_another_peer_with_all_of_it_has_completed_what_was_begun() {
+    use Event::{Completed, Started, Update};
+    let begun = [(1, 0, 900, Started), (1, 700, 200, Update)];
+    let with = |then: &[(u8, u64, u64, Event)]| completed(&[&begun[..], then].concat());
+    assert_eq!(with(&[(2, 0, 0, Started)]), (1, vec![0]));
+    // A little that is missing at first hides nothing, and it counts once.
+    let little = [(2, 0, 1, Started), (2, 0, 0, Update), (3, 0, 0, Started)];
+    assert_eq!(with(&little), (1, vec![0]));
+    assert_eq!(
+        with(&[(1, 900, 0, Completed), (2, 0, 0, Started)]),
+        (1, vec![900])
+    );
+    // Who brings it, and who received nothing, completed nothing.
+    assert_eq!(
+        completed(&[(1, 0, 0, Started), (2, 0, 0, Started)]),
+        (0, vec![])
+    );
+    assert_eq!(
+        completed(&[(1, 0, 900, Started), (2, 0, 0, Started)]),
+        (0, vec![])
+    );
+}
