@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::{Position, Recorded};
-use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
+use sqlx::{Executor as _, PgConnection, PgPool};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -24,8 +24,9 @@ const BYTES: usize = 4 << 20;
 const CHANGES: usize = 200_000;
 /// Projections that write at once, so that pages find connections beside them.
 const WRITERS: usize = 4;
-/// How long the new tables wait for the old ones' readers.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the new tables wait for the old ones' readers, and how long between two tries.
+const PATIENCE: Duration = Duration::from_mins(2);
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What a stretch of the log says, for every projection.
 type Events = Arc<[Arc<Recorded>]>;
@@ -53,9 +54,21 @@ pub async fn rebuild(
     let filled = fill(pool, feed, projections, BESIDE, None, &mut seen).await?;
     let mut last = filled;
     for projection in projections {
-        let mut transaction = pool.begin().await?;
-        last = swap(&mut transaction, feed, projection.as_ref(), filled).await?;
-        transaction.commit().await?;
+        let until = Instant::now() + PATIENCE;
+        last = loop {
+            let mut transaction = pool.begin().await?;
+            match swap(&mut transaction, feed, projection.as_ref(), filled).await {
+                Ok(position) => {
+                    transaction.commit().await?;
+                    break position;
+                }
+                Err(error) if gave_up(&error) && Instant::now() < until => {}
+                Err(error) => return Err(error),
+            }
+            transaction.rollback().await?;
+            // The living projection goes on meanwhile.
+            tokio::time::sleep(AGAIN).await;
+        };
     }
     seen(last, last);
     Ok(last)
@@ -292,34 +305,29 @@ async fn swap(
     Ok(position)
 }
 
-/// Takes tables from their readers. It lets go of all and tries again before PostgreSQL looks for a
-/// deadlock (`deadlock_timeout`, 1 s): a page that reads one of them and waits for another isn't broken off,
-/// and one that reads for long doesn't keep all others waiting.
+/// Takes tables from their readers, or gives up before PostgreSQL looks for a deadlock (`deadlock_timeout`,
+/// 1 s): a page that reads one of them and waits for another isn't broken off, and one that reads for long
+/// doesn't keep all others waiting.
 async fn take(transaction: &mut PgConnection, tables: &str) -> Result<(), sqlx::Error> {
-    // A vacuum gives way to who waits for long, and this lock is in no reader's way.
-    let first = format!("lock table {tables} in share update exclusive mode");
-    transaction.execute(first.as_str()).await?;
-    let all =
-        format!("set local lock_timeout = '100ms'; lock table {tables} in access exclusive mode");
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let mut attempt = transaction.begin().await?;
-        match attempt.execute(all.as_str()).await {
-            Ok(_) => {
-                attempt.execute("set local lock_timeout = 0").await?;
-                return attempt.commit().await;
-            }
-            Err(error) if is_held(&error) && Instant::now() < until => attempt.rollback().await?,
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    for statement in [
+        // A vacuum gives way to who waits for long, and this lock is in no reader's way.
+        &format!("lock table {tables} in share update exclusive mode"),
+        "set local statement_timeout = '800ms'",
+        &format!("lock table {tables} in access exclusive mode"),
+        "set local statement_timeout to default",
+    ] {
+        transaction.execute(statement).await?;
     }
+    Ok(())
 }
 
-/// Tells whether somebody else holds a lock (`lock_not_available`).
-fn is_held(error: &sqlx::Error) -> bool {
+/// Tells whether [`take`] gave up (`query_canceled`).
+fn gave_up(error: &NotApplied) -> bool {
+    let NotApplied::Database(error) = error else {
+        return false;
+    };
     let told = error.as_database_error().and_then(|told| told.code());
-    told.as_deref() == Some("55P03")
+    told.as_deref() == Some("57014")
 }
 
 fn away(error: Unavailable) -> NotApplied {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use reqwest::header::LOCATION;
-use tests::{Client, Site, make, rebuild, tally};
+use tests::{Client, Site, make, rebuild, tally, until};
 
 use crate::crowd::{Check, crowds};
 use crate::is_long;
@@ -37,6 +37,15 @@ async fn sent(client: &Client, path: &str, fields: &[(&str, &str)]) -> String {
     answer.headers()[LOCATION].to_str().unwrap().to_owned()
 }
 
+/// Waits for a page to show what was written. It does so at once, but waits no longer than two seconds for
+/// a projection that is late, as one may be where processors are few.
+async fn sees(client: &Client, page: &str, word: &str) {
+    until(word, Duration::from_secs(20), || async {
+        client.page(page).await.contains(word).then_some(())
+    })
+    .await;
+}
+
 /// Lets a member write, read and search until it is enough, and see at once what they did; gives how much.
 async fn take_part(
     client: Client,
@@ -51,11 +60,10 @@ async fn take_part(
         if acts % 20 == 0 {
             let fields = [("title", word.as_str()), ("text", "A topic of @admin")];
             topic = sent(&client, "/forum/general/new", &fields).await;
-            let found = client.page(&format!("/forum/search?q={word}")).await;
-            assert!(found.contains(&word), "{word}");
+            sees(&client, &format!("/forum/search?q={word}"), &word).await;
         }
         let post = sent(&client, &format!("{topic}/reply"), &[("text", &word)]).await;
-        assert!(client.page(&topic).await.contains(&word), "{word}");
+        sees(&client, &topic, &word).await;
         if acts % 4 == 0 {
             let edit = format!("{}/edit", post.split('#').next().unwrap());
             sent(&client, &edit, &[("text", &format!("{word} again"))]).await;
@@ -100,12 +108,7 @@ async fn round(world: &mut World, number: usize) {
     let file = make::torrent(&name, &payload, Some("OpenTracker"));
     let admin = world.members[0].client.clone();
     let id = admin.uploaded(file, "other", "").await;
-    assert!(
-        admin
-            .page(&format!("/torrents?q={name}"))
-            .await
-            .contains(&id)
-    );
+    sees(&admin, &format!("/torrents?q={name}"), &id).await;
     let (first, others) = world.nodes.split_first_mut().unwrap();
     runs(
         first,
