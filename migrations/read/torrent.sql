@@ -11,6 +11,9 @@ create unlogged table torrent (
     info_hash     text not null,
     info_hash_v2  text,
     withdrawn     boolean not null default false,
+    -- Whether the staff did, and why; while it is withdrawn.
+    withdrawn_by_staff boolean not null default false,
+    withdrawal_reason  text,
     -- What the staff says of it while it isn't approved: waiting, changes or rejected.
     review        text,
     review_reason text,

@@ -21,6 +21,9 @@ use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 pub mod list;
 pub mod queue;
 pub mod search;
+pub mod withdrawal;
+
+use withdrawal::Withdrawal;
 
 /// Bytes of descriptions that weigh as one change in memory.
 const BYTES_OF_A_CHANGE: usize = 256;
@@ -54,8 +57,8 @@ pub struct Detail {
     pub info_hash: String,
     /// SHA-256 of the info dictionary of a hybrid, hex.
     pub info_hash_v2: Option<String>,
-    /// Whether it is no longer offered.
-    pub withdrawn: bool,
+    /// Who withdrew it and why, while it isn't offered.
+    pub withdrawn: Option<Withdrawal>,
     /// What it is marked with.
     pub tags: Vec<Tag>,
     /// What the staff says of it while it isn't approved.
@@ -69,7 +72,7 @@ pub async fn detail(reads: &Reads, id: TorrentId) -> Result<Option<Detail>, Unav
     let row = sqlx::query(
         "select t.id, t.name, t.category, coalesce(c.name, '') as category_name, t.description, t.uploader,
                 coalesce(m.name, '') as uploader_name, t.uploaded_at, t.size, t.files, t.piece_length,
-                t.info_hash, t.info_hash_v2, t.withdrawn, t.review, t.review_reason,
+                t.info_hash, t.info_hash_v2, t.withdrawn, t.withdrawn_by_staff, t.withdrawal_reason, t.review, t.review_reason,
                 coalesce(s.count, 0) as snatches
          from torrent t left join category c on c.id = t.category left join member m on m.id = t.uploader
          left join snatch_count s on s.torrent = t.id
@@ -119,7 +122,7 @@ fn detail_row(row: &PgRow) -> Result<Detail, sqlx::Error> {
         piece_length: bytes(row, "piece_length")?,
         info_hash: row.try_get("info_hash")?,
         info_hash_v2: row.try_get("info_hash_v2")?,
-        withdrawn: row.try_get("withdrawn")?,
+        withdrawn: Withdrawal::read(row)?,
         tags: vec![],
         review: review(row)?,
         snatches: row.try_get("snatches")?,
@@ -147,7 +150,7 @@ impl Projection for Torrents {
     }
 
     fn version(&self) -> i32 {
-        5
+        6
     }
 
     fn tables(&self) -> &'static str {
@@ -177,13 +180,13 @@ impl Projection for Torrents {
             tags: Copy::into("torrent_tag (torrent, tag, position)", 3),
             edits: BTreeMap::new(),
             edited: 0,
-            offered: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
             reviews: BTreeMap::new(),
         })
     }
 }
 
-/// New torrents with their files, and the last word on what each page says, whether it is offered, and
+/// New torrents with their files, and the last word on what each page says, whether it is withdrawn, and
 /// what the staff says of it.
 struct Said {
     uploads: Copy,
@@ -192,7 +195,7 @@ struct Said {
     edits: BTreeMap<Uuid, Edit>,
     /// Bytes of the descriptions in `edits`.
     edited: usize,
-    offered: BTreeMap<Uuid, bool>,
+    withdrawn: BTreeMap<Uuid, Option<Withdrawal>>,
     reviews: BTreeMap<Uuid, Option<Review>>,
 }
 
@@ -238,27 +241,22 @@ impl Fold for Said {
         let Fact::Torrent(happened) = &event.fact else {
             return Ok(());
         };
-        let is_offered = match happened.as_ref() {
-            torrent::Event::TorrentUploaded(upload) => return self.uploaded(event, upload),
-            torrent::Event::TorrentEdited(edit) => {
-                self.edited(event.stream_id, edit);
-                return Ok(());
+        match happened.as_ref() {
+            torrent::Event::TorrentUploaded(upload) => self.uploaded(event, upload)?,
+            torrent::Event::TorrentEdited(edit) => self.edited(event.stream_id, edit),
+            torrent::Event::TorrentWithdrawn { .. } | torrent::Event::TorrentRestored {} => {
+                let said = Withdrawal::told(happened);
+                self.withdrawn.insert(event.stream_id, said);
             }
-            torrent::Event::TorrentWithdrawn { .. } => false,
-            torrent::Event::TorrentRestored {} => true,
             // `access` keeps it.
-            torrent::Event::FreeleechSet { .. } | torrent::Event::FreeleechLifted {} => {
-                return Ok(());
-            }
+            torrent::Event::FreeleechSet { .. } | torrent::Event::FreeleechLifted {} => {}
             torrent::Event::TorrentApproved {}
             | torrent::Event::TorrentRejected { .. }
             | torrent::Event::TorrentChangesAsked { .. }
             | torrent::Event::TorrentSubmitted {} => {
                 self.reviews.insert(event.stream_id, reviewed(happened));
-                return Ok(());
             }
-        };
-        self.offered.insert(event.stream_id, is_offered);
+        }
         Ok(())
     }
 
@@ -266,7 +264,7 @@ impl Fold for Said {
         Held {
             bytes: self.uploads.bytes() + self.files.bytes() + self.tags.bytes(),
             // Long descriptions count as the changes that would fill as much memory.
-            changes: self.offered.len()
+            changes: self.withdrawn.len()
                 + self.reviews.len()
                 + self.edits.len()
                 + self.edited / BYTES_OF_A_CHANGE,
@@ -282,7 +280,7 @@ impl Fold for Said {
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.write_edits(to).await?;
         self.write_reviews(to).await?;
-        self.write_offered(to).await
+        withdrawal::write(std::mem::take(&mut self.withdrawn), to).await
     }
 }
 
@@ -345,23 +343,6 @@ impl Said {
         .bind(ids)
         .bind(names)
         .bind(reasons)
-        .execute(to)
-        .await
-        .map(|_| ())
-    }
-
-    async fn write_offered(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.offered.is_empty() {
-            return Ok(());
-        }
-        let (ids, offered): (Vec<Uuid>, Vec<bool>) =
-            std::mem::take(&mut self.offered).into_iter().unzip();
-        sqlx::query(
-            "update torrent t set withdrawn = not s.offered
-             from unnest($1::uuid[], $2::bool[]) as s(id, offered) where t.id = s.id",
-        )
-        .bind(ids)
-        .bind(offered)
         .execute(to)
         .await
         .map(|_| ())

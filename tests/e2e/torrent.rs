@@ -294,11 +294,15 @@ async fn a_withdrawn_torrent_is_restored_unless_the_staff_withdrew_it() {
     assert!(!member.download(&id).await.is_empty());
     assert_eq!(
         admin
-            .post_form(&withdraw, &[("reason", "fake")])
+            .post_form(&withdraw, &[("reason", "a <fake>")])
             .await
             .status(),
         303
     );
+    assert!(member.page("/uploads").await.contains("a &lt;fake&gt;"));
+    let told = member.page(&page).await;
+    assert!(told.contains("The staff withdrew") && told.contains("a &lt;fake&gt;"));
+    assert!(!told.contains("Restore"), "only the staff does");
     assert_eq!(
         member.post_form(&restore, &[]).await.status(),
         422,

@@ -200,6 +200,11 @@ async fn others_torrents_are_changed_by_a_key_that_moderates_alone() {
         true
     );
     assert_eq!(wide.send(Method::POST, &withdraw, &why).await.0, 422);
+    assert_eq!(
+        script.get(&path).await.1["withdrawal"],
+        json!({ "by": "staff", "reason": "a test" }),
+        "its uploader reads why"
+    );
     let other = site.client();
     assert_eq!(other.register("bertha", PASSWORD).await.0, 201);
     let other = Script::of(&site, &other, &[Scope::Read, Scope::Upload]).await;

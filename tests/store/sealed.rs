@@ -109,9 +109,16 @@ async fn scene() -> (Database, Vec<Arc<dyn Projection>>) {
     let scopes = vec![Scope::Read, Scope::Audit];
     let made = database.commands.make_api_key(member, "known-key", scopes);
     made.await.unwrap();
-    for name in ["known-one", "known-two", "known-three"] {
+    for name in ["known-one", "known-two"] {
         upload(&database, name).await;
     }
+    let (gone, by) = (
+        upload(&database, "known-three").await,
+        MemberId(uuid::Uuid::from_u128(1)),
+    );
+    let why = Some("known-withdrawal".to_owned());
+    let withdrawn = database.commands.withdraw(by, gone, why);
+    withdrawn.await.unwrap();
     talk(&database).await;
     report(&database, member).await;
     give(&database, member).await;
@@ -125,6 +132,8 @@ async fn sealed_tables_tell_counts_alone_and_come_back_row_for_row() {
     let reads = &database.pools.read;
     let before = rows(reads).await;
     assert!(before["torrent"].iter().all(|row| row.contains("known-")));
+    let withdrawal = |row: &String| row.contains("known-withdrawal");
+    assert!(before["torrent"].iter().any(withdrawal));
     assert_eq!(before["api_key"].len(), 1);
     sealed::darken(reads).await.unwrap();
     assert!(rows(reads).await.is_empty());
@@ -201,6 +210,7 @@ async fn nothing_of_a_text_is_sampled_into_statistics() {
             "known-title",
             "known-answer",
             "known-role",
+            "known-withdrawal",
         ],
     );
     assert!(left.is_empty(), "{left:?}");

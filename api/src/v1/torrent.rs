@@ -30,8 +30,10 @@ use crate::web::torrent::{MOST_FILES, may_change, personal, read_id, visible};
 use crate::web::{torrents, upload};
 
 mod refused;
+mod withdrawal;
 
 use refused::{no_category, refusal, rejected};
+use withdrawal::{Why, Withdrawal};
 
 /// The largest body that holds a description alone.
 const LARGEST_TEXT: usize = 1024 * 1024;
@@ -190,6 +192,8 @@ pub(crate) struct Whole {
     info_hash_v2: Option<String>,
     /// Whether it is no longer offered.
     withdrawn: bool,
+    /// Who withdrew it and why, where it is no longer offered.
+    withdrawal: Option<Withdrawal>,
     /// Why the staff rejected it, or what should change.
     reason: Option<String>,
     /// At most two thousand of its files, in the order of its info dictionary.
@@ -235,7 +239,8 @@ async fn whole(app: &App, caller: &Caller, id: TorrentId) -> Result<Whole, Probl
         piece_length: detail.piece_length.0,
         info_hash: detail.info_hash,
         info_hash_v2: detail.info_hash_v2,
-        withdrawn: detail.withdrawn,
+        withdrawn: detail.withdrawn.is_some(),
+        withdrawal: detail.withdrawn.map(Withdrawal::from),
         listed_files: files
             .into_iter()
             .map(|file| File {
@@ -411,15 +416,6 @@ pub(super) async fn settled(
     Ok(Json(whole(app, caller, done.of).await?))
 }
 
-/// Why a torrent is withdrawn.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Why {
-    /// In your own words.
-    #[schema(max_length = 500)]
-    reason: Option<String>,
-}
-
 /// Offers a torrent no longer; others' torrents under the scope `moderate` besides.
 #[utoipa::path(
     post, path = "/api/v1/torrents/{id}/withdraw", tag = "torrents", request_body = Why,
@@ -433,15 +429,7 @@ async fn withdraw(
     Body(why): Body<Why>,
 ) -> Result<Json<Whole>, Problem> {
     let id = read_id(&id)?;
-    let reason = why.reason.map(|reason| reason.trim().to_owned());
-    let reason = reason.filter(|reason| !reason.is_empty());
-    if reason
-        .as_ref()
-        .is_some_and(|reason| reason.chars().count() > 500)
-    {
-        let detail = "A reason has at most 500 characters.";
-        return Err(Problem::field("reason", detail));
-    }
+    let reason = why.said()?;
     changeable(&app, &caller, id).await?;
     let by = caller.profile.id;
     let withdrawn = app.commands.withdraw(by, id, reason).await;

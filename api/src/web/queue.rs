@@ -126,7 +126,7 @@ pub(super) fn uploads_body(rows: &Rows<Row>) -> Markup {
                     tbody { @for row in &rows.rows { tr {
                         td.name {
                             a href={ "/torrents/" (row.id) } { (row.name) }
-                            @if let Some(reason) = row.review.as_ref().and_then(Review::reason) { span.by { " " (reason) } }
+                            @if let Some(reason) = reason(row) { span.by { " " (reason) } }
                         }
                         td data-label="State" { (state(row)) }
                         td.num data-label="Size" { (size(row.size)) }
@@ -139,13 +139,22 @@ pub(super) fn uploads_body(rows: &Rows<Row>) -> Markup {
     }
 }
 
+/// The last word on why others don't get it.
+fn reason(row: &Row) -> Option<&str> {
+    match &row.withdrawn {
+        Some(withdrawn) => withdrawn.reason.as_deref(),
+        None => row.review.as_ref().and_then(Review::reason),
+    }
+}
+
 fn state(row: &Row) -> Markup {
-    let (kind, said) = match (row.withdrawn, &row.review) {
-        (true, _) => ("", "withdrawn"),
-        (false, None) => ("good", "offered"),
-        (false, Some(Review::Waiting)) => ("", "waits for approval"),
-        (false, Some(Review::ChangesAsked { .. })) => ("warn", "changes asked"),
-        (false, Some(Review::Rejected { .. })) => ("bad", "rejected"),
+    let (kind, said) = match (&row.withdrawn, &row.review) {
+        (Some(withdrawn), _) if withdrawn.by_staff => ("bad", "withdrawn by the staff"),
+        (Some(_), _) => ("", "withdrawn"),
+        (None, None) => ("good", "offered"),
+        (None, Some(Review::Waiting)) => ("", "waits for approval"),
+        (None, Some(Review::ChangesAsked { .. })) => ("warn", "changes asked"),
+        (None, Some(Review::Rejected { .. })) => ("bad", "rejected"),
     };
     html! { span class={ "badge " (kind) } { (said) } }
 }

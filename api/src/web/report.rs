@@ -79,7 +79,7 @@ async fn find(app: &App, signed_in: &SignedIn, (kind, id): (&str, &str)) -> Resu
         Kind::Torrent => {
             let found = torrent::visible(app, signed_in, torrent::read_id(id)?).await?;
             let address = format!("/torrents/{}", found.id);
-            let stands = (found.uploader == by, found.withdrawn);
+            let stands = (found.uploader == by, found.withdrawn.is_some());
             Found::new(Target::Torrent(found.id), found.name, address, stands)
         }
         Kind::Member => {

@@ -166,7 +166,7 @@ fn detail() -> Detail {
         piece_length: Bytes(16_384),
         info_hash: "01".repeat(20),
         info_hash_v2: Some("02".repeat(32)),
-        withdrawn: false,
+        withdrawn: None,
         tags: tags(),
         review: Some(Review::ChangesAsked {
             reason: "<i>".into(),

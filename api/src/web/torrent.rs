@@ -14,6 +14,7 @@ use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use projections::bookmark;
 use projections::swarm::{Count, Peer};
+use projections::torrent::withdrawal::Withdrawal;
 use projections::torrent::{self, Detail};
 use serde::Deserialize;
 
@@ -151,7 +152,7 @@ fn is_rejected(detail: &Detail) -> bool {
 
 /// Tells whether members don't see it.
 fn is_hidden(detail: &Detail) -> bool {
-    detail.withdrawn || detail.review.is_some()
+    detail.withdrawn.is_some() || detail.review.is_some()
 }
 
 pub(crate) fn may_change(asks: &impl Asks, detail: &Detail) -> bool {
@@ -205,18 +206,16 @@ async fn page(
 pub(super) fn body(shown: &Shown) -> Markup {
     let detail = &shown.detail;
     html! {
-        @if detail.withdrawn {
-            (notice("bad", &html! { "This torrent was withdrawn. Only its uploader and the staff see this page." }))
-        }
+        @if let Some(withdrawn) = &detail.withdrawn { (withdrawal(withdrawn)) }
         @else if let Some(review) = &detail.review { (review::state(detail.id, review, shown.may_review, &shown.token)) }
         h1.torrent-name { (detail.name) }
         @if !detail.tags.is_empty() { p { (tags(&detail.tags)) } }
         div.actions {
-            @if !detail.withdrawn && !is_rejected(detail) {
+            @if detail.withdrawn.is_none() && !is_rejected(detail) {
                 a.button.primary href={ "/torrents/" (detail.id) "/download" } { (icon("download")) "Download .torrent" }
                 (bookmarks::button(detail.id, shown.bookmarked, &shown.token))
             }
-            @if shown.may_change && detail.withdrawn {
+            @if detail.withdrawn.as_ref().is_some_and(|it| shown.may_review || shown.may_change && !it.by_staff) {
                 form.inline action={ "/torrents/" (detail.id) "/restore" } method="post" {
                     (token(&shown.token))
                     button.primary type="submit" { "Restore" }
@@ -224,9 +223,9 @@ pub(super) fn body(shown: &Shown) -> Markup {
             }
             @if shown.may_change {
                 a.button href={ "/torrents/" (detail.id) "/edit" } { "Edit" }
-                @if !detail.withdrawn && !is_rejected(detail) { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
+                @if detail.withdrawn.is_none() && !is_rejected(detail) { a.button href={ "/torrents/" (detail.id) "/withdraw" } { "Withdraw" } }
             }
-            @if !detail.withdrawn && shown.comments.looks.member != Some(detail.uploader) {
+            @if detail.withdrawn.is_none() && shown.comments.looks.member != Some(detail.uploader) {
                 a.button href={ "/report/torrent/" (detail.id) } { "Report" }
             }
             @if shown.may_change || shown.may_audit { a.button href={ "/torrents/" (detail.id) "/versions" } { "Versions" } }
@@ -246,6 +245,22 @@ pub(super) fn body(shown: &Shown) -> Markup {
         (peers(shown))
         (comment::section(detail.id, &shown.comments, &shown.token))
     }
+}
+
+/// Says of a withdrawn torrent who withdrew it, and why.
+fn withdrawal(withdrawn: &Withdrawal) -> Markup {
+    let said = if withdrawn.by_staff {
+        "The staff withdrew this torrent, so only the staff restores it."
+    } else {
+        "This torrent was withdrawn by its uploader."
+    };
+    notice(
+        "bad",
+        &html! {
+            p { (said) " Only its uploader and the staff see this page." }
+            @if let Some(reason) = &withdrawn.reason { p { strong { "Reason: " } (reason) } }
+        },
+    )
 }
 
 fn facts(shown: &Shown) -> Markup {
@@ -387,7 +402,8 @@ pub(super) fn confirmation(detail: &Detail, form_token: &str) -> Markup {
                 (token(form_token))
                 div.field {
                     label for="reason" { "Why (optional)" }
-                    input id="reason" name="reason" type="text" maxlength="500" autocomplete="off";
+                    input id="reason" name="reason" type="text" maxlength="500" autocomplete="off" aria-describedby="reason-hint";
+                    p.hint id="reason-hint" { "Its uploader and the staff read it." }
                 }
                 button.danger type="submit" { "Withdraw it" }
                 a.button href={ "/torrents/" (detail.id) } { "Keep it" }

@@ -1,8 +1,9 @@
--- No name, no size, no file, no hash; which are withdrawn stands in the clear.
+-- No name, no size, no file, no hash, no reason; which are withdrawn stands in the clear, by whom doesn't.
 insert into torrent (id, name, category, description, uploader, uploaded_at, size, files, piece_length,
-                     info_hash, withdrawn, review, held, position)
+                     info_hash, withdrawn, withdrawal_reason, review, held, position)
 select uploaded.stream_id, '[ENCRYPTED]', uuid_nil, '[ENCRYPTED]', uuid_nil, uploaded.recorded_at, 0, 0, 0,
-       '[ENCRYPTED]', coalesce(last.event_type = 'TorrentWithdrawn', false), '[ENCRYPTED]', true, uploaded.position
+       '[ENCRYPTED]', coalesce(last.event_type = 'TorrentWithdrawn', false), '[ENCRYPTED]', '[ENCRYPTED]', true,
+       uploaded.position
 from event_log uploaded
 cross join (values ('00000000-0000-0000-0000-000000000000'::uuid)) as nil (uuid_nil)
 left join lateral (

@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
+use super::withdrawal::Withdrawal;
 use crate::page::{Cursor, Page};
 use crate::{Reads, Unavailable};
 
@@ -28,15 +29,16 @@ pub struct Row {
     pub uploaded_at: OffsetDateTime,
     /// The sum of the files.
     pub size: Bytes,
-    /// Whether it is no longer offered.
-    pub withdrawn: bool,
+    /// Who withdrew it and why, while it isn't offered.
+    pub withdrawn: Option<Withdrawal>,
     /// What the staff says of it while it isn't approved.
     pub review: Option<Review>,
 }
 
 /// What a row shows, behind `where`.
 const SELECT: &str = "select t.id, t.name, coalesce(c.name, '') as category_name, coalesce(m.name, '') as uploader_name,
-            t.uploaded_at, t.size, t.withdrawn, t.review, t.review_reason, t.position
+            t.uploaded_at, t.size, t.withdrawn, t.withdrawn_by_staff, t.withdrawal_reason, t.review,
+            t.review_reason, t.position
      from torrent t left join category c on c.id = t.category left join member m on m.id = t.uploader";
 
 /// Gives a page of what waits for approval.
@@ -96,7 +98,7 @@ fn read(row: &PgRow) -> Result<(Row, i64), sqlx::Error> {
         uploader_name: row.try_get("uploader_name")?,
         uploaded_at: row.try_get("uploaded_at")?,
         size: super::bytes(row, "size")?,
-        withdrawn: row.try_get("withdrawn")?,
+        withdrawn: Withdrawal::read(row)?,
         review: super::review(row)?,
     };
     Ok((one, row.try_get("position")?))

@@ -30,6 +30,7 @@ pub(crate) async fn known(site: &Site, admin: &Client) -> (Vec<String>, String, 
     admin.post_form(&edit, &fields).await;
     let announcement = [("text", "known-announcement-text")];
     admin.post_form("/staff/announcement", &announcement).await;
+    withdrawal(admin).await;
     forum(admin).await;
     let invite = members(site, admin).await;
     let network = network(site);
@@ -50,6 +51,8 @@ pub(crate) async fn known(site: &Site, admin: &Client) -> (Vec<String>, String, 
         "known-description-text",
         "known-edited-text",
         "known-announcement-text",
+        "known-withdrawn-name",
+        "known-withdrawal",
         "known-section-name",
         "known-topic-title",
         "known-post-text",
@@ -76,6 +79,18 @@ pub(crate) async fn known(site: &Site, admin: &Client) -> (Vec<String>, String, 
     ];
     let texts = texts.into_iter().map(str::to_owned).chain(verifier());
     (texts.collect(), torrent, device)
+}
+
+/// Withdraws another torrent, and says why.
+async fn withdrawal(admin: &Client) {
+    let payload = make::payload(2, 30_000);
+    let file = make::torrent("known-withdrawn-name", &payload, Some("OpenTracker"));
+    let torrent = admin.uploaded(file, "other", "").await;
+    let withdraw = format!("/torrents/{torrent}/withdraw");
+    let reason = [("reason", "known-withdrawal")];
+    let withdrawn = admin.post_form(&withdraw, &reason).await;
+    assert_eq!(withdrawn.status(), 303);
+    assert!(admin.page("/uploads").await.contains("known-withdrawal"));
 }
 
 /// Reports somebody, notes something and closes the report.
@@ -187,7 +202,7 @@ fn nothing_in(folder: &Path, known: &[String]) {
 
 /// What psql shows of a sealed site.
 async fn shows_ciphertext_alone(pool: &PgPool) {
-    let names: Vec<String> = sqlx::query_scalar("select name from read.torrent")
+    let names: Vec<String> = sqlx::query_scalar("select distinct name from read.torrent")
         .fetch_all(pool)
         .await
         .unwrap();

@@ -11,6 +11,7 @@ use projections::comment::{Comment, Removed};
 use projections::page::{Cursor, Page as Rows};
 use projections::swarm::{Count, Peer};
 use projections::torrent::queue::Row as Held;
+use projections::torrent::withdrawal::Withdrawal;
 use uuid::Uuid;
 
 use super::version::versions;
@@ -133,6 +134,19 @@ fn review() -> torrent::review::Shown {
     }
 }
 
+fn withdrawal() -> Withdrawal {
+    Withdrawal {
+        by_staff: true,
+        reason: Some("<u>".into()),
+    }
+}
+
+fn withdrawn() -> torrent::Shown {
+    let mut shown = one_torrent();
+    shown.detail.withdrawn = Some(withdrawal());
+    shown
+}
+
 fn held(some: bool) -> Rows<Held> {
     let one = Held {
         id: row().id,
@@ -141,11 +155,15 @@ fn held(some: bool) -> Rows<Held> {
         uploader_name: "zoë_42".into(),
         uploaded_at: AT,
         size: Bytes(1),
-        withdrawn: false,
+        withdrawn: None,
         review: detail().review,
     };
+    let gone = Held {
+        withdrawn: Some(withdrawal()),
+        ..one.clone()
+    };
     Rows {
-        rows: some.then_some(one).into_iter().collect(),
+        rows: some.then_some([one, gone]).into_iter().flatten().collect(),
         next: some.then(|| Cursor("00".into())),
     }
 }
@@ -154,6 +172,7 @@ fn held(some: bool) -> Rows<Held> {
 pub(super) fn bodies() -> Vec<(&'static str, Markup)> {
     vec![
         ("torrent", torrent::body(&one_torrent())),
+        ("withdrawn", torrent::body(&withdrawn())),
         ("withdraw", torrent::confirmation(&detail(), "00")),
         ("edit", torrent::edit::body(&edit())),
         ("review", torrent::review::body(&review())),

@@ -75,7 +75,7 @@ pub(super) async fn read(
     let from = Some(Cursor(from.to_owned())).filter(|cursor| !cursor.0.is_empty());
     let rows = comment::list(&app.reads, torrent.id, from.as_ref(), ROWS).await?;
     let texts = rows.rows.iter().map(|comment| comment.text.as_str());
-    let is_open = !torrent.withdrawn && !super::is_rejected(torrent);
+    let is_open = torrent.withdrawn.is_none() && !super::is_rejected(torrent);
     Ok(Shown {
         known: known(app, texts).await?,
         count: comment::count(&app.reads, torrent.id).await?,

@@ -37,7 +37,7 @@ pub(super) fn notice(shown: &Shown) -> Markup {
                 @if let Some(until) = freeleech.until { " until " (instant(until)) } "."
             }))
         }
-        @if shown.may_free && !shown.detail.withdrawn {
+        @if shown.may_free && shown.detail.withdrawn.is_none() {
             form.actions action={ "/torrents/" (shown.detail.id) "/freeleech" } method="post" {
                 (token(&shown.token))
                 label for="free-hours" { "Freeleech" }
