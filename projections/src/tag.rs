@@ -13,6 +13,8 @@ use uuid::Uuid;
 use crate::fold::{Copy, Held};
 use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
+pub(crate) mod search;
+
 /// A tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {

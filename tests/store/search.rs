@@ -4,11 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use commands::user::Join;
 use domain::Position;
 use domain::amount::Bytes;
-use domain::id::{MemberId, TorrentId};
+use domain::id::{MemberId, TagId, TorrentId};
 use domain::info_hash::InfoHash;
+use domain::tag::{Colour, Label, Turn};
 use domain::torrent::{Edit, File, Metainfo, Upload};
+use domain::user::{Name, Role};
 use projections::feed::Feed as _;
 use projections::progress::Progress;
 use projections::runner::Runner;
@@ -46,11 +49,15 @@ pub(crate) async fn upload(database: &Database, name: &str) -> TorrentId {
 
 /// Lets a torrent's page say something else, as its uploader.
 async fn reword(database: &Database, torrent: TorrentId, description: &str) {
+    edit(database, torrent, description, vec![]).await;
+}
+
+async fn edit(database: &Database, torrent: TorrentId, description: &str, tags: Vec<TagId>) {
     let (category, _) = domain::category::seeded().into_iter().next().unwrap();
     let edit = Edit {
         category,
         description: description.into(),
-        tags: vec![],
+        tags,
     };
     let by = MemberId(uuid::Uuid::from_u128(1));
     database.commands.edit(by, torrent, edit).await.unwrap();
@@ -146,6 +153,71 @@ async fn an_edited_description_is_found_by_its_last_words_alone_and_by_name_and_
     // The same over an index that is filled at once.
     let anew = tempfile::tempdir().unwrap();
     for (words, hits) in [("lasting", 2), ("shared", 0), ("beta lasting", 1)] {
+        let hit = self::found(&database, anew.path(), words).await;
+        assert_eq!(hit, hits, "{words}");
+    }
+}
+
+fn label(name: &str) -> Label {
+    Label {
+        name: name.into(),
+        colour: Colour::Teal,
+        rank: 1,
+    }
+}
+
+/// Makes a member who may make tags, and two of these.
+async fn with_tags(database: &Database) -> (MemberId, [TagId; 2]) {
+    let join = Join {
+        name: Name::parse("admin").unwrap(),
+        credentials: tests::database::credentials(),
+    };
+    let admin = database.commands.create_member(join, Role::Administrator);
+    let admin = admin.await.unwrap().of;
+    let mut made = vec![];
+    for name in ["Slow burn", "Remux"] {
+        let tag = database.commands.create_tag(admin, label(name));
+        made.push(tag.await.unwrap().of);
+    }
+    (admin, made.try_into().unwrap())
+}
+
+#[tokio::test]
+async fn a_tag_is_a_search_word_by_its_last_name_wherever_it_marks_something() {
+    let database = Database::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let found = |words| found(&database, folder.path(), words);
+    let (admin, [slow, remux]) = with_tags(&database).await;
+    let early = upload(&database, "alpha").await;
+    assert_eq!(
+        found("slow").await,
+        0,
+        "it marks nothing, and is no torrent"
+    );
+    // This one is uploaded and marked within one batch, the other one was committed before.
+    let late = upload(&database, "beta").await;
+    edit(&database, early, "shared", vec![slow, remux]).await;
+    edit(&database, late, "shared", vec![slow]).await;
+    for (words, hits) in [
+        ("slow", 2),
+        ("BURN sl", 2),
+        ("brun", 2),
+        ("remux", 1),
+        ("slow beta", 1),
+        ("remux beta", 0),
+    ] {
+        assert_eq!(found(words).await, hits, "{words}");
+    }
+    let rename = Turn::Change(label("Quick"));
+    let renamed = database.commands.change_tag(admin, slow, rename).await;
+    renamed.unwrap();
+    edit(&database, early, "shared", vec![]).await;
+    let retired = database.commands.change_tag(admin, slow, Turn::Retire);
+    retired.await.unwrap();
+    let anew = tempfile::tempdir().unwrap();
+    for (words, hits) in [("quick", 1), ("slow", 0), ("remux", 0), ("shared", 2)] {
+        assert_eq!(found(words).await, hits, "{words}");
+        // The same over an index that is filled at once.
         let hit = self::found(&database, anew.path(), words).await;
         assert_eq!(hit, hits, "{words}");
     }

@@ -119,6 +119,7 @@ fn outside_crates_are_named_where_they_belong() {
             &[
                 "projections/src/torrent/search.rs",
                 "projections/src/topic/search.rs",
+                "projections/src/tag/search.rs",
                 "infra/",
             ],
         ),

@@ -58,7 +58,7 @@ pub(crate) fn routes() -> Routes {
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
-    /// Words of the name, the files or the description.
+    /// Words of the name, the tags, the files or the description.
     #[param(required = false)]
     q: String,
     /// A category's slug; those below it are among it.

@@ -130,7 +130,7 @@ fn filters(shown: &Shown) -> Markup {
         form.filters action="/torrents" method="get" data-filters="torrents" {
             div.field {
                 label for="q" { "Words" }
-                input id="q" name="q" type="search" value=(asked.q) autocomplete="off" placeholder="Name, file, description, hash";
+                input id="q" name="q" type="search" value=(asked.q) autocomplete="off" placeholder="Name, tag, file, description, hash";
             }
             div.field {
                 label for="category" { "Category" }

@@ -27,7 +27,8 @@ impl Search {
     /// in a topic's title finds its first post, and weighs more.
     pub fn find_posts(&self, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
         let fields = self.fields();
-        self.find_in(&[(fields.title, 4.0), (fields.said, 1.0)], words, limit)
+        let weighted = [(fields.title, 4.0), (fields.said, 1.0)];
+        self.find_in((&weighted, false), words, limit)
     }
 
     /// Puts the posts of which events tell, each as they word it last. Removed ones stay: lists leave

@@ -31,7 +31,7 @@ pub const MOST_HITS: usize = 10_000;
 /// What the list is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Words of the name, the files or the description, or an info hash; all torrents without.
+    /// Words of the name, the tags, the files or the description, or an info hash; all torrents without.
     pub words: Option<String>,
     /// Categories of which it stands in one, or below one; any without.
     pub categories: Vec<CategoryId>,

@@ -1,5 +1,5 @@
 //! The same torrents as Tantivy documents, and the search for words; posts stand in the same index, by
-//! [`crate::topic::search`].
+//! [`crate::topic::search`], and tags, by [`crate::tag::search`].
 //!
 //! The index lives in memory, or on disk where its plaintext terms may. It is a projection like the
 //! others, only that its checkpoint is the commit's payload, so documents and position move together.
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::id::TagId;
 use domain::torrent::Event;
 use domain::{Fact, Position, Recorded};
 use tantivy::collector::{DocSetCollector, TopDocs};
@@ -19,7 +20,8 @@ use tantivy::schema::{
 };
 use tantivy::tokenizer::TokenStream as _;
 use tantivy::{
-    DocAddress, Index, IndexReader, IndexWriter, ReloadPolicy, SegmentReader, TantivyDocument, Term,
+    DocAddress, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, SegmentReader,
+    TantivyDocument, Term,
 };
 use uuid::Uuid;
 
@@ -36,7 +38,7 @@ const MOST_WORDS: usize = 16;
 const HALVES: [&str; 2] = ["id_high", "id_low"];
 
 /// The streams of which the index knows something.
-pub const STREAMS: &[&str] = &["torrent", "topic"];
+pub const STREAMS: &[&str] = &["torrent", "topic", "tag"];
 
 /// The index, its writer and its reader.
 pub struct Search {
@@ -60,6 +62,10 @@ pub(crate) struct Fields {
     name: Field,
     files: Field,
     description: Field,
+    /// The ids of the tags that mark it.
+    pub(crate) tags: Field,
+    /// What a tag is called.
+    pub(crate) tag_name: Field,
     /// What a topic is about, with its first post.
     pub(crate) title: Field,
     /// What a post says.
@@ -104,15 +110,20 @@ fn schema() -> (Schema, Fields) {
     let fields = Fields {
         id: schema.add_bytes_field("id", INDEXED),
         halves: HALVES.map(|half| schema.add_u64_field(half, FAST)),
-        // An edit brings another description alone, so the rest is kept to be had again.
+        // An edit brings another description and tags, so the rest is kept to be had again.
         name: schema.add_text_field("name", kept.clone()),
         files: schema.add_text_field("files", kept.clone()),
         description: schema.add_text_field("description", text.clone()),
+        tags: schema.add_bytes_field("tags", INDEXED),
+        tag_name: schema.add_text_field("tag_name", text.clone()),
         title: schema.add_text_field("title", kept),
         said: schema.add_text_field("said", text),
     };
     (schema.build(), fields)
 }
+
+/// What an edit may change of a document: the description, and what marks it.
+type Said<'a> = (&'a str, &'a [TagId]);
 
 fn of_torrent(event: &Recorded) -> Option<&Event> {
     if let Fact::Torrent(happened) = &event.fact {
@@ -209,30 +220,32 @@ impl Search {
         events: &[Arc<Recorded>],
         upto: &Mark,
     ) -> Result<(), Unavailable> {
-        // The last word on each description that these events change.
-        let mut said: BTreeMap<Uuid, &str> = BTreeMap::new();
+        // The last word on each page that these events change.
+        let mut said: BTreeMap<Uuid, Said<'_>> = BTreeMap::new();
         for event in events {
             if let Some(Event::TorrentEdited(edit)) = of_torrent(event) {
-                said.insert(event.stream_id, &edit.description);
+                said.insert(event.stream_id, (&edit.description, &edit.tags));
             }
         }
         // Withdrawn torrents stay: the list leaves them out, and they may be restored.
         for event in events {
             if let Some(Event::TorrentUploaded(upload)) = of_torrent(event) {
                 let id = event.stream_id;
-                let description = said.remove(&id).unwrap_or(&upload.description);
+                let first: Said<'_> = (&upload.description, &upload.tags);
+                let says = said.remove(&id).unwrap_or(first);
                 let files = upload.files.iter().take(MOST_FILES);
                 let files = files.map(|file| file.path.as_str());
                 // It is new: documents and position are committed together.
-                writer.add_document(self.document(id, &upload.name, description, files))?;
+                writer.add_document(self.document(id, &upload.name, says, files))?;
             }
         }
-        for (id, description) in said {
-            if let Some(document) = self.edited(id, description)? {
+        for (id, says) in said {
+            if let Some(document) = self.edited(id, says)? {
                 self.put(writer, id, document)?;
             }
         }
         self.put_posts(writer, events)?;
+        self.put_tags(writer, events)?;
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(&upto.write());
         commit.commit()?;
@@ -266,12 +279,13 @@ impl Search {
         &self,
         id: Uuid,
         name: &str,
-        description: &str,
+        (description, tags): Said<'_>,
         files: impl Iterator<Item = &'a str>,
     ) -> TantivyDocument {
         let mut document = self.identified(id);
         document.add_text(self.fields.name, name);
         document.add_text(self.fields.description, description);
+        self.tag(&mut document, tags);
         for file in files {
             document.add_text(self.fields.files, file);
         }
@@ -300,8 +314,8 @@ impl Search {
             .transpose()
     }
 
-    /// Makes a committed document anew with another description.
-    fn edited(&self, id: Uuid, description: &str) -> tantivy::Result<Option<TantivyDocument>> {
+    /// Makes a committed document anew where its page says something else.
+    fn edited(&self, id: Uuid, says: Said<'_>) -> tantivy::Result<Option<TantivyDocument>> {
         let Some(kept) = self.committed(id)? else {
             return Ok(None);
         };
@@ -309,25 +323,25 @@ impl Search {
         let name = name.and_then(|name| name.as_str()).unwrap_or_default();
         let files = kept.get_all(self.fields.files);
         let files = files.filter_map(|file| file.as_str());
-        Ok(Some(self.document(id, name, description, files)))
+        Ok(Some(self.document(id, name, says, files)))
     }
 
     /// Finds the torrents that fit all the words, the best first; words may be begun, and where
     /// nothing fits, misspelt by a letter.
     pub fn find(&self, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
-        // A word in the name weighs most, then in a file's path, then in the description.
+        // A word in the name weighs most, then in a tag's, in a file's path, and in the description.
         let weighted = [
             (self.fields.name, 4.0),
             (self.fields.files, 2.0),
             (self.fields.description, 1.0),
         ];
-        self.find_in(&weighted, words, limit)
+        self.find_in((&weighted, true), words, limit)
     }
 
-    /// Finds what fits all the words in some fields, each with its weight.
+    /// Finds what fits all the words in some fields, each with its weight, and in tags' names if they count.
     pub(crate) fn find_in(
         &self,
-        weighted: &[(Field, f32)],
+        fields: Weighted<'_>,
         words: &str,
         limit: usize,
     ) -> Result<Vec<Uuid>, Unavailable> {
@@ -335,9 +349,9 @@ impl Search {
         if terms.is_empty() {
             return Ok(vec![]);
         }
-        let exact = self.run(weighted, (&terms, 0), limit)?;
+        let exact = self.run(fields, (&terms, 0), limit)?;
         if exact.is_empty() {
-            self.run(weighted, (&terms, 1), limit)
+            self.run(fields, (&terms, 1), limit)
         } else {
             Ok(exact)
         }
@@ -357,49 +371,65 @@ impl Search {
 
     fn run(
         &self,
-        weighted: &[(Field, f32)],
+        (weighted, tags): Weighted<'_>,
         (terms, distance): (&[String], u8),
         limit: usize,
     ) -> Result<Vec<Uuid>, Unavailable> {
-        let all = terms
-            .iter()
-            .map(|term| (Occur::Must, anywhere(weighted, term, distance)))
-            .collect();
         let searcher = self.reader.searcher();
+        let mut all: Vec<(Occur, Box<dyn Query>)> = vec![];
+        for term in terms {
+            let mut either = anywhere(weighted, term, distance);
+            if tags {
+                either.extend(self.tagged(&searcher, term, distance)?);
+            }
+            all.push((Occur::Must, Box::new(BooleanQuery::new(either))));
+        }
         let hits = searcher.search(
             &BooleanQuery::new(all),
             &TopDocs::with_limit(limit).order_by_score(),
         )?;
-        let ids = searcher
-            .segment_readers()
-            .iter()
-            .map(Ids::of)
-            .collect::<Result<Vec<_>, _>>()?;
-        let id = |hit: &DocAddress| {
-            ids.get(usize::try_from(hit.segment_ord).ok()?)?
-                .get(hit.doc_id)
-        };
-        Ok(hits.iter().filter_map(|(_, hit)| id(hit)).collect())
+        Ok(found(&searcher, hits.iter().map(|(_, hit)| hit))?)
     }
 }
 
-/// A word in any of the fields, whole or begun.
-fn anywhere(weighted: &[(Field, f32)], word: &str, distance: u8) -> Box<dyn Query> {
-    let mut either: Vec<(Occur, Box<dyn Query>)> = vec![];
-    for (field, weight) in weighted.iter().copied() {
-        let term = Term::from_field_text(field, word);
-        let whole = TermQuery::new(term.clone(), IndexRecordOption::WithFreqs);
-        let begun = FuzzyTermQuery::new_prefix(term, distance, true);
-        either.push((
-            Occur::Should,
-            Box::new(BoostQuery::new(Box::new(whole), 2.0 * weight)),
-        ));
-        either.push((
-            Occur::Should,
-            Box::new(BoostQuery::new(Box::new(begun), weight)),
-        ));
-    }
-    Box::new(BooleanQuery::new(either))
+/// Fields, each with its weight; and whether tags' names count besides.
+type Weighted<'a> = (&'a [(Field, f32)], bool);
+
+/// A word in a field, whole and begun, each with its weight.
+pub(crate) fn fuzzy(
+    (field, weight): (Field, f32),
+    word: &str,
+    distance: u8,
+) -> [(Box<dyn Query>, f32); 2] {
+    let term = Term::from_field_text(field, word);
+    let whole = TermQuery::new(term.clone(), IndexRecordOption::WithFreqs);
+    let begun = FuzzyTermQuery::new_prefix(term, distance, true);
+    [(Box::new(whole), 2.0 * weight), (Box::new(begun), weight)]
+}
+
+/// A word in any of the fields.
+fn anywhere(weighted: &[(Field, f32)], word: &str, distance: u8) -> Vec<(Occur, Box<dyn Query>)> {
+    let either = weighted.iter().copied();
+    let either = either.flat_map(|field| fuzzy(field, word, distance));
+    either
+        .map(|(query, weight)| -> (Occur, Box<dyn Query>) {
+            (Occur::Should, Box::new(BoostQuery::new(query, weight)))
+        })
+        .collect()
+}
+
+/// Gives the ids of documents.
+pub(crate) fn found<'a>(
+    searcher: &Searcher,
+    hits: impl Iterator<Item = &'a DocAddress>,
+) -> tantivy::Result<Vec<Uuid>> {
+    let segments = searcher.segment_readers().iter();
+    let ids = segments.map(Ids::of).collect::<Result<Vec<_>, _>>()?;
+    let id = |hit: &DocAddress| {
+        ids.get(usize::try_from(hit.segment_ord).ok()?)?
+            .get(hit.doc_id)
+    };
+    Ok(hits.filter_map(id).collect())
 }
 
 /// The ids of a segment's documents.

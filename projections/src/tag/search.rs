@@ -1,0 +1,69 @@
+//! Tags as Tantivy documents beside the torrents, which hold their ids alone: who renames a tag writes one
+//! document anew, and from then on all that it marks is found by the new name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::id::TagId;
+use domain::tag::Event;
+use domain::{Fact, Recorded};
+use tantivy::collector::DocSetCollector;
+use tantivy::query::{BoostQuery, Occur, Query, TermSetQuery};
+use tantivy::{IndexWriter, Searcher, TantivyDocument, Term};
+use uuid::Uuid;
+
+use crate::torrent::search::{Search, found, fuzzy};
+
+/// How much a word of a tag's name weighs: less than one of the torrent's own.
+const WEIGHT: f32 = 3.0;
+
+impl Search {
+    /// Marks a torrent's document.
+    pub(crate) fn tag(&self, document: &mut TantivyDocument, tags: &[TagId]) {
+        for tag in tags {
+            document.add_bytes(self.fields().tags, tag.0.as_bytes());
+        }
+    }
+
+    /// Puts the tags of which events tell, each as it is called last. Retired ones stay: what they mark
+    /// stays marked.
+    pub(crate) fn put_tags(
+        &self,
+        writer: &mut IndexWriter,
+        events: &[Arc<Recorded>],
+    ) -> tantivy::Result<()> {
+        let mut called: BTreeMap<Uuid, &str> = BTreeMap::new();
+        for event in events {
+            if let Fact::Tag(Event::TagCreated(label) | Event::TagChanged(label)) = &event.fact {
+                called.insert(event.stream_id, &label.name);
+            }
+        }
+        for (id, name) in called {
+            let mut document = self.identified(id);
+            document.add_text(self.fields().tag_name, name);
+            self.put(writer, id, document)?;
+        }
+        Ok(())
+    }
+
+    /// What is marked with a tag of whose name a word is one, whole or begun.
+    pub(crate) fn tagged(
+        &self,
+        searcher: &Searcher,
+        word: &str,
+        distance: u8,
+    ) -> tantivy::Result<Vec<(Occur, Box<dyn Query>)>> {
+        let fields = self.fields();
+        let named = fuzzy((fields.tag_name, WEIGHT), word, distance);
+        let mut either: Vec<(Occur, Box<dyn Query>)> = vec![];
+        for (name, weight) in named {
+            let hits = searcher.search(&name, &DocSetCollector)?;
+            let tags = found(searcher, hits.iter())?;
+            let term = |tag: Uuid| Term::from_field_bytes(fields.tags, tag.as_bytes());
+            let marked = TermSetQuery::new(tags.into_iter().map(term));
+            let weighted = BoostQuery::new(Box::new(marked), weight);
+            either.push((Occur::Should, Box::new(weighted)));
+        }
+        Ok(either)
+    }
+}
