@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::id::{CommentId, MemberId, TorrentId};
+use domain::user::Role;
 use domain::{Fact, Recorded, comment};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::fold::{Copy, Held};
 use crate::page::{Cursor, Page};
+use crate::role::{self, OWN, OwnRole};
 use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 /// Bytes of texts that weigh as one change in memory.
@@ -28,6 +30,10 @@ pub struct Comment {
     pub author: MemberId,
     /// The name of who wrote it.
     pub author_name: String,
+    /// Their built-in role.
+    pub role: Option<Role>,
+    /// The site's own roles that they have.
+    pub own_roles: Vec<OwnRole>,
     /// The text in markdown, as written.
     pub text: String,
     /// When it was written.
@@ -56,8 +62,9 @@ impl Comment {
     }
 }
 
-const SELECT: &str = "select c.id, c.torrent, c.author, coalesce(m.name, '') as author_name, c.text, c.at, c.edited_at,
-            c.removed, c.by_staff, c.position
+const SELECT: &str =
+    "select c.id, c.torrent, c.author, coalesce(m.name, '') as author_name, m.role, c.text, c.at,
+            c.edited_at, c.removed, c.by_staff, c.position, own.*
      from comment c left join member m on m.id = c.author";
 
 /// Gives a page of a torrent's comments, the latest first.
@@ -69,7 +76,7 @@ pub async fn list(
 ) -> Result<Page<Comment>, Unavailable> {
     let before: i64 = from.and_then(Cursor::key).unwrap_or(i64::MAX);
     let query = format!(
-        "{SELECT} where c.torrent = $1 and c.position < $2 order by c.position desc limit {}",
+        "{SELECT} {OWN} where c.torrent = $1 and c.position < $2 order by c.position desc limit {}",
         limit + 1
     );
     let query = sqlx::query(&query).bind(torrent.0).bind(before);
@@ -80,7 +87,7 @@ pub async fn list(
 
 /// Gives one comment.
 pub async fn one(reads: &Reads, id: CommentId) -> Result<Option<Comment>, Unavailable> {
-    let query = format!("{SELECT} where c.id = $1");
+    let query = format!("{SELECT} {OWN} where c.id = $1");
     let row = sqlx::query(&query).bind(id.0).fetch_optional(&reads.pool);
     Ok(row.await?.as_ref().map(read).transpose()?)
 }
@@ -101,11 +108,14 @@ fn read(row: &PgRow) -> Result<Comment, sqlx::Error> {
     } else {
         Removed::ByAuthor
     };
+    let role: Option<String> = row.try_get("role")?;
     Ok(Comment {
         id: CommentId(row.try_get("id")?),
         torrent: TorrentId(row.try_get("torrent")?),
         author: MemberId(row.try_get("author")?),
         author_name: row.try_get("author_name")?,
+        role: role.as_deref().and_then(Role::named),
+        own_roles: role::own(row)?,
         text: row.try_get("text")?,
         at: row.try_get("at")?,
         edited_at: row.try_get("edited_at")?,

@@ -45,7 +45,16 @@ pub async fn all(reads: &Reads) -> Result<Vec<(OwnRole, i64)>, Unavailable> {
     Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// Reads the roles of a member out of the columns of a profile.
+/// Joins the roles of a member `m` to their row, by name; for [`own`] to read.
+pub(crate) const OWN: &str = "left join lateral (
+        select array_agg(r.id order by lower(r.name), r.id) as own_ids,
+               array_agg(r.name order by lower(r.name), r.id) as own_names,
+               array_agg(r.colour order by lower(r.name), r.id) as own_colours,
+               array_agg(array_to_string(r.permissions, ' ') order by lower(r.name), r.id) as own_permissions
+        from member_role h join own_role r on r.id = h.role where h.member = m.id and not r.retired
+    ) own on true";
+
+/// Reads the roles of a member out of the columns that [`OWN`] joins.
 pub(crate) fn own(row: &PgRow) -> Result<Vec<OwnRole>, sqlx::Error> {
     let ids: Option<Vec<Uuid>> = row.try_get("own_ids")?;
     let Some(ids) = ids else {

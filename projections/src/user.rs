@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::fold::{Copy, Held};
 use crate::page::{Cursor, Page};
-use crate::role::{self, OwnRole};
+use crate::role::{self, OWN, OwnRole};
 use crate::{Fold, NotApplied, Projection, Reads, Unavailable};
 
 pub mod sanction;
@@ -61,17 +61,11 @@ impl Profile {
 /// What a profile is made of; whose follows.
 const PROFILES: &str =
     "select m.id, m.name, m.role, m.joined, m.banned_until, m.proves_since, m.second_factor, m.erased, own.*
-     from member m left join lateral (
-         select array_agg(r.id order by lower(r.name), r.id) as own_ids,
-                array_agg(r.name order by lower(r.name), r.id) as own_names,
-                array_agg(r.colour order by lower(r.name), r.id) as own_colours,
-                array_agg(array_to_string(r.permissions, ' ') order by lower(r.name), r.id) as own_permissions
-         from member_role h join own_role r on r.id = h.role where h.member = m.id and not r.retired
-     ) own on true";
+     from member m";
 
 /// Gives a member's profile.
 pub async fn profile(reads: &Reads, id: MemberId) -> Result<Option<Profile>, Unavailable> {
-    let query = format!("{PROFILES} where m.id = $1");
+    let query = format!("{PROFILES} {OWN} where m.id = $1");
     let query = sqlx::query(&query).bind(id.0);
     let row = query.fetch_optional(&reads.pool).await?;
     Ok(row.as_ref().map(profile_row).transpose()?)
@@ -79,7 +73,7 @@ pub async fn profile(reads: &Reads, id: MemberId) -> Result<Option<Profile>, Una
 
 /// Gives the profile of a name, whatever its case.
 pub async fn named(reads: &Reads, name: &user::Name) -> Result<Option<Profile>, Unavailable> {
-    let query = format!("{PROFILES} where m.folded = $1");
+    let query = format!("{PROFILES} {OWN} where m.folded = $1");
     let query = sqlx::query(&query).bind(name.folded());
     let row = query.fetch_optional(&reads.pool).await?;
     Ok(row.as_ref().map(profile_row).transpose()?)
@@ -141,7 +135,7 @@ pub async fn list(
     let end = format!("{begins}\u{10FFFF}");
     let key: Option<String> = from.and_then(Cursor::key);
     let query = format!(
-        "{PROFILES}
+        "{PROFILES} {OWN}
          where folded >= $1 collate \"C\" and folded < $2 collate \"C\" and ($3::text is null or folded > $3 collate \"C\")
          order by folded collate \"C\" limit $4"
     );

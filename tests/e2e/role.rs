@@ -100,6 +100,41 @@ async fn a_role_holds_from_the_next_request_on_and_ends_for_all_when_it_is_retir
 }
 
 #[tokio::test]
+async fn a_role_stands_beside_its_members_name_wherever_they_write() {
+    let (_site, admin, [alice, bertha]) = start().await;
+    admin.approve_nothing().await;
+    let topic = [("title", "hello"), ("text", "a post")];
+    let opened = alice.post_form("/forum/general/new", &topic).await;
+    let topic = opened.headers()["location"].to_str().unwrap().to_owned();
+    let file = make::torrent("file", &make::payload(3, 20_000), Some("OpenTracker"));
+    let torrent = format!("/torrents/{}", bertha.uploaded(file, "other", "").await);
+    let said = alice
+        .post_form(&format!("{torrent}/comments"), &[("text", "a comment")])
+        .await;
+    assert_eq!(said.status(), 303);
+    let guides = made(&admin, "Forum <guides>", &["forum"]).await;
+    let friends = made(&admin, "Friends", &[]).await;
+    for role in [&guides, &friends] {
+        assert_eq!(hand(&admin, "grant", role, "alice").await, 303);
+    }
+    let both = "alice</a> <span class=\"tag teal\">Forum &lt;guides&gt;</span> <span class=\"tag teal\">Friends</span>";
+    for page in [&topic, &torrent] {
+        let page = bertha.page(page).await;
+        assert!(page.contains(both), "{page}");
+    }
+    let retired = admin.post_form(&format!("{guides}/retire"), &[]).await;
+    assert_eq!(retired.status(), 303);
+    for page in [&topic, &torrent] {
+        let page = bertha.page(page).await;
+        assert!(
+            page.contains("alice</a> <span class=\"tag teal\">Friends"),
+            "{page}"
+        );
+        assert!(!page.contains("guides&gt;"), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_gives_or_takes_away_what_they_may_not_do_themselves() {
     let (site, admin, [alice, bertha]) = start().await;
     let above = made(&admin, "Judges", &["members"]).await;

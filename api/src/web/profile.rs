@@ -136,7 +136,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
         ..
     } = shown;
     html! {
-        h1 { (profile.name) @if profile.role != Role::Member { " " span.badge { (profile.role.name()) } } @for role in &profile.roles { " " (roles::badge(role)) } }
+        h1 { (profile.name) (roles::badges(Some(profile.role), &profile.roles)) }
         dl.facts {
             div { dt { "Joined" } dd { (age(profile.joined)) } }
             div { dt { "Uploaded" } dd { (size(totals.uploaded)) } }

@@ -464,4 +464,5 @@ fn what_members_write_is_shown_as_text() {
         page.contains("&lt;b&gt;A &quot;name&quot;&lt;/b&gt;") && page.contains("&lt;one&gt;"),
         "{page}"
     );
+    assert!(page.contains("&lt;u&gt;Friends</span>"), "{page}");
 }

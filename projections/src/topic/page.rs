@@ -7,6 +7,7 @@ use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::role::{self, OWN, OwnRole};
 use crate::{Reads, Unavailable};
 
 /// Posts of a page.
@@ -65,8 +66,10 @@ pub struct Post {
     pub author: MemberId,
     /// Their name.
     pub author_name: String,
-    /// What they may do.
+    /// Their built-in role.
     pub role: Option<Role>,
+    /// The site's own roles that they have.
+    pub own_roles: Vec<OwnRole>,
     /// When.
     pub at: OffsetDateTime,
     /// Its position in the log.
@@ -149,15 +152,16 @@ fn removed(row: &PgRow) -> Result<Option<Removed>, sqlx::Error> {
 
 const POST: &str = "select p.id, p.topic, p.number, p.author, p.at, p.position, p.version, p.removed, p.by_staff, p.reason,
         coalesce(v.text, p.text) as text, v.at as edited_at, coalesce(m.name, '') as author_name, m.role,
-        coalesce(r.name, '') as remover_name
+        coalesce(r.name, '') as remover_name, own.*
     from post p left join post_version v on v.post = p.id and v.version = p.version
     left join member m on m.id = p.author left join member r on r.id = p.remover";
 
 /// Gives the posts of a page of a topic, the first page being 1.
 pub async fn posts(reads: &Reads, topic: TopicId, page: i32) -> Result<Vec<Post>, Unavailable> {
     let first = page.clamp(1, i32::MAX / POSTS).saturating_sub(1) * POSTS;
-    let query =
-        format!("{POST} where p.topic = $1 and p.number > $2 and p.number <= $3 order by p.number");
+    let query = format!(
+        "{POST} {OWN} where p.topic = $1 and p.number > $2 and p.number <= $3 order by p.number"
+    );
     let rows = sqlx::query(&query)
         .bind(topic.0)
         .bind(first)
@@ -185,7 +189,7 @@ pub async fn next(
 
 /// Gives a post.
 pub async fn post(reads: &Reads, id: PostId) -> Result<Option<Post>, Unavailable> {
-    let row = sqlx::query(&format!("{POST} where p.id = $1"))
+    let row = sqlx::query(&format!("{POST} {OWN} where p.id = $1"))
         .bind(id.0)
         .fetch_optional(&reads.pool)
         .await?;
@@ -201,6 +205,7 @@ fn post_row(row: &PgRow) -> Result<Post, sqlx::Error> {
         author: MemberId(row.try_get::<Uuid, _>("author")?),
         author_name: row.try_get("author_name")?,
         role: role.as_deref().and_then(Role::named),
+        own_roles: role::own(row)?,
         at: row.try_get("at")?,
         position: row.try_get("position")?,
         text: row.try_get("text")?,

@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use commands::Refusal;
 use domain::id::{MemberId, PostId, TopicId};
-use domain::user::Role;
 use maud::{Markup, html};
 use projections::topic::page::{self, Head, Post, Removed, Wording};
 
@@ -20,6 +19,7 @@ use crate::web::component::{age, notice};
 use crate::web::form::token;
 use crate::web::layout::{Theme, framed};
 use crate::web::markdown::Known;
+use crate::web::staff::roles::badges;
 use crate::web::torrent::difference;
 
 /// The most characters of a post that are quoted.
@@ -104,7 +104,7 @@ pub(super) fn article(
             header {
                 span.who {
                     a href={ "/members/" (post.author_name) } { (post.author_name) }
-                    @if let Some(role) = post.role.filter(|role| *role != Role::Member) { " " span.badge { (role.name()) } }
+                    (badges(post.role, &post.own_roles))
                     @if post.author == head.author && post.number > 1 { " " span.badge { "opened it" } }
                 }
                 span.when {

@@ -10,7 +10,7 @@ use projections::topic::list::{Hit, Row};
 use projections::topic::page::{Head, Post, Removed, Wording};
 use uuid::Uuid;
 
-use super::{AT, viewer};
+use super::{AT, member, viewer};
 use crate::web::forum::compose::Draft;
 use crate::web::forum::{self, Seen, post as posts, search, section as of_section, topic};
 use crate::web::markdown::Known;
@@ -102,6 +102,7 @@ pub(in crate::web) fn post(number: i32) -> Post {
         author: viewer().profile.id,
         author_name: viewer().profile.name,
         role: Some(Role::Moderator),
+        own_roles: member::roles(),
         at: AT,
         position: 9,
         text: "**bold** <script>alert(1)</script> @zoë_42".into(),

@@ -81,7 +81,7 @@ pub(super) fn roles() -> Vec<OwnRole> {
     };
     vec![
         role(8, "Forum guides", &[Permission::Forum, Permission::Reports]),
-        role(9, "Friends", &[]),
+        role(9, "<u>Friends", &[]),
     ]
 }
 

@@ -6,6 +6,7 @@ use domain::comment::wording::Wording;
 use domain::id::CommentId;
 use domain::site::Freeleech;
 use domain::torrent::File;
+use domain::user::Role;
 use maud::Markup;
 use projections::comment::{Comment, Removed};
 use projections::page::{Cursor, Page as Rows};
@@ -15,7 +16,7 @@ use projections::torrent::withdrawal::Withdrawal;
 use uuid::Uuid;
 
 use super::version::versions;
-use super::{AT, detail, names, row, tags, tree, viewer};
+use super::{AT, detail, member, names, row, tags, tree, viewer};
 use crate::web::forum::compose::Draft as Written;
 use crate::web::upload::Draft;
 use crate::web::{queue, torrent, upload};
@@ -80,6 +81,8 @@ fn one_comment(removed: Option<Removed>) -> Comment {
         torrent: row().id,
         author: viewer().profile.id,
         author_name: "zoë_42".into(),
+        role: Some(Role::Moderator),
+        own_roles: member::roles(),
         text: "*thanks* <script>alert(1)</script>".into(),
         at: AT,
         edited_at: Some(AT),

@@ -7,6 +7,7 @@ use domain::id::RoleId;
 use domain::permission::Area;
 use domain::role::{LONGEST_NAME, Mandate, Rejection};
 use domain::tag::Colour;
+use domain::user::Role;
 use domain::{Permission, Permissions};
 use maud::{Markup, html};
 use projections::role::OwnRole;
@@ -82,6 +83,14 @@ impl Draft {
 /// A role as members see it.
 pub(in super::super) fn badge(role: &OwnRole) -> Markup {
     html! { span class={ "tag " (role.colour.name()) } { (role.name) } }
+}
+
+/// Somebody's roles, as they stand beside their name.
+pub(in super::super) fn badges(built_in: Option<Role>, own: &[OwnRole]) -> Markup {
+    html! {
+        @if let Some(role) = built_in.filter(|role| *role != Role::Member) { " " span.badge { (role.name()) } }
+        @for role in own { " " (badge(role)) }
+    }
 }
 
 /// Gives a role with how many members have it.

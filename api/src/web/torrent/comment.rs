@@ -26,6 +26,7 @@ use crate::web::form::token;
 use crate::web::forum::compose::{Draft, is_preview, known, once, said};
 use crate::web::layout::{Theme, framed};
 use crate::web::markdown::Known;
+use crate::web::staff::roles::badges;
 
 /// Comments of a page.
 const ROWS: i64 = 25;
@@ -115,7 +116,10 @@ fn article(comment: &Comment, shown: &Shown, form_token: &str) -> Markup {
     html! {
         article.post.gone[comment.removed.is_some()] id={ "comment-" (comment.id) } aria-label={ "Comment by " (comment.author_name) } {
             header {
-                span.who { a href={ "/members/" (comment.author_name) } { (comment.author_name) } }
+                span.who {
+                    a href={ "/members/" (comment.author_name) } { (comment.author_name) }
+                    (badges(comment.role, &comment.own_roles))
+                }
                 span.when {
                     a href={ "/comments/" (comment.id) } { span.visually-hidden { "Permanent address, written " } (age(comment.at)) }
                     @if let Some(edited) = comment.edited_at {
