@@ -60,6 +60,10 @@ async fn an_upload_is_seen_by_its_uploader_and_the_staff_alone_till_it_is_approv
     assert_eq!(is_told_of(&uploader, &id).await, [true; 6]);
     assert_eq!(is_told_of(&admin, &id).await, [true; 6]);
     assert_eq!(is_told_of(&other, &id).await, [false; 6]);
+    for (client, uploads) in [(&uploader, 1), (&admin, 1), (&other, 0)] {
+        let count = format!("<dt>Uploads</dt><dd class=\"num\">{uploads}</dd>");
+        assert!(client.page("/members/alice").await.contains(&count));
+    }
     for part in ["/edit", "/versions", "/versions/1", "/withdraw"] {
         let path = format!("/torrents/{id}{part}");
         assert_eq!(status(&other, &path).await, 404, "{part}");

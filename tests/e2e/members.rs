@@ -258,3 +258,27 @@ async fn moderators_keep_order_among_members_and_not_among_themselves() {
     }
     assert_eq!(sanctioned(&admin, "first", "ban", "enough").await, 303);
 }
+
+#[tokio::test]
+async fn when_somebody_was_here_last_is_told_to_them_and_the_staff_by_the_day() {
+    let (site, admin) = start().await;
+    open(&admin, "open").await;
+    let [alice, bertha] = [site.client(), site.client()];
+    for (client, name) in [(&alice, "alice"), (&bertha, "bertha")] {
+        assert_eq!(client.register(name, PASSWORD).await.0, 201);
+    }
+    for client in [&alice, &admin] {
+        let page = client.page("/members/alice").await;
+        let told = page.split("<dt>Last here</dt><dd><time datetime=\"").nth(1);
+        let day = told.unwrap().split('"').next().unwrap();
+        assert_eq!(day.len(), "2026-01-01".len(), "{day}: no hour is told");
+    }
+    let page = bertha.page("/members/alice").await;
+    assert!(!page.contains("Last here"), "{page}");
+    assert_eq!(alice.post_form("/sign-out", &[]).await.status(), 303);
+    let page = admin.page("/members/alice").await;
+    assert!(
+        page.contains("<dt>Last here</dt><dd>signed in nowhere</dd>"),
+        "{page}"
+    );
+}

@@ -7,6 +7,7 @@ use domain::api_key::Scope;
 use domain::id::TorrentId;
 use domain::user::Role;
 use domain::{Actor, Permission};
+use projections::torrent::list;
 use projections::traffic::{self, Line};
 use projections::user::Profile;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::sign_in::erasure::named;
+use crate::web::torrents;
 
 /// Gives the routes.
 pub(crate) fn routes() -> Routes {
@@ -63,6 +65,8 @@ pub(crate) struct Figures {
     seeded: u64,
     /// Seconds as a leecher.
     leeched: u64,
+    /// Torrents that they uploaded and who asks may see, counted up to 1000.
+    uploads: i64,
     /// Torrents completed.
     snatches: i64,
     /// Hit-and-runs that are open.
@@ -88,9 +92,10 @@ pub(crate) struct Me {
     scopes: Vec<String>,
 }
 
-pub(super) async fn shown(app: &App, profile: Profile) -> Result<Member, Problem> {
+pub(super) async fn shown(app: &App, caller: &Caller, profile: Profile) -> Result<Member, Problem> {
     let totals = traffic::totals(&app.reads, profile.id).await?;
     let swarm = app.swarms.of_member(profile.id);
+    let uploads = list::count(&app.reads, profile.id, torrents::eyes(caller)).await?;
     Ok(Member {
         id: profile.id.0,
         name: profile.name,
@@ -105,6 +110,7 @@ pub(super) async fn shown(app: &App, profile: Profile) -> Result<Member, Problem
             ratio: ratio(totals.ratio()),
             seeded: totals.seeded.0,
             leeched: totals.leeched.0,
+            uploads,
             snatches: totals.snatches,
             hit_and_runs: totals.marks,
             seeding: swarm.seeders,
@@ -120,6 +126,7 @@ pub(super) async fn shown(app: &App, profile: Profile) -> Result<Member, Problem
 )]
 async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Me>, Problem> {
     let permissions = caller.profile.permissions();
+    let member = shown(&app, &caller, caller.profile.clone()).await?;
     Ok(Json(Me {
         second_factor: caller.profile.second_factor,
         permissions: permissions
@@ -133,7 +140,7 @@ async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Me>, Problem>
             .iter()
             .map(|scope| scope.name().to_owned())
             .collect(),
-        member: shown(&app, caller.profile).await?,
+        member,
     }))
 }
 
@@ -221,10 +228,11 @@ async fn ledger(
 )]
 async fn member(
     State(app): State<App>,
+    caller: Caller,
     Named(name): Named<String>,
 ) -> Result<Json<Member>, Problem> {
     let profile = named(&app, &name).await?;
-    Ok(Json(shown(&app, profile).await?))
+    Ok(Json(shown(&app, &caller, profile).await?))
 }
 
 /// A role by its name.
@@ -254,5 +262,5 @@ async fn assign_role(
     let done = app.commands.assign_role(by, profile.id, role).await?;
     app.reads.wait_for(done.position).await;
     let profile = named(&app, &name).await?;
-    Ok(Json(shown(&app, profile).await?))
+    Ok(Json(shown(&app, &caller, profile).await?))
 }

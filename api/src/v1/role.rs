@@ -200,7 +200,7 @@ async fn hand(
     let (by, profile) = (caller.profile.id, named(app, name).await?);
     let done = app.commands.hand_role(by, profile.id, role, granted);
     app.reads.wait_for(done.await?.position).await;
-    Ok(Json(shown(app, named(app, name).await?).await?))
+    Ok(Json(shown(app, caller, named(app, name).await?).await?))
 }
 
 /// Says beside which field what is wrong stands.

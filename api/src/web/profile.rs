@@ -23,7 +23,10 @@ use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::session::SignedIn;
 
+pub(crate) mod here;
 pub(crate) mod ledger;
+
+use here::Here;
 
 /// Posts of a profile.
 const POSTS: i64 = 10;
@@ -46,6 +49,10 @@ pub(super) struct Shown {
     pub(super) totals: Totals,
     pub(super) swarm: Count,
     pub(super) uploads: Vec<Row>,
+    /// How many of them who looks may see, up to [`list::MOST_COUNTED`].
+    pub(super) uploaded: i64,
+    /// When they were here last, for the member and who keeps order among members.
+    pub(super) here: Option<Here>,
     /// What they wrote last in the forum.
     pub(super) posts: Vec<Hit>,
     pub(super) own: bool,
@@ -103,6 +110,8 @@ async fn profile(
         uploads: list::list(&app.reads, &wanted, app.swarms.as_ref())
             .await?
             .rows,
+        uploaded: list::count(&app.reads, profile.id, wanted.eyes).await?,
+        here: Here::of(&app, &signed_in, profile.id).await?,
         posts: projections::topic::list::by_member(
             &app.reads,
             profile.id,
@@ -139,6 +148,8 @@ pub(super) fn body(shown: &Shown) -> Markup {
         h1 { (profile.name) (roles::badges(Some(profile.role), &profile.roles)) }
         dl.facts {
             div { dt { "Joined" } dd { (age(profile.joined)) } }
+            @if let Some(here) = shown.here { div { dt { "Last here" } dd { (here.shown()) } } }
+            div { dt { "Uploads" } dd.num { (shown.uploaded) @if shown.uploaded >= list::MOST_COUNTED { " or more" } } }
             div { dt { "Uploaded" } dd { (size(totals.uploaded)) } }
             div { dt { "Downloaded" } dd { (size(totals.downloaded)) } }
             @if totals.charged != totals.downloaded { div { dt { "Of it charged" } dd { (size(totals.charged)) } } }

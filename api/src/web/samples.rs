@@ -299,6 +299,8 @@ fn bodies() -> Vec<(&'static str, Markup)> {
                 totals: totals(),
                 swarm: Count::default(),
                 uploads: vec![row()],
+                uploaded: 1_000,
+                here: Some(profile::here::Here::Nowhere),
                 posts: vec![forum::hit()],
                 own: true,
                 sanctions: member::sanctions(),

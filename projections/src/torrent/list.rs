@@ -8,8 +8,8 @@ use std::sync::Arc;
 use domain::amount::Bytes;
 use domain::id::{CategoryId, MemberId, TagId, TorrentId};
 use domain::torrent::Review;
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{QueryBuilder, Row as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -23,10 +23,13 @@ mod ranked;
 mod select;
 mod shelf;
 
-use select::Select;
+use select::{Select, Walk};
 
 /// The most torrents that a search for words finds.
 pub const MOST_HITS: usize = 10_000;
+
+/// The most torrents of a member that are counted.
+pub const MOST_COUNTED: i64 = 1_000;
 
 /// What the list is asked for.
 #[derive(Debug, Clone, Default)]
@@ -177,6 +180,27 @@ pub async fn list(
         rows,
         next: page.next,
     })
+}
+
+/// Counts what a member uploaded that is for whose eyes, up to [`MOST_COUNTED`].
+pub async fn count(reads: &Reads, uploader: MemberId, eyes: Eyes) -> Result<i64, Unavailable> {
+    let wanted = Wanted {
+        uploader: Some(uploader),
+        eyes,
+        ..Wanted::default()
+    };
+    let select = Select {
+        wanted: &wanted,
+        shelves: None,
+        found: None,
+        seeded: None,
+        from: None,
+    };
+    let mut query = QueryBuilder::new("select count(*) from (select from torrent t");
+    select.filter(&mut query, Walk::Torrents);
+    query.push(format!(" limit {MOST_COUNTED}) counted"));
+    let query = query.build_query_scalar();
+    Ok(query.fetch_one(&reads.pool).await?)
 }
 
 /// Gives what somebody seeds just now.
