@@ -5,14 +5,17 @@ use fantoccini::Locator;
 use tests::browser::Eyes;
 use tests::{Browser, Client, Options, Site, make};
 
+mod comment;
 mod erasure;
 mod forum;
 mod panic;
 mod password;
+mod queue;
 mod report;
 mod second_factor;
 mod staff;
 mod statistic;
+mod tag;
 mod webtorrent;
 
 const PASSWORD: &str = "correct horse battery";
