@@ -22,6 +22,6 @@ ENV OPENTRACKER_DATA_DIR=/data \
 VOLUME /data
 EXPOSE 3000 8080 8080/udp
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=6 \
-    CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:3000/health/live"]
+    CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:9464/health/live"]
 ENTRYPOINT ["opentracker"]
 CMD ["serve"]

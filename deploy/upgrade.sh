@@ -2,8 +2,9 @@
 # Changes the program of an installed OpenTracker, and goes back where the new one doesn't get ready.
 #   deploy/upgrade.sh FILE      the new program
 #   deploy/upgrade.sh --back    the program that was there before
-# OPENTRACKER_READY is the address that is asked (http://127.0.0.1:3000/health/ready), OPENTRACKER_PATIENCE the seconds
-# that it may take (600): a program with other projections fills them first, and the log tells how far it is.
+# OPENTRACKER_READY is the address that is asked (http://127.0.0.1:3000/health/ready; a node without pages answers on
+# port 9464), OPENTRACKER_PATIENCE the seconds that it may take (600): a program with other projections fills them
+# first, and the log tells how far it is.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/layout.sh"

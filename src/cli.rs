@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::role::Role;
+
 /// A private BitTorrent tracker: site, tracker and vault in one program.
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
@@ -72,6 +74,9 @@ pub(crate) struct Serve {
     /// Where the tracker listens, such as 127.0.0.1:8080.
     #[arg(long, value_name = "ADDR")]
     pub(crate) tracker: Option<SocketAddr>,
+    /// What this node does: api, tracker or worker, each by a flag of its own; all, when nothing is said.
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(crate) roles: Vec<Role>,
     /// Fill an empty site with sample members, torrents and peers.
     #[arg(long)]
     pub(crate) demo: bool,

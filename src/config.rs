@@ -10,6 +10,7 @@ use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{self, Cli, Command};
+use crate::role::{self, Role};
 
 mod reference;
 
@@ -19,6 +20,8 @@ mod reference;
 pub(crate) struct Config {
     /// Where the program keeps its keys and, without a database given, its database.
     pub(crate) data_dir: PathBuf,
+    /// What this node does: the site, the announces, the work behind them; others do the rest, over the same database and Redis.
+    pub(crate) roles: Vec<Role>,
     /// The site.
     pub(crate) site: Site,
     /// The tracker's port.
@@ -147,6 +150,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("data"),
+            roles: Role::ALL.to_vec(),
             site: Site::default(),
             announce: Announce::default(),
             tracker: tracker::Settings::default(),
@@ -219,6 +223,11 @@ impl Config {
     pub(crate) fn key_path(&self) -> PathBuf {
         self.data_dir.join("keys/master.key")
     }
+
+    /// Tells whether this node has a role.
+    pub(crate) fn does(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
 }
 
 /// Reads the configuration, and says which key is wrong and why.
@@ -250,6 +259,14 @@ pub(crate) fn load(cli: &Cli) -> anyhow::Result<Config> {
     if let Some(Command::Serve(serve)) = &cli.command {
         config.site.listen = serve.listen.unwrap_or(config.site.listen);
         config.announce.listen = serve.tracker.unwrap_or(config.announce.listen);
+        if !serve.roles.is_empty() {
+            config.roles.clone_from(&serve.roles);
+        }
+    }
+    if config.tracker.node.is_empty() {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+        let name = name.context("tracker.node is empty, and this machine has no name")?;
+        name.trim().clone_into(&mut config.tracker.node);
     }
     check(&config)?;
     Ok(config)
@@ -324,7 +341,7 @@ fn check_addresses(config: &Config) -> anyhow::Result<()> {
         config.redis.url.is_empty() || infra::redis::is_url(&config.redis.url),
         "redis.url isn't a connection string, such as redis://127.0.0.1/"
     );
-    Ok(())
+    role::check(config)
 }
 
 /// Prints or checks the configuration; [`load`] has checked it already.

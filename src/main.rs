@@ -1,6 +1,6 @@
 //! OpenTracker: the site, the tracker and the vault in one program.
 //!
-//! This crate is the command line and the wiring: [`serve`] runs every role, [`store`] opens the
+//! This crate is the command line and the wiring: [`serve`] runs the roles of a node, [`store`] opens the
 //! event store that all commands share. It is the only place that sees all crates.
 
 use clap::Parser as _;
@@ -16,6 +16,7 @@ mod demo;
 mod member;
 mod panic;
 mod projection;
+mod role;
 mod serve;
 mod store;
 mod torrent;

@@ -22,6 +22,11 @@ pub(crate) async fn live() -> Json<serde_json::Value> {
 }
 
 async fn ready(State(app): State<App>) -> Response {
+    of(&app).await
+}
+
+/// Says whether what this node does can be done.
+pub(crate) async fn of(app: &App) -> Response {
     told(&app.health.reasons().await, &app.health.warnings().await)
 }
 

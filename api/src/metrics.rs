@@ -20,7 +20,9 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::front::Front;
+use crate::health;
 use crate::problem::Problem;
+use crate::sealed;
 use crate::vault::Standing;
 use crate::web::staff::{Projected, standing};
 
@@ -30,7 +32,7 @@ mod tracker;
 
 pub(crate) use request::Requests;
 
-/// Serves `/metrics` until `stop` turns true.
+/// Serves `/metrics`, and `/health` for nodes that show no pages, until `stop` turns true.
 pub async fn serve(
     listener: TcpListener,
     front: Arc<Front>,
@@ -38,6 +40,8 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let router = Router::new()
         .route("/metrics", get(metrics))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(ready))
         .with_state(front);
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
@@ -52,7 +56,7 @@ async fn metrics(State(front): State<Arc<Front>>) -> Result<Response, Problem> {
     if let Some(app) = front.app() {
         let head = gauge(&mut registry, "log_position", "Last position of the log");
         head.set(app.feed.head().await?.0);
-        health(&mut registry, &app).await;
+        readiness(&mut registry, &app).await;
         connections(&mut registry, &app);
         swarms(&mut registry, &app);
         tracker::measure(&mut registry, app.swarms.announces());
@@ -65,6 +69,13 @@ async fn metrics(State(front): State<Arc<Front>>) -> Result<Response, Problem> {
     encode(&mut text, &registry).map_err(|_| Problem::unavailable())?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
+}
+
+async fn ready(State(front): State<Arc<Front>>) -> Response {
+    match front.app() {
+        Some(app) => health::of(&app).await,
+        None => sealed::unready(&front.vault().standing().borrow().clone()),
+    }
 }
 
 fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
@@ -89,7 +100,7 @@ fn vault(registry: &mut Registry, standing: &Standing) {
 }
 
 /// What `/health/ready` says, in numbers.
-async fn health(registry: &mut Registry, app: &App) {
+async fn readiness(registry: &mut Registry, app: &App) {
     let help = "1 where the site can serve, as /health/ready says";
     let (reasons, warnings) = (app.health.reasons().await, app.health.warnings().await);
     gauge(registry, "ready", help).set(reasons.is_empty().into());

@@ -153,7 +153,11 @@ fn shown(
 }
 
 async fn ready(State(sealed): State<Sealed>) -> Response {
-    let standing = sealed.standing();
+    unready(&sealed.standing())
+}
+
+/// Says that the node doesn't serve, and why.
+pub(crate) fn unready(standing: &Standing) -> Response {
     let reason = match standing.state {
         Stands::Open => "the vault is open, but this node doesn't serve yet".to_owned(),
         state @ (Stands::Sealing | Stands::Sealed | Stands::Restoring) => {
@@ -161,7 +165,12 @@ async fn ready(State(sealed): State<Sealed>) -> Response {
         }
     };
     let mut reasons = vec![reason];
-    reasons.extend(standing.trouble);
+    reasons.extend(
+        Some(&standing.doing)
+            .filter(|doing| !doing.is_empty())
+            .cloned(),
+    );
+    reasons.extend(standing.trouble.clone());
     health::told(&reasons, &[])
 }
 

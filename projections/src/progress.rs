@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::Position;
 
 /// Where each projection stands.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
     standing: BTreeMap<&'static str, Standing>,
 }
@@ -34,6 +34,11 @@ impl Progress {
     /// Notes that a projection stopped.
     pub fn stop(&mut self, name: &'static str, reason: String) {
         self.standing.entry(name).or_default().stopped = Some(reason);
+    }
+
+    /// Notes that a projection has no tables.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.standing.remove(name);
     }
 
     /// Tells whether every projection that runs has applied the log up to a position.

@@ -15,6 +15,7 @@ use crate::fold::Held;
 use crate::progress::Progress;
 use crate::{Fold, INDEXES, NotApplied, Projection, SCHEMA, Unavailable};
 
+mod elsewhere;
 mod search;
 
 /// Positions that one transaction covers at most.
@@ -27,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How often a stopped projection looks whether it may go on.
 const RETRY: Duration = Duration::from_secs(1);
 /// Why a projection leaves tables be that another program made.
-const OTHER_VERSION: &str = "its tables belong to another version of the program";
+pub const OTHER_VERSION: &str = "its tables belong to another version of the program";
 
 /// Where a projection stands, by its checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]

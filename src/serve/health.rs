@@ -9,12 +9,15 @@ use projections::swarm::Swarms;
 use tokio::sync::watch;
 
 use super::share;
+use crate::role::Role;
 
 /// The parts that must answer for the site to serve.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) pool: infra::postgres::Pool,
     pub(super) progress: watch::Receiver<Progress>,
+    /// What this node does.
+    pub(super) roles: Vec<Role>,
     pub(super) swarms: Arc<dyn Swarms>,
     /// What nodes share, where there is a Redis.
     pub(super) redis: Option<Redis>,
@@ -28,11 +31,17 @@ impl api::app::Health for Parts {
             reasons.push("the database doesn't answer".to_owned());
         }
         for (name, standing) in self.progress.borrow().standing() {
-            if standing.stopped.is_some() {
+            // The search index is of who shows pages, all else is moved by workers.
+            let mover = if *name == "search" {
+                Role::Api
+            } else {
+                Role::Worker
+            };
+            if standing.stopped.is_some() && self.roles.contains(&mover) {
                 reasons.push(format!("the projection {name} has stopped"));
             }
         }
-        if !self.swarms.listens() {
+        if self.roles.contains(&Role::Tracker) && !self.swarms.listens() {
             reasons.push("the tracker listens no more; start the node again".to_owned());
         }
         reasons

@@ -6,6 +6,7 @@ use projections::{rebuild, runner, sealed};
 
 use super::{Ended, Program, Running, checkpoint, greet, reserve, watch_over};
 use crate::demo;
+use crate::role::Role;
 use crate::store::Store;
 
 /// Events that are worth filling the read tables in one go.
@@ -49,11 +50,14 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
         .await?;
     }
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let checkpoints = tokio::spawn(checkpoint::keep(
-        store.audit(),
-        store.commands.clone(),
-        stopped,
-    ));
+    let works = program.config.does(Role::Worker);
+    let checkpoints = works.then(|| {
+        tokio::spawn(checkpoint::keep(
+            store.audit(),
+            store.commands.clone(),
+            stopped,
+        ))
+    });
     let mut signal = program.signal.clone();
     let ended = watch_over(store, async {
         tokio::select! {
@@ -68,9 +72,13 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
     stop.send_replace(true);
     program.waiting.extend(running.stop(&program.desk).await);
     program.tracker.clear();
-    let _ended = checkpoints.await;
+    if let Some(checkpoints) = checkpoints {
+        let _ended = checkpoints.await;
+    }
     if ended == Ended::Stopped {
-        checkpoint::set(&store.audit(), &store.commands).await;
+        if works {
+            checkpoint::set(&store.audit(), &store.commands).await;
+        }
         tell_unrecorded(program);
     }
     Ok(ended)
@@ -111,14 +119,20 @@ async fn start(
         let seen = |done, of| program.desk.doing("filling the demo", done, of);
         demo::make(&program.config, store, wanted, seen).await?;
     }
-    store.commands.seed_categories().await?;
-    store.commands.seed_sections().await?;
+    let works = program.config.does(Role::Worker);
+    if works {
+        store.commands.seed_categories().await?;
+        store.commands.seed_sections().await?;
+    }
     // One that can't be recorded now still waits.
     while let Some((batch, day)) = program.waiting.last().cloned() {
         store.commands.record(batch, day).await?;
         program.waiting.pop();
     }
-    fill(program, store).await?;
+    if works {
+        fill(program, store).await?;
+    }
+    program.desk.doing("filling the search index", 0, 0);
     Running::start(program, store).await
 }
 
@@ -151,6 +165,5 @@ async fn fill(program: &Program, store: &Store) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    program.desk.doing("filling the search index", 0, 0);
     Ok(())
 }

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tracker::Tracker;
 
 use super::desk::Desk;
-use super::{Listening, app, signals, watch_over};
+use super::running::app;
+use super::{Listening, signals, watch_over};
 use crate::config::Config;
 use crate::store::Store;
 

@@ -6,9 +6,10 @@ use commands::ports::Relay as _;
 use infra::redis::Redis;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracker::Tracker;
 
+use super::Program;
 use crate::config::Config;
+use crate::role::Role;
 use crate::store::Store;
 
 /// How long what is shared may take to be forgotten; it can be read by nobody without the vault's keys.
@@ -27,13 +28,15 @@ pub(super) fn connect(config: &Config, store: &Store) -> anyhow::Result<Option<R
     Ok(Some(Redis::new(&config.redis.url, keys.as_ref(), epoch)?))
 }
 
-/// Lets the tracker learn who is in the swarms, then tell and hear until `stopped` turns true.
+/// Lets the tracker learn who is in the swarms, then tell and hear until `stopped` turns true. Where
+/// pages alone are shown it has no peers of its own, and tells what it heard to a Redis that lost it.
 pub(super) async fn start(
     redis: &Redis,
-    tracker: &Tracker,
+    program: &Program,
     tasks: &mut JoinSet<()>,
     stopped: &watch::Receiver<bool>,
 ) {
+    let tracker = &program.tracker;
     let mark = match tracker.catch_up(redis).await {
         Ok(mark) => mark,
         Err(error) => {
@@ -48,6 +51,9 @@ pub(super) async fn start(
     tasks.spawn(async move { one.hear(&relay, mark, stop).await });
     let (one, relay, stop) = (tracker.clone(), redis.clone(), stopped.clone());
     tasks.spawn(async move { one.tell(&relay, stop).await });
+    if !program.config.does(Role::Tracker) {
+        return;
+    }
     let (one, relay, stop) = (tracker.clone(), redis.clone(), stopped.clone());
     tasks.spawn(async move { one.overhear(&relay, stop).await });
     let (one, relay, stop) = (tracker.clone(), redis.clone(), stopped.clone());

@@ -12,55 +12,67 @@ use tracker::Tracker;
 
 use super::{FINISH, Listening, bind, in_use};
 use crate::config::Config;
+use crate::role::Role;
 
 /// The sockets, and who answers on them.
 pub(super) struct Sockets {
     bound: Option<Bound>,
+    metrics: Option<TcpListener>,
     threads: Vec<Thread<()>>,
     server: Option<JoinHandle<std::io::Result<()>>>,
     stop: watch::Sender<bool>,
 }
 
 struct Bound {
-    site: TcpListener,
-    announces: tracker::http::Bound,
+    site: Option<TcpListener>,
+    announces: Option<tracker::http::Bound>,
     packets: Option<tracker::udp::Bound>,
-    metrics: TcpListener,
 }
 
 impl Sockets {
-    /// Takes the addresses; nobody is answered yet.
+    /// Takes the addresses of what this node does; nobody is answered yet.
     pub(super) async fn bind(config: &Config) -> anyhow::Result<(Self, Listening)> {
-        let site = bind(config).await?;
-        let announces = tracker::http::bind(config.announce.listen, config.tracker.threads)
-            .with_context(|| in_use("tracker", config.announce.listen, "--tracker"))?;
-        let packets = if config.announce.udp {
-            let bound = tracker::udp::bind(announces.address(), config.tracker.threads);
-            let told = || in_use("tracker over UDP", announces.address(), "--tracker");
-            Some(bound.with_context(told)?)
-        } else {
-            None
+        let site = match config.does(Role::Api) {
+            true => Some(bind(config).await?),
+            false => None,
+        };
+        let (announces, packets) = match config.does(Role::Tracker) {
+            true => bind_tracker(config)?,
+            false => (None, None),
         };
         let metrics = TcpListener::bind(config.metrics.listen)
             .await
             .with_context(|| in_use("metrics page", config.metrics.listen, "metrics.listen"))?;
         let listening = Listening {
-            site: site.local_addr()?,
-            announces: announces.address(),
+            site: match &site {
+                Some(site) => site.local_addr()?,
+                None => config.site.listen,
+            },
+            announces: announces
+                .as_ref()
+                .map_or(config.announce.listen, tracker::http::Bound::address),
         };
         let bound = Bound {
             site,
             announces,
             packets,
-            metrics,
         };
         let sockets = Self {
             bound: Some(bound),
+            metrics: Some(metrics),
             threads: vec![],
             server: None,
             stop: watch::channel(false).0,
         };
         Ok((sockets, listening))
+    }
+
+    /// Answers on the port of the measures, also while this node isn't ready yet.
+    pub(super) fn measure(&mut self, front: &Arc<Front>) {
+        if let Some(metrics) = self.metrics.take() {
+            let stop = self.stop.subscribe();
+            tokio::spawn(api::metrics::serve(metrics, Arc::clone(front), stop));
+        }
     }
 
     /// Answers from now on; asked again, it goes on.
@@ -69,14 +81,17 @@ impl Sockets {
             return Ok(());
         };
         let stop = self.stop.subscribe();
-        self.threads = tracker::http::serve(tracker, bound.announces, &stop)?;
+        if let Some(announces) = bound.announces {
+            self.threads = tracker::http::serve(tracker, announces, &stop)?;
+        }
         if let Some(packets) = bound.packets {
             self.threads
                 .extend(tracker::udp::serve(tracker, packets, &stop)?);
         }
-        let site = api::serve(bound.site, Arc::clone(front), stop.clone());
-        self.server = Some(tokio::spawn(site));
-        tokio::spawn(api::metrics::serve(bound.metrics, Arc::clone(front), stop));
+        if let Some(site) = bound.site {
+            let site = api::serve(site, Arc::clone(front), stop.clone());
+            self.server = Some(tokio::spawn(site));
+        }
         Ok(())
     }
 
@@ -92,4 +107,18 @@ impl Sockets {
             let _ended = thread.join();
         }
     }
+}
+
+/// What the tracker listens on: TCP, and UDP where it is wanted.
+type Announces = (Option<tracker::http::Bound>, Option<tracker::udp::Bound>);
+
+fn bind_tracker(config: &Config) -> anyhow::Result<Announces> {
+    let announces = tracker::http::bind(config.announce.listen, config.tracker.threads)
+        .with_context(|| in_use("tracker", config.announce.listen, "--tracker"))?;
+    if !config.announce.udp {
+        return Ok((Some(announces), None));
+    }
+    let packets = tracker::udp::bind(announces.address(), config.tracker.threads)
+        .with_context(|| in_use("tracker over UDP", announces.address(), "--tracker"))?;
+    Ok((Some(announces), Some(packets)))
 }

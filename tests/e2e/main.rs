@@ -9,6 +9,7 @@
 
 mod alert;
 mod announce;
+mod apart;
 mod api_key;
 mod approval;
 mod attack;

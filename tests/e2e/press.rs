@@ -10,7 +10,7 @@ use tests::{Client, Options, Site};
 
 const PASSWORD: &str = "correct horse battery";
 const PANIC: &str = "rivers run to the sea";
-const PRESS: &str = "/api/admin/panic/encrypt";
+pub(crate) const PRESS: &str = "/api/admin/panic/encrypt";
 const RESTORE: &str = "/api/admin/panic/restore";
 
 /// Sets a site up by the answer that its page sends.
@@ -27,7 +27,7 @@ fn add(body: &mut Value, field: &str, text: &str) {
 }
 
 /// What presses, with a proof of some purpose.
-async fn press(client: &Client, purpose: Purpose, name: &str, password: &str) -> Value {
+pub(crate) async fn press(client: &Client, purpose: Purpose, name: &str, password: &str) -> Value {
     let mut body = client.answer_for(purpose, name, password).await;
     body.as_object_mut().unwrap().remove("username");
     add(&mut body, "confirm", "ENCRYPT_ALL_DATA");

@@ -150,7 +150,10 @@ impl Site {
                 .spawn()
                 .unwrap(),
         );
-        let ready = format!("http://{}/health/ready", self.address);
+        // Not every role has pages, but each its measures.
+        let parted = self.options.arguments.iter().any(|one| one == "--role");
+        let asked = if parted { self.metrics } else { self.address };
+        let ready = format!("http://{asked}/health/ready");
         until("readiness", Duration::from_secs(90), || async {
             let answer = reqwest::get(&ready).await.ok()?;
             answer.status().is_success().then_some(())

@@ -222,12 +222,33 @@ fn containers_are_checked_confined_and_reached_by_the_front_alone() {
         }
     }
     let address = compose.pointer("/services/caddy/networks/inside/ipv4_address");
-    for who in ["TRACKER", "SITE"] {
-        let path = format!("/services/site/environment/OPENTRACKER_{who}__TRUSTED_PROXIES");
+    for who in ["tracker", "site"] {
+        let name = format!("OPENTRACKER_{}__TRUSTED_PROXIES", who.to_uppercase());
+        let path = format!("/services/{who}/environment/{name}");
         let trusted = compose.pointer(&path).unwrap().as_str().unwrap();
         let trusted: Vec<String> = serde_json::from_str(trusted).unwrap();
         assert_eq!(trusted, [address.unwrap().as_str().unwrap()]);
     }
+    let mut roles = vec![];
+    for (name, service) in services {
+        let command = service.get("command").and_then(Value::as_array);
+        let words: Vec<&str> = command
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        if let ["serve", "--role", role] = words[..] {
+            roles.push((name.as_str(), role));
+        }
+    }
+    roles.sort_unstable();
+    let apart = [
+        ("more-trackers", "tracker"),
+        ("site", "api"),
+        ("tracker", "tracker"),
+        ("worker", "worker"),
+    ];
+    assert_eq!(roles, apart);
     let image = std::fs::read_to_string(root().join("Dockerfile")).unwrap();
     for word in ["\nUSER opentracker\n", "\nHEALTHCHECK ", "--locked"] {
         assert!(image.contains(word), "{word}");

@@ -47,7 +47,7 @@ pub use announce::Failure;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The node's name in the log; each tracker of a site has its own.
+    /// The node's name in the log; each tracker of a site has its own. The machine's name when empty.
     pub node: String,
     /// Seconds between two announces of a client, before jitter and load.
     pub interval: u32,
