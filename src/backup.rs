@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use domain::Position;
+use domain::audit;
 use infra::backup::{self, At, Backup, BackupError, Found, Given, Made, Restored};
 use infra::embedded::Embedded;
 use infra::vault::share;
@@ -54,13 +56,54 @@ async fn create(store: &Store, folder: &Path, anew: bool, json: bool) -> anyhow:
     let made = made.context("no backup was made, and the one before is as it was")?;
     drop(progress);
     let rate = rate(made.added, began.elapsed());
+    let noted = !made.sealed && note(store, (made.position, &made.root), false).await;
     let value = json!({
         "series": made.series, "began": made.began, "position": made.position, "added": made.added,
         "bytes": made.bytes, "chain": made.chain, "root": made.root, "sealed": made.sealed,
-        "password": made.password, "events_per_s": rate,
+        "password": made.password, "events_per_s": rate, "noted": noted,
     });
     announcement::answer(json, &value, &told(&made, rate));
     Ok(())
+}
+
+/// Notes in the log that a backup was made or proved; tells whether that could be done, for the backup is
+/// as good without it.
+async fn note(store: &Store, (position, root): (i64, &str), proved: bool) -> bool {
+    let noted = async {
+        let backup = audit::Backup {
+            upto: Position(position),
+            root: audit::Digest::try_from(root.to_owned())?,
+        };
+        if proved {
+            store.commands.note_proof(backup).await?;
+        } else {
+            store.commands.note_backup(backup).await?;
+        }
+        anyhow::Ok(())
+    };
+    noted
+        .await
+        .inspect_err(
+            |error| tracing::warn!(%error, "the backup is good, and the site can't be told"),
+        )
+        .is_ok()
+}
+
+/// Notes that a backup was proved, where the site that it is of can be reached from here.
+async fn note_proved(config: &Config, restored: &Restored) -> anyhow::Result<bool> {
+    let given = Some(config.database.url.clone()).filter(|url| !url.is_empty());
+    let Some(url) = given.or_else(|| Embedded::running(&config.data_dir)) else {
+        return Ok(false);
+    };
+    let verified = &restored.verified;
+    let position = verified.position.0;
+    if !backup::is_of(&url, position, &verified.chain).await? {
+        return Ok(false);
+    }
+    let store = Store::open(config).await?;
+    let noted = note(&store, (position, &verified.root), true).await;
+    store.close().await?;
+    Ok(noted)
 }
 
 fn told(made: &Made, rate: f64) -> String {
@@ -150,8 +193,11 @@ async fn verify(
         std::fs::remove_dir_all(&place)
             .with_context(|| format!("{} can't be removed", place.display()))
     });
+    let proved = proved?;
+    // A site that is sealed or away is told nothing.
+    let noted = note_proved(config, &proved).await.unwrap_or(false);
     // The verdict comes first, whatever becomes of the scratch.
-    answer(&backup, &proved?, "the backup is whole", json)?;
+    answer(&backup, &proved, ("the backup is whole", Some(noted)), json)?;
     removed
 }
 
@@ -192,22 +238,30 @@ async fn restore(
         }
     })?;
     let text = "the backup is restored; `opentracker serve` fills the read tables from it";
-    answer(&backup, &restored, text, json)
+    answer(&backup, &restored, (text, None), json)
 }
 
-fn answer(backup: &Backup, restored: &Restored, text: &str, json: bool) -> anyhow::Result<()> {
+fn answer(
+    backup: &Backup,
+    restored: &Restored,
+    (text, noted): (&str, Option<bool>),
+    json: bool,
+) -> anyhow::Result<()> {
     let verified = &restored.verified;
     let (load, prove) = (
         rate(verified.events, restored.loaded),
         rate(verified.events, restored.proved),
     );
     let made_at = backup.made_at().format(&Rfc3339)?;
-    let value = json!({
+    let mut value = json!({
         "ok": true, "made_at": made_at, "state": restored.state, "events": verified.events,
         "position": verified.position, "chain": verified.chain, "root": verified.root,
         "contents": restored.contents, "bytes": backup.bytes(),
         "load_per_s": load, "verify_per_s": prove,
     });
+    if let (Some(noted), Some(fields)) = (noted, value.as_object_mut()) {
+        fields.insert("noted".to_owned(), noted.into());
+    }
     let mut text = format!(
         "{text}\nit was made at {made_at}: {} events, {load:.0} a second loaded, {prove:.0} a second proved\nchain {}\nroot  {}",
         verified.events, verified.chain, verified.root

@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domain::vault::State as Stands;
+use projections::backup::Run;
 use projections::rebuild::Rebuilding;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -62,6 +63,7 @@ async fn metrics(State(front): State<Arc<Front>>) -> Result<Response, Problem> {
         tracker::measure(&mut registry, app.swarms.announces());
         limits(&mut registry, &app).await;
         projections(&mut registry, &standing(&app).await?);
+        backups(&mut registry, &projections::backup::last(&app.reads).await?);
     }
     front.requests().measure(&mut registry);
     process::measure(&mut registry);
@@ -153,6 +155,15 @@ async fn limits(registry: &mut Registry, app: &App) {
         let held = i64::try_from(held).unwrap_or(i64::MAX);
         gauge(registry, "blocks", "Addresses that are blocked").set(held);
     }
+}
+
+/// When the log was last backed up, and when a backup was last proved.
+fn backups(registry: &mut Registry, runs: &projections::backup::Runs) {
+    let at = |run: Option<Run>| run.map_or(0, |run| run.at.unix_timestamp());
+    let help = "When the last backup was made, in seconds since 1970; 0 where none is known";
+    gauge(registry, "backup_made_timestamp_seconds", help).set(at(runs.made));
+    let help = "When a backup was last proved, in seconds since 1970; 0 where none is known";
+    gauge(registry, "backup_verified_timestamp_seconds", help).set(at(runs.verified));
 }
 
 /// Names what is measured.

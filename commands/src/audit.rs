@@ -1,8 +1,8 @@
-//! Setting checkpoints over the log, and noting who read its history or lifted a block.
+//! Setting checkpoints over the log, and noting its backups, who read its history or lifted a block.
 //!
-//! Before: `opentracker audit` and `api::web::audit`. After: [`domain::audit`].
+//! Before: `opentracker audit`, `opentracker backup` and `api::web::audit`. After: [`domain::audit`].
 
-use domain::audit::{Audit, CHECKPOINTS, Checkpoint, Event, OPERATOR, Rejection};
+use domain::audit::{Audit, BACKUPS, Backup, CHECKPOINTS, Checkpoint, Event, OPERATOR, Rejection};
 use domain::{Actor, Position};
 use uuid::Uuid;
 
@@ -16,6 +16,20 @@ impl Commands {
     ) -> Result<Position, Refusal<Rejection>> {
         let event = Event::CheckpointSet(checkpoint);
         self.execute::<Audit>(CHECKPOINTS, event, self.frame(Actor::System))
+            .await
+    }
+
+    /// Notes that a backup was made.
+    pub async fn note_backup(&self, backup: Backup) -> Result<Position, Refusal<Rejection>> {
+        let event = Event::BackupMade(backup);
+        self.execute::<Audit>(BACKUPS, event, self.frame(Actor::Operator))
+            .await
+    }
+
+    /// Notes that a backup was proved.
+    pub async fn note_proof(&self, backup: Backup) -> Result<Position, Refusal<Rejection>> {
+        let event = Event::BackupVerified(backup);
+        self.execute::<Audit>(BACKUPS, event, self.frame(Actor::Operator))
             .await
     }
 

@@ -1,4 +1,5 @@
-//! What auditors rest on: checkpoints over the log, who read its history, and who lifted a block.
+//! What auditors rest on: checkpoints over the log, its backups, who read its history, and who lifted a
+//! block.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -12,6 +13,9 @@ pub const CHECKPOINTS: Uuid = Uuid::from_u128(0x5173_0000_0000_4000_8000_0000_00
 
 /// The stream of what was read at the command line.
 pub const OPERATOR: Uuid = Uuid::from_u128(0x5173_0000_0000_4000_8000_0000_0000_0003);
+
+/// The stream of the backups.
+pub const BACKUPS: Uuid = Uuid::from_u128(0x5173_0000_0000_4000_8000_0000_0000_0005);
 
 /// What happened to the audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,10 @@ pub enum Event {
         /// Why it was blocked.
         why: String,
     },
+    /// A backup holds the log up to a position.
+    BackupMade(Backup),
+    /// A backup of the log up to a position was restored into a scratch database, and is whole.
+    BackupVerified(Backup),
 }
 
 impl crate::Event for Event {
@@ -38,8 +46,19 @@ impl crate::Event for Event {
             Self::CheckpointSet(_) => "CheckpointSet",
             Self::HistoryRead { .. } => "HistoryRead",
             Self::BlockLifted { .. } => "BlockLifted",
+            Self::BackupMade(_) => "BackupMade",
+            Self::BackupVerified(_) => "BackupVerified",
         }
     }
+}
+
+/// What of the log a backup holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// The last position.
+    pub upto: Position,
+    /// The Merkle root of all leaves up to there.
+    pub root: Digest,
 }
 
 /// What the log was at one moment.
@@ -96,9 +115,11 @@ impl Decider for Audit {
             Event::CheckpointSet(checkpoint) if checkpoint.after != self.covered => {
                 Err(Rejection::NotNext)
             }
-            Event::CheckpointSet(_) | Event::HistoryRead { .. } | Event::BlockLifted { .. } => {
-                Ok(vec![command])
-            }
+            Event::CheckpointSet(_)
+            | Event::HistoryRead { .. }
+            | Event::BlockLifted { .. }
+            | Event::BackupMade(_)
+            | Event::BackupVerified(_) => Ok(vec![command]),
         }
     }
 
@@ -134,13 +155,18 @@ mod tests {
     }
 
     #[test]
-    fn reading_and_lifting_is_always_noted() {
+    fn reading_lifting_and_backups_are_always_noted() {
         let read = Event::HistoryRead { what: "log".into() };
         let lifted = Event::BlockLifted {
             whose: "3f0c6a1b92de".into(),
             why: "refused sign-ins".into(),
         };
-        for event in [read, lifted] {
+        let backup = Backup {
+            upto: Position(3),
+            root: Digest([8; 32]),
+        };
+        let (made, verified) = (Event::BackupMade(backup), Event::BackupVerified(backup));
+        for event in [read, lifted, made, verified] {
             given::<Audit>(&[])
                 .when(event.clone())
                 .then(std::slice::from_ref(&event));

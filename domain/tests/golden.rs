@@ -119,7 +119,9 @@ fn written() -> BTreeSet<String> {
             Fact::Audit(event) => match &event {
                 audit::Event::CheckpointSet(_)
                 | audit::Event::HistoryRead { .. }
-                | audit::Event::BlockLifted { .. } => (event.name(), event.version()),
+                | audit::Event::BlockLifted { .. }
+                | audit::Event::BackupMade(_)
+                | audit::Event::BackupVerified(_) => (event.name(), event.version()),
             },
             Fact::Vault(event) => of_vault(&event),
             // It is what is left of an event, and never written.

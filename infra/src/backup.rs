@@ -13,7 +13,7 @@
 use std::path::Path;
 
 use crate::audit::AuditError;
-use crate::postgres::PostgresError;
+use crate::postgres::{self, PostgresError};
 use crate::seal::Unsealable;
 use crate::vault::{NotOpened, VaultError};
 
@@ -126,4 +126,24 @@ impl From<tokio::task::JoinError> for BackupError {
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> BackupError {
     let path = path.display().to_string();
     |source| BackupError::File { path, source }
+}
+
+/// Tells whether a database holds the log that has this chain at a position; nothing is changed there,
+/// also where it is empty.
+pub async fn is_of(url: &str, position: i64, chain: &str) -> Result<bool, BackupError> {
+    let pool = postgres::connect_empty(url).await?;
+    let empty = postgres::is_empty(&pool).await?;
+    let query =
+        "select exists (select from event_log where position = $1 and encode(chain, 'hex') = $2)";
+    let held = if empty {
+        false
+    } else {
+        sqlx::query_scalar(query)
+            .bind(position)
+            .bind(chain)
+            .fetch_one(&pool)
+            .await?
+    };
+    pool.close().await;
+    Ok(held)
 }

@@ -27,6 +27,7 @@ pub mod swarm;
 
 pub mod access;
 pub mod api_key;
+pub mod backup;
 pub mod bookmark;
 pub mod category;
 pub mod comment;
@@ -128,6 +129,7 @@ pub fn all(keys: &Arc<dyn Keyed>) -> Vec<Arc<dyn Projection>> {
         Arc::new(notification::Notifications),
         Arc::new(statistic::Statistics),
         Arc::new(bookmark::Bookmarks),
+        Arc::new(backup::Backups),
         Arc::new(traffic::Ledger),
         Arc::new(transfer::Transfers),
         Arc::new(access::Access::new(Arc::clone(keys))),

@@ -282,6 +282,9 @@ fn about(fact: &Fact) -> Option<String> {
         Fact::Audit(audit::Event::CheckpointSet(checkpoint)) => {
             Some(format!("up to {}", checkpoint.upto))
         }
+        Fact::Audit(audit::Event::BackupMade(backup) | audit::Event::BackupVerified(backup)) => {
+            Some(format!("up to {}", backup.upto))
+        }
         Fact::Audit(audit::Event::HistoryRead { what }) => Some(what.clone()),
         Fact::Audit(audit::Event::BlockLifted { whose, why }) => Some(format!("{whose}: {why}")),
         _ => None,

@@ -206,6 +206,7 @@ pub(super) fn body(
             p { "What members read is derived from the event log by these." }
             div data-region="projections" data-live { (projections(standing, form_token)) }
         }
+        (dashboard::backups(&dashboard.backups))
         section.card {
             h2 { "Panic" }
             p { "The Panic Password, its recovery sheet, and the panic itself: everything dark at once." }

@@ -57,8 +57,9 @@ async fn a_site_goes_back_to_a_point_in_time_with_its_claims_as_they_were() {
     let made = scene.create();
     scene.upload(2).await;
     scene.upload(3).await;
-    scene.create();
+    // The note of a backup is in the next one.
     let after = beside(&pool).await;
+    scene.create();
     let root = scene.root(&head.into());
     for (name, moment) in [("by-position", head.to_string()), ("by-time", time)] {
         let data = scene.empty(name);

@@ -59,6 +59,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Markup)> {
 pub(super) fn dashboard() -> staff::dashboard::Dashboard {
     staff::dashboard::Dashboard {
         waiting: [0, 7, 100],
+        backups: projections::backup::Runs::default(),
         statistics: statistics(),
     }
 }

@@ -1,8 +1,11 @@
 //! The top of the administrators' page: what waits, whether all is well, and how much happened.
 
 use maud::{Markup, html};
+use projections::backup::{self, OLD, Run, Runs};
 use projections::{report, torrent, transfer};
+use time::OffsetDateTime;
 
+use super::super::component::age;
 use super::super::layout::counted;
 use super::super::statistic::{self, Shown, charts, facts};
 use super::Projected;
@@ -14,6 +17,7 @@ use crate::session::SignedIn;
 pub(crate) struct Dashboard {
     /// Uploads, reports and flags that wait, as far as they are counted.
     pub(crate) waiting: [i64; 3],
+    pub(crate) backups: Runs,
     pub(crate) statistics: Shown,
 }
 
@@ -40,6 +44,7 @@ pub(super) async fn read(
             super::reports::waiting(app, signed_in).await?,
             transfer::flagged(&app.reads).await?,
         ],
+        backups: backup::last(&app.reads).await?,
         statistics: statistic::read(app, asked.range()).await?,
     })
 }
@@ -53,6 +58,7 @@ pub(super) fn section(dashboard: &Dashboard, standing: &[Projected]) -> Markup {
                     div { dt { a href=(path) { (name) } } dd.num class=[(count > 0).then_some("warn")] { (counted(count, *most)) } }
                 }
                 div { dt { a href="#projections" { "Projections" } } dd { (health(standing)) } }
+                div { dt { a href="#backups" { "Last backup" } } dd { (last(dashboard.backups.made)) } }
             }
         }
         section aria-labelledby="in-all" { h2 id="in-all" { "In all" } (facts(&dashboard.statistics)) }
@@ -70,5 +76,31 @@ fn health(standing: &[Projected]) -> Markup {
         @if stopped > 0 { span.badge.bad { (stopped) " stopped" } }
         @else if behind > 1_000 { span.badge.warn { (behind) " behind" } }
         @else { span.badge.good { "all living" } }
+    }
+}
+
+fn last(made: Option<Run>) -> Markup {
+    let is_old = |run: &Run| (OffsetDateTime::now_utc() - run.at).whole_seconds() > OLD;
+    html! {
+        @match made {
+            None => span.badge.warn { "none yet" },
+            Some(run) if is_old(&run) => span.badge.bad { (age(run.at)) },
+            Some(run) => span.badge.good { (age(run.at)) },
+        }
+    }
+}
+
+/// What is known of backups; they are made and proved at the command line.
+pub(super) fn backups(runs: &Runs) -> Markup {
+    let told = |run: &Run| html! { (age(run.at)) ", up to event " span.num { (run.upto) } };
+    html! {
+        section.card id="backups" {
+            h2 { "Backups" }
+            dl.facts.even {
+                div { dt { "Made" } dd { @match &runs.made { Some(run) => (told(run)), None => "not yet" } } }
+                div { dt { "Proved" } dd { @match &runs.verified { Some(run) => (told(run)), None => "not yet" } } }
+            }
+            p.hint { code { "opentracker backup create" } " makes one, " code { "opentracker backup verify" } " restores it into a scratch database and proves it." }
+        }
     }
 }
