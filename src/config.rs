@@ -91,7 +91,8 @@ pub(crate) struct Database {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Redis {
     /// The connection string, such as `redis://127.0.0.1/`, or `rediss://` for TLS by the system's certificates;
-    /// everything stays in the process when empty.
+    /// of a Redis Cluster those of several nodes, with commas between them; everything stays in the process when
+    /// empty.
     pub(crate) url: String,
 }
 
@@ -339,7 +340,7 @@ fn check_addresses(config: &Config) -> anyhow::Result<()> {
     }
     anyhow::ensure!(
         config.redis.url.is_empty() || infra::redis::is_url(&config.redis.url),
-        "redis.url isn't a connection string, such as redis://127.0.0.1/"
+        "redis.url isn't a connection string, such as redis://127.0.0.1/, or several with commas between them"
     );
     role::check(config)
 }

@@ -2,8 +2,8 @@
 //!
 //! Everything is encrypted under a key of the vault, and stands under names that change with the vault's
 //! epoch: whoever reads Redis, or a copy of its memory on a disk, learns no address, and what was left
-//! from before a panic is of no use after it. Names that belong together carry a hash tag, so Redis
-//! Cluster spreads the others. It needs Redis 7.0 or later.
+//! from before a panic is of no use after it. Names that belong together carry a hash tag, so a Redis
+//! Cluster spreads the others; what is asked at once has one tag. It needs Redis 7.0 or later.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,15 +12,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use commands::ports::{Channel, Relay, Unavailable};
 use domain::{Keyed, Purpose};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
-use redis::{Client, FromRedisValue, Pipeline, RedisError, cmd};
+use redis::{FromRedisValue, Pipeline, RedisError, cmd, from_redis_value};
 
 use crate::seal::{Key, decrypt, encrypt};
 use crate::vault::keyring::random;
 
 mod ephemera;
 pub mod limit;
+mod way;
+
+use way::{Place, Way};
 
 /// How long Redis may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,9 +36,9 @@ const FIELD: &str = "m";
 /// Redis, as one site sees it between two panics; cheap to clone.
 #[derive(Clone)]
 pub struct Redis {
-    commands: ConnectionManager,
+    commands: Way,
     /// One for each channel: who waits for messages holds up all that comes behind.
-    heard: [ConnectionManager; 2],
+    heard: [Way; 2],
     /// When something was told last, in milliseconds by the server's clock.
     newest: Arc<AtomicU64>,
     prefix: String,
@@ -53,23 +55,16 @@ fn away(error: RedisError) -> Unavailable {
     Unavailable::new("Redis", error)
 }
 
-/// Tells whether a text is a connection string of Redis.
+/// Tells whether a text is a connection string of Redis, or several of a cluster.
 pub fn is_url(text: &str) -> bool {
-    Client::open(text).is_ok()
+    Place::read(text).is_ok()
 }
 
 impl Redis {
     /// Makes connections, which are opened when they are needed, for a site whose vault is open.
     pub fn new(url: &str, keys: &dyn Keyed, epoch: i64) -> Result<Self, Unavailable> {
-        let client = Client::open(url).map_err(away)?;
-        let connect = || {
-            let settings = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(PATIENCE))
-                .set_response_timeout(Some(PATIENCE))
-                .set_max_delay(SOON)
-                .set_number_of_retries(1);
-            ConnectionManager::new_lazy_with_config(client.clone(), settings).map_err(away)
-        };
+        let place = Place::read(url).map_err(away)?;
+        let connect = || place.connect().map_err(away);
         let name = keys.mac(Purpose::Relay, format!("name {epoch}").as_bytes());
         let name = name.first_chunk::<8>().map(hex::encode).unwrap_or_default();
         let key = keys.mac(Purpose::Relay, format!("key {epoch}").as_bytes());
@@ -82,16 +77,22 @@ impl Redis {
         })
     }
 
-    /// Tells whether the server keeps copies of its memory on a disk, where it says so.
+    /// Tells whether a server keeps copies of its memory on a disk, where it says so.
     pub async fn persists(&self) -> Result<bool, Unavailable> {
         let mut asked = cmd("CONFIG");
         asked.arg("GET").arg("save").arg("appendonly");
-        let settings: Vec<String> = self.ask(&asked).await?;
-        let set = |name: &str, off: &str| {
-            let mut pairs = settings.chunks_exact(2);
-            pairs.any(|pair| matches!(pair, [key, value] if key == name && value != off))
-        };
-        Ok(set("save", "") || set("appendonly", "no"))
+        for told in self.commands.ask_each(&asked).await.map_err(away)? {
+            let settings: Vec<String> =
+                from_redis_value(told).map_err(|error| away(error.into()))?;
+            let set = |name: &str, off: &str| {
+                let mut pairs = settings.chunks_exact(2);
+                pairs.any(|pair| matches!(pair, [key, value] if key == name && value != off))
+            };
+            if set("save", "") || set("appendonly", "no") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Unavailable> {

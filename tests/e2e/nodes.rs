@@ -5,31 +5,38 @@ use std::time::{Duration, Instant};
 use domain::metainfo;
 use infra::embedded::Embedded;
 use tempfile::TempDir;
-use tests::{Client, Options, Redis, Site, make, until};
+use tests::{Client, Cluster, Options, Redis, Site, make, until};
 
 const PASSWORD: &str = "correct horse battery";
 const SOURCE: Option<&str> = Some("OpenTracker");
 
 /// Two nodes and a torrent.
-struct Pair {
+struct Pair<R = Redis> {
     one: Site,
     other: Site,
     admin: Client,
     /// The announce's query but for what changes, with the passkey.
     query: String,
-    redis: Redis,
+    redis: R,
     _database: Embedded,
     _folder: TempDir,
 }
 
 impl Pair {
     async fn start() -> Self {
+        let redis = Redis::start();
+        let url = redis.url();
+        Self::over(redis, url).await
+    }
+}
+
+impl<R> Pair<R> {
+    async fn over(redis: R, url: String) -> Self {
         let folder = TempDir::new().unwrap();
         let database = Embedded::start(&folder.path().join("data")).unwrap();
-        let redis = Redis::start();
         let extra = [
             ("DATABASE_URL", database.url().to_owned()),
-            ("REDIS_URL", redis.url()),
+            ("REDIS_URL", url),
         ];
         let options = Options {
             extra: extra.map(|(key, value)| (key.to_owned(), value)).to_vec(),
@@ -118,6 +125,38 @@ async fn a_session_a_peer_and_its_totals_are_known_on_both_nodes_and_a_restarted
     assert!(answer.contains("8:completei2e"), "{answer}");
     let ready = pair.other.client().json("/health/ready").await;
     assert_eq!(ready["warnings"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_redis_cluster_serves_the_nodes_as_one_redis_does() {
+    let cluster = Cluster::start();
+    let url = cluster.url();
+    let mut pair = Pair::over(cluster, url).await;
+    let there = pair.admin.at(&pair.other);
+    assert_eq!(there.get("/torrents").await.status(), 200);
+    pair.admitted(&pair.one, 1, SEEDS).await;
+    until("the other node", Duration::from_secs(5), || async {
+        let answer = pair.announce(&pair.other, 2, SEEDS).await;
+        answer.contains("8:completei2e").then_some(())
+    })
+    .await;
+    until("the first node", Duration::from_secs(5), || async {
+        let answer = pair.announce(&pair.one, 1, SEEDS).await;
+        answer.contains("8:completei2e").then_some(())
+    })
+    .await;
+    pair.other.kill();
+    pair.other.launch().await;
+    let answer = pair.announce(&pair.other, 3, SEEDS).await;
+    assert!(answer.contains("8:completei3e"), "{answer}");
+    let ready = pair.other.client().json("/health/ready").await;
+    assert_eq!(ready["warnings"], serde_json::json!([]));
+    // Announces go on, whatever becomes of it.
+    for node in &mut pair.redis.nodes {
+        node.kill();
+    }
+    let answer = pair.announce(&pair.one, 4, SEEDS).await;
+    assert!(answer.contains("8:complete"), "{answer}");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub use browser::Browser;
 pub use client::{Client, kept};
 pub use database::Database;
 pub use device::Device;
-pub use server::Redis;
+pub use server::{Cluster, Redis};
 pub use site::{Options, Site};
 
 use std::path::{Path, PathBuf};

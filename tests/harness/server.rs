@@ -1,4 +1,4 @@
-//! A real Redis on a port of its own.
+//! A real Redis on a port of its own, and a real cluster of three.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ pub struct Redis {
     save: &'static str,
     /// Whether it speaks TLS, and nothing else.
     secured: bool,
+    /// The port by which it speaks to other nodes of its cluster.
+    bus: Option<SocketAddr>,
     child: Option<Child>,
 }
 
@@ -37,11 +39,16 @@ impl Redis {
     }
 
     fn new(save: &'static str, secured: bool) -> Self {
+        Self::placed(save, secured, None)
+    }
+
+    fn placed(save: &'static str, secured: bool, bus: Option<SocketAddr>) -> Self {
         let mut redis = Self {
             address: free_port("127.0.0.1"),
             folder: TempDir::new().unwrap(),
             save,
             secured,
+            bus,
             child: None,
         };
         redis.launch();
@@ -63,6 +70,13 @@ impl Redis {
 
     fn transport(&self) -> Vec<String> {
         let port = self.address.port().to_string();
+        if let Some(bus) = self.bus {
+            let bus = bus.port();
+            return format!("--port {port} --cluster-enabled yes --cluster-port {bus}")
+                .split(' ')
+                .map(str::to_owned)
+                .collect();
+        }
         if !self.secured {
             return vec!["--port".to_owned(), port];
         }
@@ -133,6 +147,54 @@ impl Redis {
             .unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+/// A Redis Cluster of three nodes, each with a third of the slots.
+#[derive(Debug)]
+pub struct Cluster {
+    pub nodes: Vec<Redis>,
+}
+
+impl Cluster {
+    /// Starts the nodes, and waits until each knows who has what.
+    pub fn start() -> Self {
+        let node = |_| Redis::placed("", false, Some(free_port("127.0.0.1")));
+        let nodes: Vec<Redis> = (0..3).map(node).collect();
+        let slots = [(0, 5_460), (5_461, 10_922), (10_923, 16_383)];
+        for (number, (node, (first, last))) in nodes.iter().zip(slots).enumerate() {
+            let (epoch, first, last) = (number + 1, first.to_string(), last.to_string());
+            node.ask(&["cluster", "set-config-epoch", &epoch.to_string()]);
+            node.ask(&["cluster", "addslotsrange", &first, &last]);
+        }
+        let (one, others) = nodes.split_first().unwrap();
+        for other in others {
+            let port = other.address.port().to_string();
+            let bus = other.bus.unwrap().port().to_string();
+            one.ask(&["cluster", "meet", "127.0.0.1", &port, &bus]);
+        }
+        let until = Instant::now() + Duration::from_secs(60);
+        let knows = |node: &Redis| {
+            let told = node.ask(&["cluster", "info"]);
+            told.contains("cluster_state:ok") && told.contains("cluster_known_nodes:3")
+        };
+        while !nodes.iter().all(knows) {
+            assert!(Instant::now() < until, "the nodes don't meet");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Self { nodes }
+    }
+
+    /// The connection strings of two nodes; they lead to the third.
+    pub fn url(&self) -> String {
+        let urls: Vec<String> = self.nodes.iter().take(2).map(Redis::url).collect();
+        urls.join(",")
+    }
+
+    /// The names of the keys on each node.
+    pub fn keys(&self) -> Vec<String> {
+        let all = self.nodes.iter();
+        all.map(|node| node.ask(&["keys", "*"])).collect()
     }
 }
 

@@ -39,7 +39,11 @@ fn rules() -> Rules {
 }
 
 fn connected(server: &tests::Redis, epoch: i64) -> Redis {
-    Redis::new(&server.url(), &Keys, epoch).unwrap()
+    at(&server.url(), epoch)
+}
+
+fn at(url: &str, epoch: i64) -> Redis {
+    Redis::new(url, &Keys, epoch).unwrap()
 }
 
 fn window(whose: u8, most: u32, span: Duration, past: Past) -> Window {
@@ -271,6 +275,17 @@ async fn the_process_redis_and_both_together_limit_alike() {
     let both = Shared::new(connected(&server, 1), rules());
     tokio::join!(
         keeps_the_contract(Arc::new(near)),
+        keeps_the_contract(Arc::new(far)),
+        keeps_the_contract(Arc::new(both)),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_limits_as_one_redis_does() {
+    let cluster = tests::Cluster::start();
+    let far = Counting::new(at(&cluster.url(), 0), rules());
+    let both = Shared::new(at(&cluster.url(), 1), rules());
+    tokio::join!(
         keeps_the_contract(Arc::new(far)),
         keeps_the_contract(Arc::new(both)),
     );

@@ -21,7 +21,11 @@ impl Keyed for Keys {
 }
 
 fn connected(server: &tests::Redis, epoch: i64) -> Redis {
-    Redis::new(&server.url(), &Keys(7), epoch).unwrap()
+    at(&server.url(), epoch)
+}
+
+fn at(url: &str, epoch: i64) -> Redis {
+    Redis::new(url, &Keys(7), epoch).unwrap()
 }
 
 async fn keeps_what_expires(kept: Arc<dyn Ephemera>) {
@@ -128,6 +132,54 @@ async fn the_process_keeps_what_expires() {
 async fn redis_keeps_what_expires() {
     let server = tests::Redis::start();
     keeps_what_expires(Arc::new(connected(&server, 0))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_keeps_what_expires_and_tells_in_order_on_all_its_nodes() {
+    let cluster = tests::Cluster::start();
+    let redis = at(&cluster.url(), 0);
+    keeps_what_expires(Arc::new(redis.clone())).await;
+    tells_in_order(Arc::new(redis.clone())).await;
+    for number in 0..64 {
+        let key = format!("session:{number}:1");
+        redis.put(&key, b"x", LONG).await.unwrap();
+        assert_eq!(redis.list(&key[..key.len() - 1]).await.unwrap().len(), 1);
+    }
+    let keys = cluster.keys();
+    let spread = |keys: &String| keys.lines().filter(|key| key.contains("session")).count();
+    assert!(keys.iter().all(|keys| spread(keys) > 10), "{keys:?}");
+    assert!(!redis.persists().await.unwrap());
+    cluster.nodes[2].ask(&["config", "set", "save", "3600 1"]);
+    assert!(redis.persists().await.unwrap(), "each node is asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_node_of_a_cluster_was_away_all_goes_on_when_it_is_back() {
+    let mut cluster = tests::Cluster::start();
+    let redis = at(&cluster.url(), 0);
+    let keys = ["session:a:1", "session:b:1", "session:c:1", "session:d:1"];
+    let put_all = async || {
+        for key in keys {
+            redis.put(key, b"x", LONG).await?;
+        }
+        redis.tell(Channel::Swarms, &[b"x".to_vec()], LONG).await?;
+        redis.tell(Channel::Talk, &[b"x".to_vec()], LONG).await
+    };
+    put_all().await.unwrap();
+    for node in &mut cluster.nodes {
+        node.pause();
+    }
+    let began = Instant::now();
+    assert!(put_all().await.is_err());
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    for node in &mut cluster.nodes {
+        node.go_on();
+    }
+    tests::until("the cluster", Duration::from_secs(30), || async {
+        put_all().await.ok()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
