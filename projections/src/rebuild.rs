@@ -326,7 +326,9 @@ fn gave_up(error: &NotApplied) -> bool {
     let NotApplied::Database(error) = error else {
         return false;
     };
-    let told = error.as_database_error().and_then(|told| told.code());
+    let told = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     told.as_deref() == Some("57014")
 }
 
