@@ -113,7 +113,7 @@ pub(crate) enum Member {
         /// The name.
         name: String,
     },
-    /// Turn off a member's second factor, for who has lost device and recovery codes.
+    /// Turn off a member's second factor, codes and keys alike, for who has lost them and the recovery codes.
     DisableSecondFactor {
         /// The name.
         name: String,

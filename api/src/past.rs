@@ -7,11 +7,14 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
 use crate::problem::Problem;
+use crate::sign_in::security_key;
 
 /// What may be asked of it besides reading: nothing of it is in the log.
-const FREE: [&str; 6] = [
+const FREE: [&str; 8] = [
     "/api/auth/login",
     "/api/auth/second-factor",
+    security_key::CHALLENGE,
+    security_key::BRING,
     "/api/auth/logout",
     "/sign-out",
     "/theme",

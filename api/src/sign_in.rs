@@ -36,8 +36,11 @@ mod challenge;
 pub(crate) mod erasure;
 pub(crate) mod login;
 mod password;
+pub(crate) mod relying_party;
 pub mod scram;
 pub(crate) mod second_factor;
+pub(crate) mod security_key;
+mod ticket;
 
 pub(crate) use login::reads_login;
 
@@ -52,6 +55,7 @@ pub(crate) fn routes() -> Routes {
         .merge(login::routes())
         .merge(password::routes())
         .merge(second_factor::routes())
+        .merge(security_key::routes())
         .merge(erasure::routes())
 }
 

@@ -28,6 +28,7 @@ pub(crate) mod register;
 pub(crate) mod report;
 pub(crate) mod sealed;
 pub(crate) mod second_factor;
+mod security_key;
 pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
@@ -63,6 +64,7 @@ pub(crate) fn routes() -> Routes {
         .merge(register::routes())
         .merge(report::routes())
         .merge(second_factor::routes())
+        .merge(security_key::routes())
         .merge(settings::routes())
         .merge(setup::routes())
         .merge(sign_in::routes())

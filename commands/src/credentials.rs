@@ -133,19 +133,25 @@ impl Commands {
         Ok(Done { of: (), position })
     }
 
-    /// Asks a member's sign-ins for the password alone; they may say so themself, and administrators.
+    /// Asks a member's sign-ins for no code of a device; others than themself, who must be administrators, end
+    /// all that there is of a second factor.
     pub async fn disable_second_factor(
         &self,
         by: Actor,
         member: MemberId,
     ) -> Result<Done<()>, Refusal<Rejection>> {
-        if let Actor::Member(by) = by
-            && by != member
-        {
-            self.require(by, Permission::Administer).await?;
-        }
-        let command = Command::SecondFactor(None);
-        let frame = self.frame(by);
+        let mut frame = self.frame(by);
+        let command = if by == Actor::Member(member) {
+            Command::SecondFactor(None)
+        } else {
+            if let Actor::Member(by) = by {
+                self.require(by, Permission::Administer).await?;
+            }
+            let held = self.member(member).await?.ok_or(Refusal::NotFound)?;
+            let keys = held.security_keys.iter();
+            frame.releases = keys.map(|one| self.key_claim(&one.key.id)).collect();
+            Command::EndSecondFactor
+        };
         let position = self.execute::<User>(member.0, command, frame).await?;
         Ok(Done { of: (), position })
     }

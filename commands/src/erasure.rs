@@ -44,6 +44,7 @@ impl Commands {
             name,
             passkey,
             issued,
+            security_keys,
             ..
         } = self.load(member.0).await?
         else {
@@ -57,6 +58,7 @@ impl Commands {
         ];
         held.extend(feeds.feed_key.map(|key| self.feed_claim(&key)));
         held.extend(issued.values().map(|invite| self.code_claim(&invite.code)));
+        held.extend(security_keys.iter().map(|one| self.key_claim(&one.key.id)));
         Ok(Some(held))
     }
 }

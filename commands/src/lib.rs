@@ -25,6 +25,7 @@ pub mod report;
 pub mod role;
 pub mod sanction;
 pub mod section;
+pub mod security_key;
 pub mod site;
 pub mod tag;
 pub mod topic;

@@ -9,7 +9,7 @@ use domain::passkey::Passkey;
 use domain::role::OwnRole;
 use domain::site::Site;
 use domain::user::{
-    Ban, CodeHash, Command, Credentials, Name, Rejection, Role, TotpSecret, User, Welcome,
+    Ban, CodeHash, Command, Credentials, HeldKey, Name, Rejection, Role, TotpSecret, User, Welcome,
 };
 use domain::{Actor, Permission, Permissions};
 
@@ -59,6 +59,15 @@ pub struct Member {
     pub recovery: BTreeSet<CodeHash>,
     /// What the member's device and the site share, where there is a second factor.
     pub totp_secret: Option<TotpSecret>,
+    /// The keys that prove a sign-in, in the order in which they were added.
+    pub security_keys: Vec<HeldKey>,
+}
+
+impl Member {
+    /// Tells whether a sign-in asks for more than the password.
+    pub fn has_second_factor(&self) -> bool {
+        self.totp_secret.is_some() || !self.security_keys.is_empty()
+    }
 }
 
 impl Commands {
@@ -165,6 +174,7 @@ impl Commands {
                 ban,
                 recovery,
                 totp_secret,
+                security_keys,
                 ..
             } => Some(Member {
                 id,
@@ -176,6 +186,7 @@ impl Commands {
                 ban,
                 recovery,
                 totp_secret,
+                security_keys,
             }),
         })
     }

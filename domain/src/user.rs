@@ -25,6 +25,7 @@ mod name;
 mod recovery;
 mod rejection;
 mod role;
+mod security_key;
 
 pub use ban::{Ban, Network};
 pub use command::{Command, Welcome};
@@ -36,6 +37,10 @@ pub(crate) use name::{is_of_the_site, looks};
 pub use recovery::{CODES, CodeHash, NotARecoveryCode, RecoveryCode};
 pub use rejection::Rejection;
 pub use role::Role;
+pub use security_key::{
+    HeldKey, KeyCommand, LONGEST_KEY_NAME, MOST_SECURITY_KEYS, NotOpaque, Opaque, PublicKey,
+    SecurityKey, Transport,
+};
 
 use known::Known;
 
@@ -82,8 +87,29 @@ pub enum Event {
         /// What the device and the site share.
         totp_secret: TotpSecret,
     },
-    /// Sign-ins ask for the password alone from here on.
+    /// Sign-ins ask for no code of a device from here on.
     SecondFactorDisabled {},
+    /// Sign-ins may be proved by a key from here on.
+    SecurityKeyAdded {
+        /// Which one.
+        key: SecurityKey,
+        /// Whether sign-ins asked for the password alone before.
+        first: bool,
+    },
+    /// A key signed in.
+    SecurityKeyUsed {
+        /// Which one.
+        id: Opaque,
+        /// How often it had signed.
+        counter: u32,
+        /// When, in seconds since 1970.
+        at: i64,
+    },
+    /// A key proves nothing from here on.
+    SecurityKeyRemoved {
+        /// Which one.
+        id: Opaque,
+    },
     /// The member signed in from where they weren't known to.
     DeviceSeen {
         /// From where.
@@ -162,6 +188,9 @@ impl crate::Event for Event {
             Self::RecoveryCodeUsed { .. } => "RecoveryCodeUsed",
             Self::SecondFactorEnabled { .. } => "SecondFactorEnabled",
             Self::SecondFactorDisabled {} => "SecondFactorDisabled",
+            Self::SecurityKeyAdded { .. } => "SecurityKeyAdded",
+            Self::SecurityKeyUsed { .. } => "SecurityKeyUsed",
+            Self::SecurityKeyRemoved { .. } => "SecurityKeyRemoved",
             Self::DeviceSeen { .. } => "DeviceSeen",
             Self::PasskeyReset { .. } => "PasskeyReset",
             Self::RoleAssigned { .. } => "RoleAssigned",
@@ -236,6 +265,8 @@ pub enum User {
         recovery: BTreeSet<CodeHash>,
         /// What the member's device and the site share, where there is a second factor.
         totp_secret: Option<TotpSecret>,
+        /// The keys that prove a sign-in, in the order in which they were added.
+        security_keys: Vec<HeldKey>,
         /// From where the member signs in, those that were new last.
         devices: Vec<Device>,
         /// Whose invite it was.
@@ -288,6 +319,7 @@ impl Decider for User {
                     ban,
                     recovery,
                     totp_secret,
+                    security_keys,
                     devices,
                     invited_by,
                     ..
@@ -300,7 +332,8 @@ impl Decider for User {
                 issued,
                 ban: ban.as_ref(),
                 recovery,
-                has_second_factor: totp_secret.is_some(),
+                has_codes: totp_secret.is_some(),
+                security_keys,
                 devices,
                 invited_by: *invited_by,
             }
@@ -322,6 +355,7 @@ impl Decider for User {
             ban,
             recovery,
             totp_secret,
+            security_keys,
             devices,
             ..
         } = self
@@ -339,6 +373,9 @@ impl Decider for User {
             }
             Event::SecondFactorEnabled { totp_secret: new } => *totp_secret = Some(new),
             Event::SecondFactorDisabled {} => *totp_secret = None,
+            Event::SecurityKeyAdded { .. }
+            | Event::SecurityKeyUsed { .. }
+            | Event::SecurityKeyRemoved { .. } => security_key::evolve(security_keys, event),
             Event::DeviceSeen { device, .. } => device::seen(devices, device),
             Event::PasskeyReset { passkey: new } => *passkey = new,
             Event::RoleAssigned { role: new } => *role = new,
@@ -394,6 +431,7 @@ impl User {
                 ban: None,
                 recovery: BTreeSet::new(),
                 totp_secret: None,
+                security_keys: vec![],
                 devices: vec![],
                 invited_by,
             }),

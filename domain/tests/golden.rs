@@ -26,6 +26,9 @@ fn written() -> BTreeSet<String> {
                 | user::Event::RecoveryCodeUsed { .. }
                 | user::Event::SecondFactorEnabled { .. }
                 | user::Event::SecondFactorDisabled {}
+                | user::Event::SecurityKeyAdded { .. }
+                | user::Event::SecurityKeyUsed { .. }
+                | user::Event::SecurityKeyRemoved { .. }
                 | user::Event::DeviceSeen { .. }
                 | user::Event::PasskeyReset { .. }
                 | user::Event::RoleAssigned { .. }

@@ -12,8 +12,9 @@ create unlogged table member (
     banned_network bytea,
     -- Since when another password than the first holds, in seconds since 1970.
     proves_since  bigint,
-    -- Whether sign-ins ask for a code of the member's device.
-    second_factor boolean not null default false,
+    -- Whether a device of the member's makes codes for sign-ins, and how many keys prove one.
+    codes         boolean not null default false,
+    security_keys integer not null default 0,
     erased        boolean not null default false
 );
 create index member_by_name on member (folded);

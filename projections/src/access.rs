@@ -296,6 +296,9 @@ impl Said {
             | user::Event::RecoveryCodesMade { .. }
             | user::Event::SecondFactorEnabled { .. }
             | user::Event::SecondFactorDisabled {}
+            | user::Event::SecurityKeyAdded { .. }
+            | user::Event::SecurityKeyUsed { .. }
+            | user::Event::SecurityKeyRemoved { .. }
             | user::Event::DeviceSeen { .. }
             | user::Event::RecoveryCodeUsed { .. }
             | user::Event::InviteIssued { .. }

@@ -318,6 +318,9 @@ impl Fold for Said {
             user::Event::CredentialsChanged { .. }
             | user::Event::SecondFactorEnabled { .. }
             | user::Event::SecondFactorDisabled {}
+            | user::Event::SecurityKeyAdded { .. }
+            | user::Event::SecurityKeyUsed { .. }
+            | user::Event::SecurityKeyRemoved { .. }
             | user::Event::DeviceSeen { .. }
             | user::Event::PasskeyReset { .. }
             | user::Event::RecoveryCodesMade { .. }

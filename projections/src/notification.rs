@@ -59,11 +59,15 @@ pub enum Kind {
     FactorOn,
     /// Their second factor was turned off.
     FactorOff,
+    /// A security key of theirs was added.
+    KeyAdded,
+    /// A security key of theirs was removed.
+    KeyRemoved,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Named,
         Self::NamedBelow,
         Self::Quoted,
@@ -82,6 +86,8 @@ impl Kind {
         Self::PasswordChanged,
         Self::FactorOn,
         Self::FactorOff,
+        Self::KeyAdded,
+        Self::KeyRemoved,
     ];
 
     /// Gives its name, as it is stored.
@@ -105,6 +111,8 @@ impl Kind {
             Self::PasswordChanged => "password_changed",
             Self::FactorOn => "second_factor_on",
             Self::FactorOff => "second_factor_off",
+            Self::KeyAdded => "security_key_added",
+            Self::KeyRemoved => "security_key_removed",
         }
     }
 
@@ -112,7 +120,12 @@ impl Kind {
     pub fn is_alert(self) -> bool {
         matches!(
             self,
-            Self::NewDevice | Self::PasswordChanged | Self::FactorOn | Self::FactorOff
+            Self::NewDevice
+                | Self::PasswordChanged
+                | Self::FactorOn
+                | Self::FactorOff
+                | Self::KeyAdded
+                | Self::KeyRemoved
         )
     }
 

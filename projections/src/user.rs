@@ -36,7 +36,7 @@ pub struct Profile {
     /// Since when sign-ins prove what they do now, in seconds since 1970, where it isn't the first password
     /// alone: sessions that were begun before are over.
     pub proves_since: Option<i64>,
-    /// Whether sign-ins ask for a code of the member's device.
+    /// Whether sign-ins ask for a code of the member's device, or a key.
     pub second_factor: bool,
     /// Whether nothing is known of them any more.
     pub erased: bool,
@@ -60,7 +60,8 @@ impl Profile {
 
 /// What a profile is made of; whose follows.
 const PROFILES: &str =
-    "select m.id, m.name, m.role, m.joined, m.banned_until, m.proves_since, m.second_factor, m.erased, own.*
+    "select m.id, m.name, m.role, m.joined, m.banned_until, m.proves_since, m.codes or m.security_keys > 0 as second_factor,
+            m.erased, own.*
      from member m";
 
 /// Gives a member's profile.
@@ -186,7 +187,7 @@ impl Projection for Users {
     }
 
     fn version(&self) -> i32 {
-        8
+        9
     }
 
     fn tables(&self) -> &'static str {
@@ -229,10 +230,18 @@ struct Said {
     bans: BTreeMap<Uuid, (Option<i64>, Option<Vec<u8>>)>,
     /// Since when sign-ins prove something else, in seconds since 1970, and how often that was changed.
     passwords: BTreeMap<Uuid, (i64, i64)>,
-    /// Whether there is a second factor.
-    factors: BTreeMap<Uuid, bool>,
+    factors: BTreeMap<Uuid, Factor>,
     erased: BTreeSet<Uuid>,
     sanctions: Copy,
+}
+
+/// What changes of a second factor.
+#[derive(Default)]
+struct Factor {
+    /// Whether a device makes codes, where that was said.
+    codes: Option<bool>,
+    /// How many keys there are more.
+    keys: i32,
 }
 
 impl Said {
@@ -255,7 +264,7 @@ impl Said {
         let erased: Vec<Uuid> = std::mem::take(&mut self.erased).into_iter().collect();
         sqlx::query(
             "update member set name = $2, folded = null, role = $3, banned_until = null, banned_network = null,
-                 proves_since = null, second_factor = false, erased = true
+                 proves_since = null, codes = false, security_keys = 0, erased = true
              where id = any($1)",
         )
         .bind(&erased)
@@ -331,17 +340,49 @@ impl Said {
         .map(|_| ())
     }
 
+    /// Notes what changes of a second factor; what was begun by the password alone ends with the first one.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is no factor")]
+    fn factor(&mut self, event: &Recorded, happened: &user::Event) {
+        let said = self.factors.entry(event.stream_id).or_default();
+        let proves_more = match happened {
+            user::Event::SecondFactorEnabled { .. } => {
+                said.codes = Some(true);
+                true
+            }
+            user::Event::SecondFactorDisabled {} => {
+                said.codes = Some(false);
+                false
+            }
+            user::Event::SecurityKeyAdded { first, .. } => {
+                said.keys += 1;
+                *first
+            }
+            user::Event::SecurityKeyRemoved { .. } => {
+                said.keys -= 1;
+                false
+            }
+            _ => false,
+        };
+        if proves_more {
+            self.prove_anew(event);
+        }
+    }
+
     async fn write_factors(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
         if self.factors.is_empty() {
             return Ok(());
         }
-        let (ids, on): (Vec<Uuid>, Vec<bool>) =
+        let (ids, said): (Vec<Uuid>, Vec<Factor>) =
             std::mem::take(&mut self.factors).into_iter().unzip();
+        let (codes, keys): (Vec<Option<bool>>, Vec<i32>) =
+            said.into_iter().map(|said| (said.codes, said.keys)).unzip();
         sqlx::query(
-            "update member m set second_factor = s.has from unnest($1::uuid[], $2::bool[]) as s(id, has) where m.id = s.id",
+            "update member m set codes = coalesce(s.codes, m.codes), security_keys = m.security_keys + s.keys
+             from unnest($1::uuid[], $2::bool[], $3::int[]) as s(id, codes, keys) where m.id = s.id",
         )
         .bind(ids)
-        .bind(on)
+        .bind(codes)
+        .bind(keys)
         .execute(to)
         .await
         .map(|_| ())
@@ -402,18 +443,16 @@ impl Fold for Said {
                 self.sanction(event, sanction::Kind::Lifted, reason, None)?;
             }
             user::Event::CredentialsChanged { .. } => self.prove_anew(event),
-            user::Event::SecondFactorEnabled { .. } => {
-                self.prove_anew(event);
-                self.factors.insert(event.stream_id, true);
-            }
-            user::Event::SecondFactorDisabled {} => {
-                self.factors.insert(event.stream_id, false);
-            }
+            user::Event::SecondFactorEnabled { .. }
+            | user::Event::SecondFactorDisabled {}
+            | user::Event::SecurityKeyAdded { .. }
+            | user::Event::SecurityKeyRemoved { .. } => self.factor(event, happened),
             user::Event::MemberErased { .. } => {
                 self.erased.insert(event.stream_id);
             }
             user::Event::RecoveryCodesMade { .. }
             | user::Event::RecoveryCodeUsed { .. }
+            | user::Event::SecurityKeyUsed { .. }
             | user::Event::DeviceSeen { .. }
             | user::Event::PasskeyReset { .. }
             | user::Event::RoleGranted { .. }

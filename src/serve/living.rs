@@ -41,23 +41,13 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
     program.desk.doing("", 0, 0);
     greet(program);
     if demo.is_some() {
-        demo::live(
-            &program.config,
-            store,
-            &running,
-            program.listening.announces,
-        )
-        .await?;
+        let announces = program.listening.announces;
+        demo::live(&program.config, store, &running, announces).await?;
     }
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let works = program.config.does(Role::Worker);
-    let checkpoints = works.then(|| {
-        tokio::spawn(checkpoint::keep(
-            store.audit(),
-            store.commands.clone(),
-            stopped,
-        ))
-    });
+    let keep = || checkpoint::keep(store.audit(), store.commands.clone(), stopped);
+    let checkpoints = works.then(|| tokio::spawn(keep()));
     let mut signal = program.signal.clone();
     let ended = watch_over(store, async {
         tokio::select! {

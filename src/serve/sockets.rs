@@ -32,13 +32,15 @@ struct Bound {
 impl Sockets {
     /// Takes the addresses of what this node does; nobody is answered yet.
     pub(super) async fn bind(config: &Config) -> anyhow::Result<(Self, Listening)> {
-        let site = match config.does(Role::Api) {
-            true => Some(bind(config).await?),
-            false => None,
+        let site = if config.does(Role::Api) {
+            Some(bind(config).await?)
+        } else {
+            None
         };
-        let (announces, packets) = match config.does(Role::Tracker) {
-            true => bind_tracker(config)?,
-            false => (None, None),
+        let (announces, packets) = if config.does(Role::Tracker) {
+            bind_tracker(config)?
+        } else {
+            (None, None)
         };
         let metrics = TcpListener::bind(config.metrics.listen)
             .await

@@ -13,6 +13,7 @@ mod password;
 mod queue;
 mod report;
 mod second_factor;
+mod security_key;
 mod staff;
 mod statistic;
 mod tag;

@@ -44,6 +44,7 @@ mod report;
 mod role;
 mod rules;
 mod second_factor;
+mod security_key;
 mod shelf;
 mod sign_in;
 mod statistic;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use domain::metainfo;
 use infra::embedded::Embedded;
 use tempfile::TempDir;
-use tests::{Client, Cluster, Options, Redis, Site, make, until};
+use tests::{Authenticator, Client, Cluster, Options, Redis, Site, make, until};
 
 const PASSWORD: &str = "correct horse battery";
 const SOURCE: Option<&str> = Some("OpenTracker");
@@ -37,6 +37,8 @@ impl<R> Pair<R> {
         let extra = [
             ("DATABASE_URL", database.url().to_owned()),
             ("REDIS_URL", url),
+            // Both are found at localhost.
+            ("OPENTRACKER_SITE__ORIGIN", String::new()),
         ];
         let options = Options {
             extra: extra.map(|(key, value)| (key.to_owned(), value)).to_vec(),
@@ -173,6 +175,26 @@ async fn a_ticket_is_good_at_each_node_and_a_code_at_one() {
     assert_eq!(there.at(&pair.one).bring(&other, &code).await.0, 401);
     let next = device.code().await;
     assert_eq!(there.at(&pair.one).bring(&other, &next).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_was_asked_by_one_node_answers_the_other_once() {
+    let pair = Pair::start().await;
+    let at = |site: &Site| format!("http://localhost:{}", site.address.port());
+    let mut key = Authenticator::new(&at(&pair.one), 1);
+    pair.admin.add_key("admin", PASSWORD, &mut key).await;
+    let here = pair.one.client();
+    let there = here.at(&pair.other);
+    let ticket = here.ticket("admin", PASSWORD).await;
+    let asked = here.asked_of_key(&ticket).await;
+    key.origin = at(&pair.other);
+    let signed = key.sign(&asked);
+    assert_eq!(there.bring_key(&ticket, &signed).await.0, 200);
+    assert_eq!(here.get("/torrents").await.status(), 200);
+    let ticket = there.ticket("admin", PASSWORD).await;
+    for client in [&here, &there] {
+        assert_eq!(client.bring_key(&ticket, &signed).await.0, 401);
+    }
 }
 
 #[tokio::test]

@@ -201,6 +201,19 @@ impl Browser {
         assert!(answer.status().is_success());
     }
 
+    /// Plugs a security key in that somebody touches whenever it is asked.
+    pub async fn plug_in_a_key(&self) {
+        let session = self.page.session_id().await.unwrap().unwrap();
+        let url = format!(
+            "{}/session/{session}/webauthn/authenticator",
+            self.driver_url
+        );
+        let key = json!({ "protocol": "ctap2", "transport": "usb", "isUserConsenting": true });
+        let asked = reqwest::Client::new().post(url).json(&key);
+        let answer = asked.send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
     pub async fn close(mut self) {
         let _closed = self.page.clone().close().await;
         let _ended = self.driver.kill();

@@ -9,6 +9,7 @@
     reason = "a harness fails by panicking, and its names say what it does"
 )]
 
+pub mod authenticator;
 pub mod browser;
 pub mod claims;
 pub mod client;
@@ -21,6 +22,7 @@ pub mod rebuild;
 pub mod server;
 pub mod site;
 
+pub use authenticator::Authenticator;
 pub use browser::Browser;
 pub use client::{Client, kept};
 pub use database::Database;

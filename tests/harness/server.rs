@@ -173,7 +173,7 @@ impl Cluster {
             let bus = other.bus.unwrap().port().to_string();
             one.ask(&["cluster", "meet", "127.0.0.1", &port, &bus]);
         }
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         let knows = |node: &Redis| {
             let told = node.ask(&["cluster", "info"]);
             told.contains("cluster_state:ok") && told.contains("cluster_known_nodes:3")

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use infra::feed::LogFeed;
 use projections::feed::Feed;
 use projections::{rebuild, runner};
 use tests::{Database, until};
@@ -28,7 +29,8 @@ async fn a_page_that_reads_one_table_after_the_other_is_not_broken_off() {
     let mut page = pool.begin().await.unwrap();
     read(&mut page, last).await.unwrap();
     let swapped = tokio::spawn({
-        let (pool, feed): (_, Arc<dyn Feed>) = (pool.clone(), Arc::clone(&database.feed) as _);
+        let feed: Arc<dyn Feed> = Arc::<LogFeed>::clone(&database.feed);
+        let pool = pool.clone();
         async move { rebuild::rebuild(&pool, &feed, &[topics], |_, _| {}).await }
     });
     let waits = "select count(*) from pg_locks where not granted and mode = 'AccessExclusiveLock'";

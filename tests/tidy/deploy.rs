@@ -229,26 +229,6 @@ fn containers_are_checked_confined_and_reached_by_the_front_alone() {
         let trusted: Vec<String> = serde_json::from_str(trusted).unwrap();
         assert_eq!(trusted, [address.unwrap().as_str().unwrap()]);
     }
-    let mut roles = vec![];
-    for (name, service) in services {
-        let command = service.get("command").and_then(Value::as_array);
-        let words: Vec<&str> = command
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        if let ["serve", "--role", role] = words[..] {
-            roles.push((name.as_str(), role));
-        }
-    }
-    roles.sort_unstable();
-    let apart = [
-        ("more-trackers", "tracker"),
-        ("site", "api"),
-        ("tracker", "tracker"),
-        ("worker", "worker"),
-    ];
-    assert_eq!(roles, apart);
     let image = std::fs::read_to_string(root().join("Dockerfile")).unwrap();
     for word in ["\nUSER opentracker\n", "\nHEALTHCHECK ", "--locked"] {
         assert!(image.contains(word), "{word}");
@@ -260,4 +240,30 @@ fn containers_are_checked_confined_and_reached_by_the_front_alone() {
     ] {
         assert!(yaml(path).is_object(), "{path}");
     }
+}
+
+#[test]
+fn each_role_has_a_container_of_its_own() {
+    let compose = yaml("docker-compose.yml");
+    let services = compose.get("services").and_then(Value::as_object).unwrap();
+    let mut roles = vec![];
+    for (name, service) in services {
+        let command = service.get("command").and_then(Value::as_array);
+        let words: Vec<&str> = command
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        if let ["serve", "--role", role] = *words.as_slice() {
+            roles.push((name.as_str(), role));
+        }
+    }
+    roles.sort_unstable();
+    let apart = [
+        ("more-trackers", "tracker"),
+        ("site", "api"),
+        ("tracker", "tracker"),
+        ("worker", "worker"),
+    ];
+    assert_eq!(roles, apart);
 }

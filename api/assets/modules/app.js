@@ -9,8 +9,9 @@ import { panic } from "./panic.js";
 import { password } from "./password.js";
 import { printing } from "./print.js";
 import { secondFactor } from "./second-factor.js";
+import { securityKeys } from "./security-key.js";
 import { signIn } from "./sign-in.js";
 import { strength } from "./strength.js";
 import { upload } from "./upload.js";
 
-for (const start of [clipboard, erasure, filters, join, keyboard, live, panic, password, printing, secondFactor, signIn, strength, upload]) start();
+for (const start of [clipboard, erasure, filters, join, keyboard, live, panic, password, printing, secondFactor, securityKeys, signIn, strength, upload]) start();

@@ -22,12 +22,14 @@ export async function ask(path, body) {
   return said;
 }
 
-/** Runs a form's work: shows its steps, its progress and its error, and holds the button meanwhile. */
+/** Runs a form's work, which learns what was pressed: shows its steps, its progress and its error, and holds the buttons meanwhile. */
 export function working(form, work) {
   const box = form.querySelector("[data-working]");
   const error = form.querySelector("[data-error]");
   const bar = box.querySelector("progress");
-  const button = form.querySelector("button[type=submit]");
+  const hold = (held) => {
+    for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = held;
+  };
   const told = {
     step: (words) => { box.hidden = false; box.querySelector("[data-step]").textContent = words; },
     share: (share) => { bar.value = share; },
@@ -35,16 +37,16 @@ export function working(form, work) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     error.hidden = true;
-    button.disabled = true;
+    hold(true);
     bar.removeAttribute("value");
     try {
-      await work(told);
+      await work(told, event.submitter);
     } catch (problem) {
       error.textContent = problem.message;
       error.hidden = false;
     } finally {
       box.hidden = true;
-      button.disabled = false;
+      hold(false);
     }
   });
 }

@@ -3,6 +3,7 @@ import { ask, working } from "./ask.js";
 import * as own from "./crypto.js";
 import { solve } from "./pow.js";
 import { answer } from "./proof.js";
+import { sign } from "./security-key.js";
 
 const SHORTEST = 10;
 
@@ -43,14 +44,18 @@ function codes(form) {
 }
 
 function recover(form) {
-  working(form, async (told) => {
-    const kept = await chosen(form, told);
+  const send = async (kept, securityKey, told) => {
     const work = await ask("/api/auth/pow?purpose=recovery");
     told.step("Proving that you are not a bot: your browser solves a puzzle …");
     told.share(0);
     const powNonce = await solve(work, told.share);
     const [username, code, secondFactor] = ["username", "code", "second-factor"].map((id) => form.querySelector(`#${id}`).value);
-    await ask("/api/auth/recover", { username, code, secondFactor, kept, powChallenge: work.challenge, powNonce });
+    return ask("/api/auth/recover", { username, code, secondFactor, securityKey, kept, powChallenge: work.challenge, powNonce });
+  };
+  working(form, async (told) => {
+    const kept = await chosen(form, told);
+    const said = await send(kept, undefined, told);
+    if (said.secondFactor) await send(kept, await sign(said.secondFactor, told), told);
     form.reset();
     location.assign("/sign-in?recovered=1");
   });

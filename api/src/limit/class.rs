@@ -37,6 +37,9 @@ impl Class {
             sign_in::login::BRING,
             sign_in::second_factor::ENABLE,
             sign_in::second_factor::DISABLE,
+            sign_in::security_key::BRING,
+            sign_in::security_key::BEGIN,
+            sign_in::security_key::REMOVE,
             sign_in::erasure::OWN,
         ];
         Some(match *method {
@@ -90,6 +93,6 @@ mod tests {
             Class::of(&one.method, &one.path) == Some(Class::SignIn)
         };
         let declared = crate::declared();
-        assert_eq!(declared.iter().filter(proves).count(), 10);
+        assert_eq!(declared.iter().filter(proves).count(), 13);
     }
 }

@@ -1,10 +1,8 @@
 //! The sign-in itself: the password's proof, and a code of the member's device where there is a second
 //! factor.
 //!
-//! Who proved the password and needs a code gets a ticket, which is good for nothing but to bring it. A
-//! recovery code does in place of the device's, once.
-
-use std::time::Duration;
+//! Who proved the password and needs more gets a [`ticket`], which is good for nothing but to bring it: a code,
+//! a recovery code in its place, once, or the signature of a [`super::security_key`].
 
 use axum::Json;
 use axum::extract::State;
@@ -16,11 +14,11 @@ use commands::user::Member;
 use domain::Permission;
 use domain::id::MemberId;
 use domain::user::{Ban, Credentials};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
-use super::{Answer, Body, folded, now, proved, scram, second_factor, unauthorized};
+use super::ticket::{self, Ticket};
+use super::{Answer, Body, folded, now, proved, scram, second_factor};
 use crate::app::App;
 use crate::limit::{Client, Try};
 use crate::network;
@@ -30,8 +28,6 @@ use crate::session;
 
 /// Where a code is brought.
 pub(crate) const BRING: &str = "/api/auth/second-factor";
-/// How long a ticket holds.
-const TICKET: Duration = Duration::from_mins(5);
 
 /// Gives the routes.
 pub(super) fn routes() -> Routes {
@@ -65,52 +61,17 @@ async fn login(
     let (member, signature) = proved(&app, scram::Purpose::SignIn, &answer).await?;
     let member = let_in(&app, member, client).await?;
     let signature = STANDARD.encode(signature);
-    if member.totp_secret.is_some() {
-        let ticket = ticket(&app, member.id, tried.counted()).await?;
-        let answer =
-            json!({ "success": false, "secondFactor": ticket, "serverSignature": signature });
+    if member.has_second_factor() {
+        let ticket = ticket::make(&app, member.id, tried.counted(), false).await?;
+        let answer = json!({
+            "success": false, "secondFactor": ticket, "serverSignature": signature,
+            "securityKeys": !member.security_keys.is_empty(),
+        });
         return Ok(Json(answer).into_response());
     }
     let begun = begin(&app, &member, (client, &headers), Some(signature)).await?;
     tried.succeeded(&app).await;
     Ok(begun)
-}
-
-/// What whoever proved the password may do: bring a code.
-#[derive(Serialize, Deserialize)]
-struct Ticket {
-    member: MemberId,
-    /// Seconds since 1970.
-    at: i64,
-    /// Whether the try counts for the name till the code succeeds.
-    counted: bool,
-}
-
-fn ticket_key(ticket: &str) -> String {
-    format!("sign-in-ticket:{}", hex::encode(Sha256::digest(ticket)))
-}
-
-async fn ticket(app: &App, member: MemberId, counted: bool) -> Result<String, Problem> {
-    let mut random = [0; 32];
-    app.random.fill(&mut random);
-    let text = hex::encode(random);
-    let at = session::proved_at(app, member).await?;
-    let ticket = Ticket {
-        member,
-        at,
-        counted,
-    };
-    let ticket = serde_json::to_vec(&ticket).unwrap_or_default();
-    app.ephemera
-        .put(&ticket_key(&text), &ticket, TICKET)
-        .await?;
-    Ok(text)
-}
-
-/// Tells since when a member's password holds, where it isn't the first one.
-async fn proves_since(app: &App, member: MemberId) -> Result<Option<i64>, Problem> {
-    let profile = projections::user::profile(&app.reads, member).await?;
-    Ok(profile.and_then(|profile| profile.proves_since))
 }
 
 #[derive(Deserialize)]
@@ -126,27 +87,54 @@ async fn bring_code(
     headers: HeaderMap,
     Body(brought): Body<Brought>,
 ) -> Result<Response, Problem> {
-    let over = || unauthorized("This took too long. Load the page and sign in again.");
-    let key = ticket_key(&brought.ticket);
-    let kept = app.ephemera.get(&key).await?;
-    let ticket = kept.and_then(|kept| serde_json::from_slice::<Ticket>(&kept).ok());
-    let ticket = ticket.ok_or_else(over)?;
-    let member = let_in(&app, ticket.member, client).await?;
-    let tried = Try::guess(&app, client, &member.name.folded()).await?;
-    let since = proves_since(&app, member.id).await?;
-    if since.is_some_and(|since| ticket.at <= since) {
-        return Err(over());
-    }
-    if !second_factor::accepts(&app, &member, &brought.code).await? {
+    let second = Second::begin(&app, client, &brought.ticket).await?;
+    if !second_factor::accepts(&app, &second.member, &brought.code).await? {
         return Err(second_factor::wrong());
     }
-    app.ephemera.take(&key).await?.ok_or_else(over)?;
-    let begun = begin(&app, &member, (client, &headers), None).await?;
-    tried.succeeded(&app).await;
-    if ticket.counted {
-        Try::forget(&app, &member.name.folded()).await;
+    second.succeeded(&app, client, &headers).await
+}
+
+/// A second factor that is brought for a ticket.
+pub(super) struct Second<'a> {
+    pub(super) member: Member,
+    text: &'a str,
+    ticket: Ticket,
+    tried: Try,
+}
+
+impl<'a> Second<'a> {
+    /// Counts a try with a ticket that is good, or refuses it.
+    pub(super) async fn begin(app: &App, client: Client, text: &'a str) -> Result<Self, Problem> {
+        let ticket = ticket::read(app, text).await?;
+        let member = let_in(app, ticket.member, client).await?;
+        let tried = Try::guess(app, client, &member.name.folded()).await?;
+        ticket::check(app, &ticket).await?;
+        if ticket.recovers {
+            return Err(second_factor::refused("Sign in with the new password."));
+        }
+        Ok(Self {
+            member,
+            text,
+            ticket,
+            tried,
+        })
     }
-    Ok(begun)
+
+    /// Begins the session; of many at once, one does.
+    pub(super) async fn succeeded(
+        self,
+        app: &App,
+        client: Client,
+        headers: &HeaderMap,
+    ) -> Result<Response, Problem> {
+        ticket::spend(app, self.text).await?;
+        let begun = begin(app, &self.member, (client, headers), None).await?;
+        self.tried.succeeded(app).await;
+        if self.ticket.counted {
+            Try::forget(app, &self.member.name.folded()).await;
+        }
+        Ok(begun)
+    }
 }
 
 /// Gives a member who proved the password, unless they, or where they come from, are banned.

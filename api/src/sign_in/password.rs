@@ -10,13 +10,16 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use commands::Refusal;
+use commands::user::Member;
 use domain::user::{
     Credentials, FEWEST_ITERATIONS, MOST_ITERATIONS, Name, RecoveryCode, Rejection,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Body, folded, proved_again, scram, second_factor, unauthorized};
+use super::{
+    Answer, Body, folded, proved_again, scram, second_factor, security_key, ticket, unauthorized,
+};
 use crate::app::App;
 use crate::limit::{Client, Try};
 use crate::problem::Problem;
@@ -153,8 +156,10 @@ async fn make_codes(
 struct Recovery {
     username: String,
     code: String,
-    /// A code of the device, of who has a second factor.
+    /// A code of the device, of who has one.
     second_factor: Option<String>,
+    /// What a security key signed, of who has one.
+    security_key: Option<security_key::Brought>,
     kept: Kept,
     pow_challenge: String,
     pow_nonce: String,
@@ -174,7 +179,11 @@ async fn recover(
     let wrong = || unauthorized("The name or the code is wrong, or the code was used before.");
     let name = Name::parse(&asked.username).map_err(|_| wrong())?;
     let code = RecoveryCode::parse(&asked.code).map_err(|_| wrong())?;
-    check_device(&app, client, &asked, (&name, &code)).await?;
+    let counted = tried.counted();
+    if let Some(ticket) = check_factor(&app, client, (&asked, counted), (&name, &code)).await? {
+        let answer = json!({ "success": false, "secondFactor": ticket, "securityKeys": true });
+        return Ok(Json(answer));
+    }
     let recovered = app.commands.recover(&name, &code, kept).await;
     let done = recovered.map_err(|refusal| match refusal {
         Refusal::NotFound | Refusal::Rejected(Rejection::RecoveryCode) => wrong(),
@@ -186,28 +195,60 @@ async fn recover(
     Ok(Json(json!({ "success": true })))
 }
 
-/// Asks who has a second factor for their device: a recovery code stands for the password alone. Nobody
-/// learns whether somebody has one who has no code of theirs.
-async fn check_device(
+/// Asks who has a second factor for it: a recovery code stands for the password alone. Nobody learns whether
+/// somebody has one who has no code of theirs. Who has a key and brought nothing gets a ticket for it.
+async fn check_factor(
     app: &App,
     client: Client,
-    asked: &Recovery,
+    (asked, counted): (&Recovery, bool),
     (name, code): (&Name, &RecoveryCode),
-) -> Result<(), Problem> {
+) -> Result<Option<String>, Problem> {
     let member = app.commands.member_named(name).await?;
-    let Some(member) = member.filter(|member| app.commands.is_recovery_code(member, code)) else {
-        return Ok(());
+    let member = member.filter(|member| app.commands.is_recovery_code(member, code));
+    let Some(member) = member.filter(Member::has_second_factor) else {
+        return Ok(None);
     };
-    let Some(secret) = &member.totp_secret else {
-        return Ok(());
-    };
-    let tried = Try::guess(app, client, &name.folded()).await?;
     let device = asked.second_factor.as_deref().unwrap_or_default();
-    if !second_factor::spend(app, member.id, secret, device).await? {
-        return Err(second_factor::refused(
-            "You have a second factor: type the code that your device shows now. It counts once.",
-        ));
+    if asked.security_key.is_none() && device.is_empty() && !member.security_keys.is_empty() {
+        return Ok(Some(ticket::make(app, member.id, counted, true).await?));
+    }
+    let tried = Try::guess(app, client, &name.folded()).await?;
+    if let Some(brought) = &asked.security_key {
+        check_key(app, &member, brought).await?;
+    } else {
+        check_device(app, &member, device).await?;
     }
     tried.succeeded(app).await;
+    Ok(None)
+}
+
+async fn check_key(
+    app: &App,
+    member: &Member,
+    brought: &security_key::Brought,
+) -> Result<(), Problem> {
+    let ticket = ticket::read(app, &brought.ticket).await?;
+    ticket::check(app, &ticket).await?;
+    if !ticket.recovers || ticket.member != member.id {
+        return Err(second_factor::refused(
+            "Begin again, with the name and the code.",
+        ));
+    }
+    security_key::accepts(app, member, brought).await?;
+    ticket::spend(app, &brought.ticket).await?;
+    if ticket.counted {
+        Try::forget(app, &member.name.folded()).await;
+    }
     Ok(())
+}
+
+async fn check_device(app: &App, member: &Member, device: &str) -> Result<(), Problem> {
+    if let Some(secret) = &member.totp_secret
+        && second_factor::spend(app, member.id, secret, device).await?
+    {
+        return Ok(());
+    }
+    Err(second_factor::refused(
+        "You have a second factor: type the code that your device shows now. It counts once.",
+    ))
 }

@@ -93,7 +93,9 @@ pub fn prove(password: &str, credentials: &Credentials, transcript: &[u8]) -> [u
 /// Checks a proof; gives the site's own proof for the right one.
 pub fn verify(credentials: &Credentials, transcript: &[u8], proof: &[u8; 32]) -> Option<[u8; 32]> {
     let key = xor(proof, &mac(&credentials.verifier, transcript));
-    let right = Sha256::digest(key).ct_eq(&credentials.verifier);
+    let right = Sha256::digest(key)
+        .as_slice()
+        .ct_eq(credentials.verifier.as_slice());
     let signature = mac(&credentials.server_key, transcript);
     bool::from(right).then_some(signature)
 }

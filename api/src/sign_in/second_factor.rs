@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::erasure::named;
 use super::password::{Asked, Proved};
-use super::{Body, now, scram};
+use super::{Body, now, scram, security_key};
 use crate::app::App;
 use crate::panic;
 use crate::problem::{self, Problem};
@@ -67,6 +67,9 @@ pub(crate) fn refusal(app: &App, profile: &Profile, parts: &Parts) -> Option<Res
     let free = [
         SET_UP,
         ENABLE,
+        security_key::SET_UP,
+        security_key::BEGIN,
+        security_key::ADD,
         "/api/auth/logout",
         "/sign-out",
         "/staff/panic",
@@ -93,16 +96,15 @@ pub(super) fn wrong() -> Problem {
 
 /// Says what is wrong with the second factor.
 pub(super) fn refused(detail: &str) -> Problem {
-    let title = "A code of your device is needed";
+    let title = "Your second factor is needed";
     Problem::new(StatusCode::UNAUTHORIZED, "second-factor", title, detail)
 }
 
 /// Spends a code of a member's device, or a recovery code in place of it; tells whether it was good.
 pub(super) async fn accepts(app: &App, member: &Member, code: &str) -> Result<bool, Problem> {
-    let Some(secret) = &member.totp_secret else {
-        return Ok(false);
-    };
-    if spend(app, member.id, secret, code).await? {
+    if let Some(secret) = &member.totp_secret
+        && spend(app, member.id, secret, code).await?
+    {
         return Ok(true);
     }
     // A site that is shown as it once stood can't note that one was used.

@@ -82,7 +82,7 @@ pub(crate) struct Figures {
 pub(crate) struct Me {
     #[serde(flatten)]
     member: Member,
-    /// Whether sign-ins ask for a code of the member's device; a key is asked for none.
+    /// Whether sign-ins ask for more than the password; a key is asked for nothing more.
     second_factor: bool,
     /// What the role lets them do.
     permissions: Vec<String>,

@@ -149,6 +149,8 @@ pub(crate) fn said(one: &Notification) -> String {
         Kind::PasswordChanged => "Your password was changed".to_owned(),
         Kind::FactorOn => "Your second factor was set up".to_owned(),
         Kind::FactorOff => "Your second factor was turned off".to_owned(),
+        Kind::KeyAdded => "A security key was added, which can sign you in".to_owned(),
+        Kind::KeyRemoved => "A security key of yours was removed".to_owned(),
     }
 }
 
@@ -164,9 +166,12 @@ pub(crate) fn address(one: &Notification, name: &str) -> String {
         Kind::Resolved | Kind::Dismissed => format!("/reports/{subject}"),
         Kind::Warned | Kind::LetIn => format!("/members/{name}"),
         Kind::HitAndRun => "/hit-and-runs".to_owned(),
-        Kind::NewDevice | Kind::PasswordChanged | Kind::FactorOn | Kind::FactorOff => {
-            "/settings#sessions".to_owned()
-        }
+        Kind::NewDevice
+        | Kind::PasswordChanged
+        | Kind::FactorOn
+        | Kind::FactorOff
+        | Kind::KeyAdded
+        | Kind::KeyRemoved => "/settings#sessions".to_owned(),
     }
 }
 

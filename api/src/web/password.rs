@@ -133,7 +133,7 @@ pub(super) fn back(iterations: u32) -> Markup {
                 }))
                 (kept_here(&Field {
                     name: "second-factor", label: "Code of your device", kind: "text", autocomplete: "one-time-code",
-                    hint: "For who has a second factor: a recovery code stands for the password alone.",
+                    hint: "For who has a second factor: a recovery code stands for the password alone. Who has a security key may leave it empty, and is asked for the key.",
                     optional: true, ..Field::default()
                 }))
                 (chosen())

@@ -327,7 +327,8 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             "settings",
             settings::body(&settings::Shown {
                 announces,
-                second_factor: true,
+                codes: true,
+                keys: 1,
                 sessions,
                 current: "session:a".into(),
                 token: "00".into(),

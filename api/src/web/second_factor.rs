@@ -102,8 +102,15 @@ pub(super) fn set_up(setup: &Setup) -> Markup {
                 }
                 p.hint { "Everywhere else where you are signed in, you are signed out." }
             }
+            (or_keys())
             p { a href="/settings" { "Back to the settings" } }
         }
+    }
+}
+
+fn or_keys() -> Markup {
+    html! {
+        p { "A security key, or this phone or computer by its own lock, does as well: " a href="/settings/security-keys" { "security keys" } "." }
     }
 }
 
@@ -129,6 +136,7 @@ pub(super) fn is_on(name: &str, codes: usize) -> Markup {
                 h2 { "Turn it off" }
                 (turn_off(name, "/api/auth/second-factor/disable", SET_UP))
             }
+            (or_keys())
             p { a href="/settings" { "Back to the settings" } }
         }
     }
@@ -173,7 +181,7 @@ pub(super) fn locked_out(name: &str, by: &str, is_on: bool) -> Markup {
         section.narrow {
             h1 { "Second factor of " (name) }
             @if is_on {
-                p.lead { "For who has lost the device and has no recovery code. Be sure that it is them who ask: the password alone lets them in then." }
+                p.lead { "For who has lost the device or every security key, and has no recovery code. Codes and keys end alike. Be sure that it is them who ask: the password alone lets them in then." }
                 (turn_off(by, &format!("/api/admin/members/{name}/second-factor/disable"), &profile))
             } @else {
                 p.lead { "There is none." }

@@ -31,7 +31,10 @@ pub(crate) fn routes() -> Routes {
 /// What the page shows.
 pub(super) struct Shown {
     pub(super) announces: Vec<String>,
-    pub(super) second_factor: bool,
+    /// Whether a device of the member's makes codes.
+    pub(super) codes: bool,
+    /// How many security keys the member has.
+    pub(super) keys: usize,
     pub(super) sessions: Vec<(String, Session)>,
     pub(super) current: String,
     pub(super) token: String,
@@ -48,7 +51,8 @@ async fn settings(
         .await?
         .ok_or_else(Problem::not_found)?;
     let shown = Shown {
-        second_factor: member.totp_secret.is_some(),
+        codes: member.totp_secret.is_some(),
+        keys: member.security_keys.len(),
         announces: app.site.announces(&member.passkey),
         sessions: session::list(&app, member.id).await?,
         current: signed_in.key().to_owned(),
@@ -83,8 +87,18 @@ pub(super) fn body(shown: &Shown) -> Markup {
         }
         section.card {
             h2 { "Second factor" }
-            p { @if shown.second_factor { "It is on: sign-ins ask for a code of your device." } @else { "A code of your device besides the password, so that who learns the password isn't in." } }
-            p { a.button href="/settings/second-factor" { @if shown.second_factor { "Second factor" } @else { "Set it up" } } }
+            p {
+                @match (shown.codes, shown.keys > 0) {
+                    (true, true) => "It is on: sign-ins ask for a code of your device, or a security key.",
+                    (true, false) => "It is on: sign-ins ask for a code of your device.",
+                    (false, true) => "It is on: sign-ins ask for a security key.",
+                    (false, false) => "A code of your device or a security key besides the password, so that who learns the password isn't in.",
+                }
+            }
+            div.actions {
+                a.button href="/settings/second-factor" { @if shown.codes { "Codes of your device" } @else { "Set up a device" } }
+                a.button href="/settings/security-keys" { "Security keys" @if shown.keys > 0 { " (" (shown.keys) ")" } }
+            }
         }
         section.card {
             h2 { "API keys" }

@@ -69,12 +69,15 @@ pub(super) fn body(asked: &Asked) -> Markup {
                 fieldset data-step-second disabled hidden {
                     (kept_here(&Field {
                         name: "code", label: "Code of your device", kind: "text", autocomplete: "one-time-code",
-                        hint: "Six digits; each code is good once. Without your device, a recovery code does.",
+                        hint: "Six digits; each code is good once. Without your device or key, a recovery code does.",
                         ..Field::default()
                     }))
                 }
                 (progress())
-                (submit("Sign in"))
+                div.actions {
+                    (submit("Sign in"))
+                    button type="submit" formnovalidate data-by-key hidden { "Use a security key" }
+                }
             }
             p.hint { "Not a member? " a href="/register" { "Register" } "." }
             p.hint { "Forgot the password? " a href="/recover" { "Come back by a recovery code" } "." }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ban, CodeHash, Credentials, Device, Name, Role, TotpSecret};
+use super::{Ban, CodeHash, Credentials, Device, KeyCommand, Name, Role, TotpSecret};
 use crate::amount::Bytes;
 use crate::id::{InviteId, RoleId};
 use crate::invite::{Code, InvitedBy};
@@ -40,8 +40,12 @@ pub enum Command {
     },
     /// Sign in by a recovery code in place of the device.
     UseRecoveryCode(CodeHash),
-    /// Have a second factor, or none.
+    /// Have a device that makes codes, or none.
     SecondFactor(Option<TotpSecret>),
+    /// Something about the keys that prove a sign-in.
+    SecurityKey(KeyCommand),
+    /// Have neither device nor keys.
+    EndSecondFactor,
     /// Sign in from somewhere.
     SignIn {
         /// From where.

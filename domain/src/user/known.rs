@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ban, CodeHash, Command, Device, Event, Rejection, Role, TotpSecret};
+use super::{
+    Ban, CodeHash, Command, Device, Event, HeldKey, KeyCommand, Rejection, Role, TotpSecret,
+    security_key,
+};
 use crate::id::{InviteId, RoleId};
 use crate::invite::{Invite, InvitedBy};
 
@@ -14,7 +17,8 @@ pub(super) struct Known<'a> {
     pub(super) issued: &'a BTreeMap<InviteId, Invite>,
     pub(super) ban: Option<&'a Ban>,
     pub(super) recovery: &'a BTreeSet<CodeHash>,
-    pub(super) has_second_factor: bool,
+    pub(super) has_codes: bool,
+    pub(super) security_keys: &'a [HeldKey],
     pub(super) devices: &'a [Device],
     pub(super) invited_by: Option<InvitedBy>,
 }
@@ -42,6 +46,8 @@ impl Known<'_> {
                 ]);
             }
             Command::SecondFactor(secret) => return self.second_factor(secret),
+            Command::SecurityKey(asked) => self.security_key(asked)?,
+            Command::EndSecondFactor => return Ok(self.without_second_factor()),
             Command::SignIn { device, name } => return Ok(self.sign_in(device, name)),
             Command::ResetPasskey { passkey } => Event::PasskeyReset { passkey },
             Command::AssignRole { role } if role == self.role => return Ok(vec![]),
@@ -59,14 +65,7 @@ impl Known<'_> {
                 code,
                 expires,
             },
-            Command::Revoke { invite, over } => {
-                let issued = self.issued.get(&invite).ok_or(Rejection::InviteUnknown)?;
-                if over.is_some_and(|now| now < issued.expires) {
-                    return Ok(vec![]);
-                }
-                let expired = over.is_some();
-                Event::InviteRevoked { invite, expired }
-            }
+            Command::Revoke { invite, over } => return self.revoke(invite, over),
             Command::GrantInvites(count) if !(1..=100).contains(&count) => {
                 return Err(Rejection::TooManyInvites);
             }
@@ -83,13 +82,47 @@ impl Known<'_> {
         }])
     }
 
+    fn revoke(&self, invite: InviteId, over: Option<i64>) -> Result<Vec<Event>, Rejection> {
+        let issued = self.issued.get(&invite).ok_or(Rejection::InviteUnknown)?;
+        if over.is_some_and(|now| now < issued.expires) {
+            return Ok(vec![]);
+        }
+        let expired = over.is_some();
+        Ok(vec![Event::InviteRevoked { invite, expired }])
+    }
+
     fn second_factor(&self, secret: Option<TotpSecret>) -> Result<Vec<Event>, Rejection> {
         match secret {
-            Some(_) if self.has_second_factor => Err(Rejection::SecondFactor),
+            Some(_) if self.has_codes => Err(Rejection::SecondFactor),
             Some(totp_secret) => Ok(vec![Event::SecondFactorEnabled { totp_secret }]),
-            None if self.has_second_factor => Ok(vec![Event::SecondFactorDisabled {}]),
+            None if self.has_codes => Ok(vec![Event::SecondFactorDisabled {}]),
             None => Ok(vec![]),
         }
+    }
+
+    fn security_key(&self, asked: KeyCommand) -> Result<Event, Rejection> {
+        let held = self.security_keys;
+        Ok(match asked {
+            KeyCommand::Add(key) => Event::SecurityKeyAdded {
+                key: security_key::added(held, key)?,
+                first: !self.has_codes && held.is_empty(),
+            },
+            KeyCommand::Use { id, counter, at } => {
+                security_key::used(held, &id, counter)?;
+                Event::SecurityKeyUsed { id, counter, at }
+            }
+            KeyCommand::Remove(id) if held.iter().any(|one| one.key.id == id) => {
+                Event::SecurityKeyRemoved { id }
+            }
+            KeyCommand::Remove(_) => return Err(Rejection::KeyUnknown),
+        })
+    }
+
+    fn without_second_factor(&self) -> Vec<Event> {
+        let codes = self.has_codes.then_some(Event::SecondFactorDisabled {});
+        let ids = self.security_keys.iter().map(|one| one.key.id.clone());
+        let keys = ids.map(|id| Event::SecurityKeyRemoved { id });
+        codes.into_iter().chain(keys).collect()
     }
 
     fn sign_in(&self, device: Device, name: String) -> Vec<Event> {

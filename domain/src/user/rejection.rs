@@ -21,6 +21,21 @@ pub enum Rejection {
     /// There is a second factor already.
     #[error("there is a second factor already; turn it off first")]
     SecondFactor,
+    /// A key's name is missing or too long.
+    #[error("a key's name has 1 to 40 characters")]
+    KeyName,
+    /// The key is the member's already.
+    #[error("this key is one of yours already")]
+    KeyThere,
+    /// The member has too many keys.
+    #[error("a member has at most 10 security keys; remove one first")]
+    TooManyKeys,
+    /// There is no such key.
+    #[error("there is no such security key")]
+    KeyUnknown,
+    /// The key's counter went back.
+    #[error("this key's counter went back, so it may be a copy; sign in another way and remove it")]
+    KeyCopied,
     /// The iterations lie outside the allowed range.
     #[error("credentials need 100,000 to 10,000,000 iterations")]
     Iterations,

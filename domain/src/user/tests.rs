@@ -12,7 +12,7 @@ fn credentials(iterations: u32) -> Credentials {
     }
 }
 
-fn alice() -> Event {
+pub(super) fn alice() -> Event {
     Event::MemberRegistered {
         name: Name::parse("alice").unwrap(),
         role: Role::Member,

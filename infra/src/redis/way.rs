@@ -3,6 +3,8 @@
 //! Of a cluster each command goes to the node that has its keys, so all keys of a command, a pipeline or a
 //! script share a hash tag.
 
+use std::collections::HashMap;
+
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
@@ -16,8 +18,8 @@ const TRIES: u32 = 3;
 
 /// Where Redis is, by its connection string.
 pub(super) enum Place {
-    One(Client),
-    Cluster(ClusterClient),
+    One(Box<Client>),
+    Cluster(Box<ClusterClient>),
 }
 
 impl Place {
@@ -25,7 +27,7 @@ impl Place {
     pub(super) fn read(text: &str) -> RedisResult<Self> {
         let nodes: Vec<&str> = text.split(',').map(str::trim).collect();
         if let [one] = nodes.as_slice() {
-            return Ok(Self::One(Client::open(*one)?));
+            return Ok(Self::One(Box::new(Client::open(*one)?)));
         }
         let cluster = ClusterClient::builder(nodes)
             .connection_timeout(PATIENCE)
@@ -33,7 +35,7 @@ impl Place {
             .overall_response_timeout(Some(PATIENCE))
             .retries(TRIES)
             .build()?;
-        Ok(Self::Cluster(cluster))
+        Ok(Self::Cluster(Box::new(cluster)))
     }
 
     /// Makes a connection, which is opened when it is needed.
@@ -45,7 +47,8 @@ impl Place {
                     .set_response_timeout(Some(PATIENCE))
                     .set_max_delay(SOON)
                     .set_number_of_retries(1);
-                let made = ConnectionManager::new_lazy_with_config(client.clone(), settings);
+                let made =
+                    ConnectionManager::new_lazy_with_config(client.as_ref().clone(), settings);
                 Ok(Way::One(made?))
             }
             Self::Cluster(client) => {
@@ -74,11 +77,8 @@ impl Way {
             Self::Cluster(way) => {
                 let to = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllNodes, None));
                 let told = way.clone().route_command(command.clone(), to).await?;
-                let answers: Vec<(Value, Value)> = match told {
-                    Value::Map(answers) => answers,
-                    other => from_redis_value(other)?,
-                };
-                Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+                let answers: HashMap<String, Value> = from_redis_value(told)?;
+                Ok(answers.into_values().collect())
             }
         }
     }

@@ -159,6 +159,8 @@ impl Told {
             user::Event::CredentialsChanged { .. } => Kind::PasswordChanged,
             user::Event::SecondFactorEnabled { .. } => Kind::FactorOn,
             user::Event::SecondFactorDisabled {} => Kind::FactorOff,
+            user::Event::SecurityKeyAdded { .. } => Kind::KeyAdded,
+            user::Event::SecurityKeyRemoved { .. } => Kind::KeyRemoved,
             _ => return,
         };
         // It may have been somebody else in the member's name, so they are told what they did themself.

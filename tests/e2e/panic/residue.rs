@@ -20,14 +20,7 @@ fn verifier() -> [String; 2] {
 pub(crate) async fn known(site: &Site, admin: &Client) -> (Vec<String>, String, Device) {
     admin.set_up("known-admin-name", PASSWORD).await;
     assert!(say(site, &["password"], &[PANIC]).status.success());
-    let payload = make::payload(1, 30_000);
-    let file = make::torrent("known-file-name", &payload, Some("OpenTracker"));
-    let torrent = admin
-        .uploaded(file, "other", "known-description-text")
-        .await;
-    let edit = format!("/torrents/{torrent}/edit");
-    let fields = [("category", "other"), ("description", "known-edited-text")];
-    admin.post_form(&edit, &fields).await;
+    let torrent = edited(admin).await;
     let announcement = [("text", "known-announcement-text")];
     admin.post_form("/staff/announcement", &announcement).await;
     withdrawal(admin).await;
@@ -79,6 +72,19 @@ pub(crate) async fn known(site: &Site, admin: &Client) -> (Vec<String>, String, 
     ];
     let texts = texts.into_iter().map(str::to_owned).chain(verifier());
     (texts.collect(), torrent, device)
+}
+
+/// Uploads a torrent and edits it.
+async fn edited(admin: &Client) -> String {
+    let payload = make::payload(1, 30_000);
+    let file = make::torrent("known-file-name", &payload, Some("OpenTracker"));
+    let torrent = admin
+        .uploaded(file, "other", "known-description-text")
+        .await;
+    let edit = format!("/torrents/{torrent}/edit");
+    let fields = [("category", "other"), ("description", "known-edited-text")];
+    admin.post_form(&edit, &fields).await;
+    torrent
 }
 
 /// Withdraws another torrent, and says why.

@@ -3,6 +3,7 @@
 use commands::limit::{Block, Suspect, Why};
 use domain::id::{InviteId, RoleId};
 use domain::tag::Colour;
+use domain::user::{HeldKey, Opaque, PublicKey, SecurityKey};
 use domain::{Permission, Permissions};
 use maud::Markup;
 use projections::invite::{Guest, Invite, Standing};
@@ -11,7 +12,7 @@ use projections::role::OwnRole;
 use projections::user::sanction::{Kind, Sanction};
 use uuid::Uuid;
 
-use super::super::{erasure, invite, second_factor, staff};
+use super::super::{erasure, invite, second_factor, security_key, staff};
 use super::{AT, viewer};
 
 /// The pages with their names.
@@ -35,6 +36,13 @@ pub(super) fn bodies() -> Vec<(&'static str, Markup)> {
             "another one's second factor",
             second_factor::locked_out("bob", "zoë_42", true),
         ),
+        ("security keys", security_key::body(&keys(2, true))),
+        ("no security keys", security_key::body(&keys(0, true))),
+        (
+            "too many security keys",
+            security_key::body(&keys(10, true)),
+        ),
+        ("no security keys here", security_key::body(&keys(0, false))),
     ]
     .into_iter()
     .chain(of_roles())
@@ -83,6 +91,32 @@ pub(super) fn roles() -> Vec<OwnRole> {
         role(8, "Forum guides", &[Permission::Forum, Permission::Reports]),
         role(9, "<u>Friends", &[]),
     ]
+}
+
+fn keys(count: u8, possible: bool) -> security_key::Shown {
+    let key = |number: u8| HeldKey {
+        key: SecurityKey {
+            id: Opaque(vec![number; 16]),
+            name: "<b>".into(),
+            public_key: PublicKey::Es256 {
+                x: Opaque(vec![1; 32]),
+                y: Opaque(vec![2; 32]),
+            },
+            counter: 1,
+            user_verified: true,
+            backup_eligible: false,
+            transports: vec![],
+            added: AT.unix_timestamp(),
+        },
+        used: (number > 0).then_some(AT.unix_timestamp()),
+    };
+    security_key::Shown {
+        name: "zoë_42".into(),
+        keys: (0..count).map(key).collect(),
+        codes: 0,
+        possible,
+        needed: !possible,
+    }
 }
 
 fn setting_up() -> second_factor::Setup {
