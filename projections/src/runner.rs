@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::{Position, Recorded};
-use sqlx::{Executor as _, PgConnection, PgPool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 
 use crate::feed::{Feed, NotRead};
@@ -183,10 +184,27 @@ async fn write(to: &mut PgConnection, fold: &mut dyn Fold) -> Result<(), sqlx::E
     fold.update(to).await
 }
 
-/// Gives a connection of its own, which has the statements of one projection ready.
-fn own(pool: &PgPool) -> PgPool {
-    let options = pool.options().clone().min_connections(0).max_connections(1);
-    options.connect_lazy_with(pool.connect_options().as_ref().clone())
+/// How long a connection may take to come about.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A connection of its own, which has the statements of one projection ready. It isn't a pool's: that would
+/// ask the database whether it lives after each batch.
+struct Own {
+    options: Arc<PgConnectOptions>,
+    living: Option<PgConnection>,
+}
+
+impl Own {
+    /// Begins a transaction, on a new connection where the last one failed.
+    async fn begin(&mut self) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
+        let connection = match self.living.take() {
+            Some(connection) => connection,
+            None => tokio::time::timeout(PATIENCE, PgConnection::connect_with(&self.options))
+                .await
+                .map_err(|_| sqlx::Error::PoolTimedOut)??,
+        };
+        self.living.insert(connection).begin().await
+    }
 }
 
 /// Follows the feed with one projection until told to stop.
@@ -205,9 +223,13 @@ impl Runner {
     /// waits for [`retry`] or a rebuild.
     pub async fn follow(&self, projection: &dyn Projection, mut stop: watch::Receiver<bool>) {
         let (mut limit, mut tries) = (BATCH, 0);
-        let (own, mut looked) = (own(&self.pool), None);
+        let mut looked = None;
+        let mut own = Own {
+            options: self.pool.connect_options(),
+            living: None,
+        };
         while !*stop.borrow() {
-            match self.step(&own, projection, limit, &mut looked).await {
+            match self.step(&mut own, projection, limit, &mut looked).await {
                 Ok(Step::Applied) => (limit, tries) = (BATCH, 0),
                 Ok(Step::CaughtUp(position)) => tokio::select! {
                     grown = self.feed.wait(position) => if let (Some(seen), false) = (&mut looked, grown) {
@@ -217,6 +239,7 @@ impl Runner {
                 },
                 Err(Failed::Passing(reason)) => {
                     tracing::warn!(projection = projection.name(), %reason, "projection waits");
+                    own.living = None;
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 Err(Failed::OtherVersion) => {
@@ -239,7 +262,6 @@ impl Runner {
                 }
             }
         }
-        own.close().await;
     }
 
     /// Waits until nobody says any more that the projection stopped.
@@ -266,7 +288,7 @@ impl Runner {
     /// a transaction, and its checkpoint after [`LOOK`] at the latest.
     async fn step(
         &self,
-        pool: &PgPool,
+        own: &mut Own,
         projection: &dyn Projection,
         limit: i64,
         looked: &mut Option<Looked>,
@@ -285,7 +307,7 @@ impl Runner {
             }
             ahead = Some((seen.checkpoint, batch.upto, fold));
         }
-        let mut transaction = pool.begin().await?;
+        let mut transaction = own.begin().await?;
         let ahead = match ahead {
             // What lies between the checkpoint that was left and what is known didn't concern it.
             Some((left, upto, fold)) => moved(&mut transaction, projection, left, upto)
@@ -301,7 +323,7 @@ impl Runner {
                 // The database recovered from a crash: its UNLOGGED tables came back empty.
                 transaction.rollback().await?;
                 self.reached(name, Position(0));
-                prepare_one(pool, projection).await?;
+                prepare_one(&self.pool, projection).await?;
                 return Ok(Step::Applied);
             };
             let batch = self.feed.read(checkpoint, limit, streams).await?;

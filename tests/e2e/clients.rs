@@ -27,7 +27,7 @@ fn within_network(test: &str) -> bool {
         return true;
     }
     let mut command = Command::new("unshare");
-    if !is_root() {
+    if !tests::disk::is_root() {
         // Still the same user, who may set up the network: PostgreSQL refuses root of any kind.
         command.args(["--map-current-user", "--keep-caps"]);
     }
@@ -42,10 +42,6 @@ fn within_network(test: &str) -> bool {
         "the test failed within its network"
     );
     false
-}
-
-pub(crate) fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
 /// A client that ends with the test.

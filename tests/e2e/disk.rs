@@ -1,44 +1,19 @@
 //! A full disk: whoever writes is told so or told the truth, and nothing is lost or doubled.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
+use tests::disk::{self, fill};
 use tests::{Client, Options, Site, make, until};
 
 use crate::panic::{PANIC, restore, say, vault, verified};
 
 const PASSWORD: &str = "correct horse battery";
-/// Says that the test runs with a small disk of its own.
-const INSIDE: &str = "DISK_OF_ITS_OWN";
-/// Puts a small disk where temporary files go.
-const DISK: &str = "mount -t tmpfs -o size=200m,mode=1777 tmpfs \"$TMPDIR\" && exec \"$@\"";
-
-/// Runs a test of this file with a small disk of its own; gives where it is, once within.
+/// Runs a test of this file on a small disk; gives where it is, once within.
 fn within_disk(test: &str) -> Option<PathBuf> {
-    if std::env::var_os(INSIDE).is_some() {
-        return Some(std::env::temp_dir());
-    }
-    let place = tempfile::tempdir().unwrap();
-    let mut command = Command::new("unshare");
-    if !super::clients::is_root() {
-        command.args(["--map-current-user", "--keep-caps"]);
-    }
-    command
-        .args(["-m", "sh", "-c", DISK, "sh"])
-        .arg(std::env::current_exe().unwrap())
-        .args([&format!("disk::{test}"), "--exact", "--nocapture"])
-        .env("TMPDIR", place.path())
-        .env(INSIDE, "1");
-    assert!(
-        command.status().unwrap().success(),
-        "the test failed on its disk"
-    );
-    None
+    disk::within(&format!("disk::{test}"), 200, &["TMPDIR"])
 }
 
 /// A site with an administrator, and the token of their forms.
@@ -166,17 +141,6 @@ async fn a_full_disk_ends_a_backup_and_leaves_the_one_before_whole() {
     let after = site.run_json(&create);
     assert!(after["position"].as_i64() > before["position"].as_i64());
     assert_eq!(site.run_json(&verify)["root"], after["root"]);
-}
-
-/// Takes what is left of the disk.
-fn fill(filler: &Path) {
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(filler)
-        .unwrap();
-    while file.write_all(&[0; 8_192]).is_ok() {}
-    while file.write_all(&[0; 512]).is_ok() {}
 }
 
 /// Uploads under a key; gives the status, if there was an answer.

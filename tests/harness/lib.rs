@@ -15,6 +15,7 @@ pub mod claims;
 pub mod client;
 pub mod database;
 pub mod device;
+pub mod disk;
 pub mod fuzz;
 pub mod ledger;
 pub mod make;

@@ -15,8 +15,8 @@ use domain::user::{Name, Role};
 use projections::feed::Feed as _;
 use projections::progress::Progress;
 use projections::runner::Runner;
-use projections::torrent::search::Search;
-use tests::{Database, until};
+use projections::torrent::search::{STREAMS, Search};
+use tests::{Database, disk, until};
 use tokio::sync::watch;
 
 pub(crate) async fn upload(database: &Database, name: &str) -> TorrentId {
@@ -66,6 +66,12 @@ async fn edit(database: &Database, torrent: TorrentId, description: &str, tags: 
 /// Follows the log with the index in a folder up to the head, and gives what it finds.
 async fn found(database: &Database, folder: &Path, words: &str) -> usize {
     let search = Arc::new(Search::on_disk(folder).unwrap());
+    follow(database, &search).await;
+    search.find(words, 100).unwrap().len()
+}
+
+/// Follows the log with an index up to the head.
+async fn follow(database: &Database, search: &Arc<Search>) {
     let (progress, seen) = watch::channel(Progress::default());
     let feed: Arc<dyn projections::feed::Feed> = Arc::<infra::feed::LogFeed>::clone(&database.feed);
     let runner = Runner {
@@ -74,7 +80,7 @@ async fn found(database: &Database, folder: &Path, words: &str) -> usize {
         progress,
     };
     let (stop, stopped) = watch::channel(false);
-    let index = Arc::clone(&search);
+    let index = Arc::clone(search);
     let task = tokio::spawn(async move { runner.follow_search(&index, stopped).await });
     let head = database.feed.head().await.unwrap();
     until("the index", Duration::from_secs(20), || async {
@@ -84,7 +90,6 @@ async fn found(database: &Database, folder: &Path, words: &str) -> usize {
     .await;
     stop.send_replace(true);
     task.await.unwrap();
-    search.find(words, 100).unwrap().len()
 }
 
 #[tokio::test]
@@ -126,6 +131,33 @@ async fn what_is_left_of_a_commit_that_was_cut_off_is_in_nobodys_way() {
     assert!(left.any(|file| file.path().extension().is_some_and(|end| end == "del")));
     assert_eq!(found(&database, folder.path(), "reworded").await, 1);
     assert_eq!(found(&database, folder.path(), "shared").await, 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_leaves_the_index_as_it_was_and_it_goes_on_once_there_is_room() {
+    let name = "a_full_disk_leaves_the_index_as_it_was_and_it_goes_on_once_there_is_room";
+    let Some(disk) = disk::within(&format!("search::{name}"), 16, &[]) else {
+        return;
+    };
+    let database = Database::start().await;
+    upload(&database, "alpha").await;
+    let search = Arc::new(Search::on_disk(&disk.join("index")).unwrap());
+    follow(&database, &search).await;
+    let before = search.mark().unwrap().unwrap();
+    upload(&database, "beta").await;
+    let filler = disk.join("filler");
+    disk::fill(&filler);
+    let read = database.feed.read(before.position, 100, STREAMS);
+    let (events, mark) = (read.await.unwrap().events, before.clone());
+    for _ in 0..3 {
+        assert!(search.apply(&events, &mark).is_err());
+        assert_eq!(search.mark().unwrap(), Some(before.clone()));
+        assert_eq!(search.find("shared", 100).unwrap().len(), 1);
+    }
+    std::fs::remove_file(&filler).unwrap();
+    follow(&database, &search).await;
+    assert_eq!(search.find("shared", 100).unwrap().len(), 2);
+    assert_eq!(search.documents(), 2, "each once");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::TagId;
 use domain::torrent::Event;
@@ -44,7 +44,8 @@ pub const STREAMS: &[&str] = &["torrent", "topic", "tag"];
 pub struct Search {
     fields: Fields,
     index: Index,
-    writer: Mutex<IndexWriter>,
+    /// None after a failure: what it held uncommitted is gone, and the next one begins at the last commit.
+    writer: Mutex<Option<IndexWriter>>,
     reader: IndexReader,
 }
 
@@ -125,6 +126,13 @@ fn schema() -> (Schema, Fields) {
 /// What an edit may change of a document: the description, and what marks it.
 type Said<'a> = (&'a str, &'a [TagId]);
 
+/// Makes the index's writer; what is left of a commit that was cut off would be in the next one's way.
+fn writer_of(index: &Index) -> tantivy::Result<IndexWriter> {
+    let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
+    writer.garbage_collect_files().wait()?;
+    Ok(writer)
+}
+
 fn of_torrent(event: &Recorded) -> Option<&Event> {
     if let Fact::Torrent(happened) = &event.fact {
         Some(happened)
@@ -157,9 +165,7 @@ impl Search {
     }
 
     fn over(index: Index, fields: Fields) -> Result<Self, Unavailable> {
-        let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
-        // What is left of a commit that was cut off would be in the next one's way.
-        writer.garbage_collect_files().wait()?;
+        let writer = writer_of(&index)?;
         let reader = index
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
@@ -167,7 +173,7 @@ impl Search {
         Ok(Self {
             fields,
             index,
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Some(writer)),
             reader,
         })
     }
@@ -180,9 +186,25 @@ impl Search {
 
     /// Forgets every document.
     pub fn clear(&self) -> Result<(), Unavailable> {
-        let mut writer = self.writer();
-        writer.delete_all_documents()?;
-        writer.commit()?;
+        self.with_writer(|writer| {
+            writer.delete_all_documents()?;
+            writer.commit()?;
+            Ok(())
+        })
+    }
+
+    /// Lets a change be made and committed, and shows it.
+    fn with_writer(
+        &self,
+        change: impl FnOnce(&mut IndexWriter) -> Result<(), Unavailable>,
+    ) -> Result<(), Unavailable> {
+        let mut held = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = match held.take() {
+            Some(writer) => writer,
+            None => writer_of(&self.index)?,
+        };
+        change(&mut writer)?;
+        *held = Some(writer);
         self.reader.reload()?;
         Ok(())
     }
@@ -196,22 +218,9 @@ impl Search {
         self.fields
     }
 
-    fn writer(&self) -> MutexGuard<'_, IndexWriter> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Applies events and commits them with the place up to which they reach.
     pub fn apply(&self, events: &[Arc<Recorded>], upto: &Mark) -> Result<(), Unavailable> {
-        let mut writer = self.writer();
-        let done = self.write(&mut writer, events, upto);
-        if done.is_err() {
-            // What is in it uncommitted would come twice, and what is written would be in the way.
-            writer.rollback()?;
-            writer.garbage_collect_files().wait()?;
-        }
-        done?;
-        self.reader.reload()?;
-        Ok(())
+        self.with_writer(|writer| self.write(writer, events, upto))
     }
 
     fn write(

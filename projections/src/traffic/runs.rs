@@ -311,20 +311,20 @@ impl Runs {
     }
 }
 
-/// Raises the ledger, and everything that adds up from it by as much. What was there is looked up once;
-/// it is taken off beside what is there then, since a join of the two by the run's key is planned as a
-/// walk over both. A report that is late raises nothing. No transaction has put an end (`xmax`) to a row that is new.
+/// Raises the ledger, and everything that adds up from it by as much. What was there is looked up once, and
+/// put beside what is said by unions: a join of two lists whose lengths aren't known is planned as a walk over
+/// both. A report that is late raises nothing. No transaction has put an end (`xmax`) to a row that is new.
 const RAISE: &str = "
     with said as (
-        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[],
-                             $8::bigint[], $9::bigint[], $10::bigint[], $11::bool[], $12::timestamptz[],
-                             $13::timestamptz[], $14::bigint[]) with ordinality
+        select s.*, l.uploaded as had_up, l.downloaded as had_down, l.charged as had_charged, l.seeded as had_seeded,
+               l.leeched as had_leeched
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[],
+                    $8::bigint[], $9::bigint[], $10::bigint[], $11::bool[], $12::timestamptz[],
+                    $13::timestamptz[], $14::bigint[]) with ordinality
           as s(member, torrent, client, run, uploaded, downloaded, charged, remaining, seeded, leeched, completed,
                first_at, last_at, position, place)
+        left join ledger l using (member, torrent, client, run)
         where not exists (select from ledger_gone g where g.member = s.member)),
-    old as (
-        select place, member, l.uploaded, l.downloaded, l.charged, l.seeded, l.leeched
-        from ledger l join said using (member, torrent, client, run)),
     new as (
         insert into ledger as l (member, torrent, client, run, uploaded, downloaded, charged, remaining, seeded,
                                  leeched, completed, first_at, last_at)
@@ -343,9 +343,8 @@ const RAISE: &str = "
     grown as (
         select member, uploaded, downloaded, charged, seeded, leeched, null::bigint as position from new
         union all
-        select member, -uploaded, -downloaded, -charged, -seeded, -leeched, null from old
-        union all
-        select member, 0, 0, 0, 0, 0, position from said),
+        select member, -coalesce(had_up, 0), -coalesce(had_down, 0), -coalesce(had_charged, 0),
+               -coalesce(had_seeded, 0), -coalesce(had_leeched, 0), position from said),
     totals as (
         insert into member_total as m (member, uploaded, downloaded, charged, seeded, leeched, position)
         select member, sum(uploaded)::bigint, sum(downloaded)::bigint, sum(charged)::bigint, sum(seeded)::bigint,
@@ -358,11 +357,19 @@ const RAISE: &str = "
             seeded = m.seeded + excluded.seeded,
             leeched = m.leeched + excluded.leeched,
             position = greatest(m.position, excluded.position)),
-    hours as (
-        select hour, sum(greatest(l.uploaded, s.uploaded) - greatest(l.uploaded, s.sent))::bigint as uploaded,
-               sum(greatest(l.downloaded, s.downloaded) - greatest(l.downloaded, s.got))::bigint as downloaded
+    steps as (
+        select place, hour, sent, uploaded, got, downloaded, null::bigint as had_up, null::bigint as had_down
         from unnest($15::int[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[])
-             as s(place, hour, sent, uploaded, got, downloaded) join said using (place) left join old l using (place)
+             as s(place, hour, sent, uploaded, got, downloaded)
+        union all
+        select place, null, null, null, null, null, coalesce(had_up, 0), coalesce(had_down, 0) from said),
+    hours as (
+        select hour, sum(greatest(had_up, uploaded) - greatest(had_up, sent))::bigint as uploaded,
+               sum(greatest(had_down, downloaded) - greatest(had_down, got))::bigint as downloaded
+        from (select hour, sent, uploaded, got, downloaded, max(had_up) over run as had_up,
+                     max(had_down) over run as had_down
+              from steps window run as (partition by place)) beside
+        where hour is not null and had_up is not null
         group by hour),
     sums as (
         insert into traffic_sum as t (grain, bucket, uploaded, downloaded)
