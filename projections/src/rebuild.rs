@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::{Position, Recorded};
-use sqlx::{Executor as _, PgConnection, PgPool};
+use sqlx::{Executor as _, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::feed::{Batch, Feed};
+use crate::runner::{enter, make_indexes};
 use crate::{Fold, NotApplied, Projection, SCHEMA, Unavailable, runner};
 
 /// The schema in which the new tables are filled.
@@ -236,25 +237,26 @@ impl Part {
     /// Writes the new rows; and the changes too, with the keys by which they find their rows.
     async fn write(&mut self, all: bool) -> Result<(), sqlx::Error> {
         let _turn = self.writing.acquire().await;
-        let mut transaction = self.pool.begin().await?;
-        enter(&mut transaction, &self.schema).await?;
+        let mut transaction = self.begin().await?;
         self.fold.insert(&mut transaction).await?;
+        transaction.commit().await?;
         if all && !self.indexed {
-            runner::make_indexes(&mut transaction, self.projection.as_ref()).await?;
+            make_indexes(&self.pool, &self.schema, self.projection.as_ref()).await?;
             self.indexed = true;
         }
         if all {
+            let mut transaction = self.begin().await?;
             self.fold.update(&mut transaction).await?;
+            transaction.commit().await?;
         }
-        transaction.commit().await
+        Ok(())
     }
-}
 
-async fn enter(transaction: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
-    transaction
-        .execute(format!("set local search_path to \"{schema}\"").as_str())
-        .await
-        .map(|_| ())
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        enter(&mut transaction, &self.schema).await?;
+        Ok(transaction)
+    }
 }
 
 /// Holds the living projection at its checkpoint, catches up, and puts the new tables in its place.

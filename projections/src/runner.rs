@@ -8,16 +8,21 @@ use std::time::{Duration, Instant};
 
 use domain::{Position, Recorded};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 
 use crate::feed::{Feed, NotRead};
 use crate::fold::Held;
 use crate::progress::Progress;
-use crate::{Fold, INDEXES, NotApplied, Projection, SCHEMA, Unavailable};
+use crate::{Fold, NotApplied, Projection, Unavailable};
 
 mod elsewhere;
 mod search;
+mod tables;
+
+pub use tables::prepare;
+use tables::prepare_one;
+pub(crate) use tables::{enter, make_indexes, make_tables};
 
 /// Positions that one transaction covers at most.
 const BATCH: i64 = 5_000;
@@ -70,91 +75,6 @@ pub async fn retry(pool: &PgPool, name: &str) -> Result<bool, Unavailable> {
     .execute(pool)
     .await?;
     Ok(done.rows_affected() > 0)
-}
-
-/// Makes the tables that are missing, as after a crash of the database; gives the projections whose
-/// tables belong to another version of theirs, and which answer until a rebuild takes their place.
-pub async fn prepare(
-    pool: &PgPool,
-    projections: &[Arc<dyn Projection>],
-) -> Result<Vec<Arc<dyn Projection>>, Unavailable> {
-    let mut transaction = pool.begin().await?;
-    alone(&mut transaction).await?;
-    transaction
-        .execute(include_str!("../../migrations/read/checkpoint.sql"))
-        .await?;
-    transaction.commit().await?;
-    let mut outdated = vec![];
-    for projection in projections {
-        if !prepare_one(pool, projection.as_ref()).await? {
-            outdated.push(Arc::clone(projection));
-        }
-    }
-    Ok(outdated)
-}
-
-/// Waits until no other node makes tables: of several that find them empty, one does.
-async fn alone(to: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let lock = "select pg_advisory_xact_lock(hashtextextended('opentracker read tables', 0))";
-    to.execute(lock).await.map(|_| ())
-}
-
-/// Makes a projection's tables, unless it has some; tells whether they are of its version.
-async fn prepare_one(pool: &PgPool, projection: &dyn Projection) -> Result<bool, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    alone(&mut transaction).await?;
-    let version: Option<i32> =
-        sqlx::query_scalar("select version from read.checkpoint where name = $1")
-            .bind(projection.name())
-            .fetch_optional(&mut *transaction)
-            .await?;
-    if version.is_none() {
-        make_tables(&mut transaction, SCHEMA, projection).await?;
-        make_indexes(&mut transaction, projection).await?;
-        sqlx::query("insert into read.checkpoint (name, version, position) values ($1, $2, 0)")
-            .bind(projection.name())
-            .bind(projection.version())
-            .execute(&mut *transaction)
-            .await?;
-    }
-    transaction.commit().await?;
-    Ok(version.is_none_or(|version| version == projection.version()))
-}
-
-/// Lets no text be sampled: what is sampled of a column is logged.
-const STATISTICS: &str = include_str!("../../migrations/read/statistics.sql");
-
-/// Makes a projection's tables anew, empty, in a schema, which is searched first from then on;
-/// their keys and indexes are for [`make_indexes`].
-pub(crate) async fn make_tables(
-    to: &mut PgConnection,
-    schema: &str,
-    projection: &dyn Projection,
-) -> Result<(), sqlx::Error> {
-    let mut statements = format!("set local search_path to \"{schema}\", public;\n");
-    for table in projection.table_names() {
-        statements = format!("{statements}drop table if exists \"{schema}\".{table};\n");
-    }
-    let (tables, _) = split(projection);
-    to.execute(format!("{statements}{tables}").as_str()).await?;
-    // Before the first row: they may be filled over many transactions.
-    to.execute(STATISTICS).await?;
-    Ok(())
-}
-
-/// Makes the keys and indexes of a projection's tables in the schema that is searched first.
-pub(crate) async fn make_indexes(
-    to: &mut PgConnection,
-    projection: &dyn Projection,
-) -> Result<(), sqlx::Error> {
-    to.execute(split(projection).1).await?;
-    to.execute(STATISTICS).await?;
-    Ok(())
-}
-
-fn split(projection: &dyn Projection) -> (&'static str, &'static str) {
-    let statements = projection.tables();
-    statements.split_once(INDEXES).unwrap_or((statements, ""))
 }
 
 /// Applies events at once to tables that have their indexes.
