@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::{Position, Recorded};
-use sqlx::{Executor as _, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{Executor as _, PgConnection, PgPool};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::feed::{Batch, Feed};
-use crate::runner::{enter, make_indexes};
+use crate::runner::{begin_in, enter, index_filled};
 use crate::{Fold, NotApplied, Projection, SCHEMA, Unavailable, runner};
 
 /// The schema in which the new tables are filled.
@@ -237,25 +237,19 @@ impl Part {
     /// Writes the new rows; and the changes too, with the keys by which they find their rows.
     async fn write(&mut self, all: bool) -> Result<(), sqlx::Error> {
         let _turn = self.writing.acquire().await;
-        let mut transaction = self.begin().await?;
+        let mut transaction = begin_in(&self.pool, &self.schema).await?;
         self.fold.insert(&mut transaction).await?;
         transaction.commit().await?;
         if all && !self.indexed {
-            make_indexes(&self.pool, &self.schema, self.projection.as_ref()).await?;
+            index_filled(&self.pool, &self.schema, self.projection.as_ref()).await?;
             self.indexed = true;
         }
         if all {
-            let mut transaction = self.begin().await?;
+            let mut transaction = begin_in(&self.pool, &self.schema).await?;
             self.fold.update(&mut transaction).await?;
             transaction.commit().await?;
         }
         Ok(())
-    }
-
-    async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
-        enter(&mut transaction, &self.schema).await?;
-        Ok(transaction)
     }
 }
 

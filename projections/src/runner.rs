@@ -22,7 +22,7 @@ mod tables;
 
 pub use tables::prepare;
 use tables::prepare_one;
-pub(crate) use tables::{enter, make_indexes, make_tables};
+pub(crate) use tables::{begin_in, enter, index_filled, make_indexes, make_tables};
 
 /// Positions that one transaction covers at most.
 const BATCH: i64 = 5_000;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _};
-use sqlx::{Executor as _, PgConnection, PgPool};
+use sqlx::{Executor as _, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::{INDEXES, Projection, SCHEMA, Unavailable};
 
@@ -117,33 +116,48 @@ async fn lay(
     Ok(())
 }
 
-/// Indexes of one projection that are made at once.
-const AT_ONCE: usize = 2;
-
-/// Makes the keys and indexes of a projection's filled tables in a schema.
+/// Makes the keys and indexes of a projection's tables in the schema that is searched first.
 pub(crate) async fn make_indexes(
+    to: &mut PgConnection,
+    projection: &dyn Projection,
+) -> Result<(), sqlx::Error> {
+    to.execute(split(projection).1).await?;
+    to.execute(STATISTICS).await?;
+    Ok(())
+}
+
+/// Makes the keys and indexes of a projection's filled tables in a schema, two at once.
+pub(crate) async fn index_filled(
     pool: &PgPool,
     schema: &str,
     projection: &dyn Projection,
 ) -> Result<(), sqlx::Error> {
     let statements = split(projection).1.split_inclusive(';').map(str::trim);
-    // A key takes its table for itself; indexes are made beside each other.
+    // A key takes its table for itself.
     let (indexes, keys): (Vec<_>, Vec<_>) = statements.partition(|one| one.starts_with("create"));
-    within(pool, schema, &keys.concat()).await?;
-    futures::stream::iter(indexes)
-        .map(|index| within(pool, schema, index))
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<()>()
-        .await?;
-    within(pool, schema, STATISTICS).await
+    within(pool, schema, &keys).await?;
+    let (some, others) = indexes.split_at(indexes.len() / 2);
+    tokio::try_join!(within(pool, schema, some), within(pool, schema, others))?;
+    within(pool, schema, &[STATISTICS]).await
 }
 
 /// Executes statements in a schema.
-async fn within(pool: &PgPool, schema: &str, statements: &str) -> Result<(), sqlx::Error> {
+async fn within(pool: &PgPool, schema: &str, statements: &[&str]) -> Result<(), sqlx::Error> {
+    let mut transaction = begin_in(pool, schema).await?;
+    for statement in statements {
+        transaction.execute(*statement).await?;
+    }
+    transaction.commit().await
+}
+
+/// Begins a transaction that looks names up in a schema.
+pub(crate) async fn begin_in(
+    pool: &PgPool,
+    schema: &str,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     enter(&mut transaction, schema).await?;
-    transaction.execute(statements).await?;
-    transaction.commit().await
+    Ok(transaction)
 }
 
 /// Lets names be looked up in a schema.
