@@ -138,13 +138,23 @@ pub(crate) fn ended(app: &App) -> Result<HeaderValue, Problem> {
     cookie(app, "", 0)
 }
 
-/// Gives a member's sessions with the names under which they are kept, the latest first.
+/// Gives a member's sessions with the names under which they are kept, the latest first; none that another
+/// password or factor ended, wherever that was set.
 pub(crate) async fn list(app: &App, member: MemberId) -> Result<Vec<(String, Session)>, Problem> {
-    let kept = app.ephemera.list(&format!("session:{member}:")).await?;
-    let read = |(key, value): (String, Vec<u8>)| Some((key, serde_json::from_slice(&value).ok()?));
-    let mut sessions: Vec<(String, Session)> = kept.into_iter().filter_map(read).collect();
+    let kept = kept(app, member).await?;
+    let profile = projections::user::profile(&app.reads, member).await?;
+    let since = profile.and_then(|profile| profile.proves_since);
+    let holds = |(_, session): &(String, Session)| since.is_none_or(|since| session.begun > since);
+    let mut sessions: Vec<(String, Session)> = kept.into_iter().filter(holds).collect();
     sessions.sort_by_key(|(_, session)| std::cmp::Reverse(session.seen));
     Ok(sessions)
+}
+
+/// Gives all that is kept of a member's sessions.
+async fn kept(app: &App, member: MemberId) -> Result<Vec<(String, Session)>, Problem> {
+    let kept = app.ephemera.list(&format!("session:{member}:")).await?;
+    let read = |(key, value): (String, Vec<u8>)| Some((key, serde_json::from_slice(&value).ok()?));
+    Ok(kept.into_iter().filter_map(read).collect())
 }
 
 /// Ends one of a member's sessions.
@@ -183,7 +193,7 @@ pub(crate) async fn end_others(
     member: MemberId,
     but: Option<&str>,
 ) -> Result<(), Problem> {
-    for (key, _) in list(app, member).await? {
+    for (key, _) in kept(app, member).await? {
         if but != Some(key.as_str()) {
             revoke(app, member, &key).await?;
         }

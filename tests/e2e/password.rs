@@ -82,6 +82,43 @@ async fn a_changed_password_holds_at_once_and_ends_the_other_sessions() {
 }
 
 #[tokio::test]
+async fn a_password_set_at_the_command_line_ends_every_session_and_what_leads_to_one() {
+    let (site, paul) = site_with_alice().await;
+    let (thief, other) = (site.client(), site.client());
+    let mut device = paul.enable_second_factor("Paul", OLD).await;
+    thief.sign_in_by(&mut device, "Paul", OLD).await;
+    let ticket = thief.ticket("Paul", OLD).await;
+    assert_eq!(other.register("other", OLD).await.0, StatusCode::CREATED);
+    let listed = |page: &str| page.matches("A program on another system").count();
+    assert_eq!(listed(&paul.page("/settings").await), 2);
+    let reset = site.run_json(&["--json", "member", "reset-credentials", "Paul"]);
+    let wait = std::time::Duration::from_secs(10);
+    for client in [&paul, &thief] {
+        until("the session's end", wait, || async {
+            (!is_in(client).await).then_some(())
+        })
+        .await;
+    }
+    assert!(is_in(&other).await, "nobody else's ends");
+    let late = thief.bring(&ticket, &device.code().await).await;
+    assert_eq!(late.0, StatusCode::UNAUTHORIZED, "{}", late.1);
+    let password = reset["credentials"].as_str().unwrap();
+    paul.sign_in_by(&mut device, "Paul", password).await;
+    assert_eq!(
+        listed(&paul.page("/settings").await),
+        1,
+        "those that ended aren't shown as if they held"
+    );
+    // What else the command line takes from a member holds as soon.
+    let erase = ["member", "erase", "other", "--confirm", "other"];
+    assert!(site.run(&erase).status.success());
+    until("the erased member's end", wait, || async {
+        (!is_in(&other).await).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_recovery_code_lets_its_member_back_in_once() {
     let (site, paul) = site_with_alice().await;
     let make = || async {
