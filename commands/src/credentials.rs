@@ -121,14 +121,27 @@ impl Commands {
         Ok(())
     }
 
-    /// Asks a member's sign-ins for a code of their device; that they have it was proved.
+    /// Asks a member's sign-ins for a code of their device; that they have it was proved by the code of a step.
     pub async fn enable_second_factor(
         &self,
         by: MemberId,
         secret: TotpSecret,
+        step: i64,
     ) -> Result<Done<()>, Refusal<Rejection>> {
-        let command = Command::SecondFactor(Some(secret));
+        let command = Command::SecondFactor(Some((secret, step)));
         let frame = self.frame(Actor::Member(by));
+        let position = self.execute::<User>(by.0, command, frame).await?;
+        Ok(Done { of: (), position })
+    }
+
+    /// Spends a code of a member's device, by its step; it is good once, on all nodes and after a restart.
+    pub async fn use_device_code(
+        &self,
+        by: MemberId,
+        step: i64,
+    ) -> Result<Done<()>, Refusal<Rejection>> {
+        let frame = self.frame(Actor::Member(by));
+        let command = Command::UseDeviceCode(step);
         let position = self.execute::<User>(by.0, command, frame).await?;
         Ok(Done { of: (), position })
     }

@@ -89,6 +89,11 @@ pub enum Event {
     },
     /// Sign-ins ask for no code of a device from here on.
     SecondFactorDisabled {},
+    /// A code of the device was shown, which is good no more, nor any before it.
+    DeviceCodeUsed {
+        /// Its step, of 30 seconds since 1970.
+        step: i64,
+    },
     /// Sign-ins may be proved by a key from here on.
     SecurityKeyAdded {
         /// Which one.
@@ -188,6 +193,7 @@ impl crate::Event for Event {
             Self::RecoveryCodeUsed { .. } => "RecoveryCodeUsed",
             Self::SecondFactorEnabled { .. } => "SecondFactorEnabled",
             Self::SecondFactorDisabled {} => "SecondFactorDisabled",
+            Self::DeviceCodeUsed { .. } => "DeviceCodeUsed",
             Self::SecurityKeyAdded { .. } => "SecurityKeyAdded",
             Self::SecurityKeyUsed { .. } => "SecurityKeyUsed",
             Self::SecurityKeyRemoved { .. } => "SecurityKeyRemoved",
@@ -265,6 +271,8 @@ pub enum User {
         recovery: BTreeSet<CodeHash>,
         /// What the member's device and the site share, where there is a second factor.
         totp_secret: Option<TotpSecret>,
+        /// The step of the last code that was shown of it.
+        last_step: Option<i64>,
         /// The keys that prove a sign-in, in the order in which they were added.
         security_keys: Vec<HeldKey>,
         /// From where the member signs in, those that were new last.
@@ -319,6 +327,7 @@ impl Decider for User {
                     ban,
                     recovery,
                     totp_secret,
+                    last_step,
                     security_keys,
                     devices,
                     invited_by,
@@ -333,6 +342,7 @@ impl Decider for User {
                 ban: ban.as_ref(),
                 recovery,
                 has_codes: totp_secret.is_some(),
+                last_step: *last_step,
                 security_keys,
                 devices,
                 invited_by: *invited_by,
@@ -355,6 +365,7 @@ impl Decider for User {
             ban,
             recovery,
             totp_secret,
+            last_step,
             security_keys,
             devices,
             ..
@@ -371,7 +382,10 @@ impl Decider for User {
             Event::RecoveryCodeUsed { code } => {
                 recovery.remove(&code);
             }
-            Event::SecondFactorEnabled { totp_secret: new } => *totp_secret = Some(new),
+            Event::SecondFactorEnabled { totp_secret: new } => {
+                (*totp_secret, *last_step) = (Some(new), None);
+            }
+            Event::DeviceCodeUsed { step } => *last_step = Some(step),
             Event::SecondFactorDisabled {} => *totp_secret = None,
             Event::SecurityKeyAdded { .. }
             | Event::SecurityKeyUsed { .. }
@@ -431,6 +445,7 @@ impl User {
                 ban: None,
                 recovery: BTreeSet::new(),
                 totp_secret: None,
+                last_step: None,
                 security_keys: vec![],
                 devices: vec![],
                 invited_by,

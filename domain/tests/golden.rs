@@ -26,6 +26,7 @@ fn written() -> BTreeSet<String> {
                 | user::Event::RecoveryCodeUsed { .. }
                 | user::Event::SecondFactorEnabled { .. }
                 | user::Event::SecondFactorDisabled {}
+                | user::Event::DeviceCodeUsed { .. }
                 | user::Event::SecurityKeyAdded { .. }
                 | user::Event::SecurityKeyUsed { .. }
                 | user::Event::SecurityKeyRemoved { .. }

@@ -296,6 +296,7 @@ impl Said {
             | user::Event::RecoveryCodesMade { .. }
             | user::Event::SecondFactorEnabled { .. }
             | user::Event::SecondFactorDisabled {}
+            | user::Event::DeviceCodeUsed { .. }
             | user::Event::SecurityKeyAdded { .. }
             | user::Event::SecurityKeyUsed { .. }
             | user::Event::SecurityKeyRemoved { .. }

@@ -318,6 +318,7 @@ impl Fold for Said {
             user::Event::CredentialsChanged { .. }
             | user::Event::SecondFactorEnabled { .. }
             | user::Event::SecondFactorDisabled {}
+            | user::Event::DeviceCodeUsed { .. }
             | user::Event::SecurityKeyAdded { .. }
             | user::Event::SecurityKeyUsed { .. }
             | user::Event::SecurityKeyRemoved { .. }

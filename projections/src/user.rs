@@ -453,6 +453,7 @@ impl Fold for Said {
             user::Event::RecoveryCodesMade { .. }
             | user::Event::RecoveryCodeUsed { .. }
             | user::Event::SecurityKeyUsed { .. }
+            | user::Event::DeviceCodeUsed { .. }
             | user::Event::DeviceSeen { .. }
             | user::Event::PasskeyReset { .. }
             | user::Event::RoleGranted { .. }

@@ -52,6 +52,9 @@ async fn a_member_sets_a_second_factor_up_signs_in_by_it_and_turns_it_off() {
         browser.run(EMPTY).await;
         browser.fill("#code", &device.code().await).await;
         browser.press("form[data-second-factor] button").await;
+        browser.find("[data-made]:not([hidden]) li").await;
+        look(&browser, eyes, "second-factor-codes").await;
+        browser.press("[data-made] a.button").await;
         browser.find(".notice.good").await;
         look(&browser, eyes, "second-factor-on").await;
 

@@ -97,6 +97,50 @@ async fn a_second_factor_takes_a_first_code_and_is_asked_at_the_sign_in() {
     assert_eq!(late.bring(&ticket, &second).await.0, 401);
 }
 
+/// Sets one up; gives the recovery codes that come with it.
+async fn enabled(paul: &Client) -> (Device, Vec<String>) {
+    let mut device = Device::scanning(&paul.page(SET_UP).await);
+    let proof = paul.proof(Purpose::SecondFactor, "Paul", PASSWORD).await;
+    let body = json!({ "proof": proof, "code": device.code().await });
+    let (status, answer) = paul.post_json(ENABLE, &body).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let codes = serde_json::from_value(answer["codes"].clone()).unwrap();
+    (device, codes)
+}
+
+#[tokio::test]
+async fn recovery_codes_come_with_the_first_factor_where_there_are_none() {
+    let (site, _, paul) = scene(Options::default()).await;
+    let (_, codes) = enabled(&paul).await;
+    assert_eq!(codes.len(), 8);
+    assert!(paul.page(SET_UP).await.contains("You have 8."));
+    let elsewhere = site.client();
+    let ticket = elsewhere.ticket("Paul", PASSWORD).await;
+    assert_eq!(elsewhere.bring(&ticket, &codes[0]).await.0, StatusCode::OK);
+    let body = json!({ "proof": paul.proof(Purpose::SecondFactor, "Paul", PASSWORD).await });
+    assert_eq!(paul.post_json(DISABLE, &body).await.0, StatusCode::OK);
+    let (_, others) = enabled(&paul).await;
+    assert!(others.is_empty(), "those that are left stay good");
+    let ticket = elsewhere.ticket("Paul", PASSWORD).await;
+    assert_eq!(elsewhere.bring(&ticket, &codes[1]).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_code_that_was_used_is_known_after_a_restart_without_redis() {
+    let (mut site, _, paul) = scene(Options::default()).await;
+    let mut device = paul.enable_second_factor("Paul", PASSWORD).await;
+    let ticket = paul.ticket("Paul", PASSWORD).await;
+    let code = device.code().await;
+    assert_eq!(paul.bring(&ticket, &code).await.0, StatusCode::OK);
+    site.kill();
+    site.launch().await;
+    let thief = site.client();
+    let ticket = thief.ticket("Paul", PASSWORD).await;
+    assert_eq!(thief.bring(&ticket, &code).await.0, 401, "it was used");
+    let next = device.code().await;
+    assert_eq!(thief.bring(&ticket, &next).await.0, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_second_factor_is_turned_off_by_the_password_and_its_secret_is_told_to_nobody() {
     let (site, _, paul) = scene(Options::default()).await;

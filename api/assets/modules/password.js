@@ -1,5 +1,6 @@
 // Another password, recovery codes, and the way back by one: passwords become proofs and keys here.
 import { ask, working } from "./ask.js";
+import { show } from "./codes.js";
 import * as own from "./crypto.js";
 import { solve } from "./pow.js";
 import { answer } from "./proof.js";
@@ -31,15 +32,8 @@ function codes(form) {
   working(form, async (told) => {
     const { sent } = await answer("password", form.dataset.codes, form.querySelector("#codes-password").value, told);
     const made = await ask("/api/auth/recovery-codes", { proof: sent });
-    const line = (code) => {
-      const item = document.createElement("li");
-      item.append(Object.assign(document.createElement("code"), { textContent: code }));
-      return item;
-    };
-    document.querySelector("[data-list]").replaceChildren(...made.codes.map(line));
-    document.querySelector("[data-made]").hidden = false;
-    document.querySelector("[data-left]").hidden = true;
-    form.hidden = true;
+    form.reset();
+    show(made.codes);
   });
 }
 

@@ -1,5 +1,6 @@
 // Adds and removes security keys, and has one sign: the browser talks to the key, the site checks what it signed.
 import { ask, working } from "./ask.js";
+import { show } from "./codes.js";
 import { answer } from "./proof.js";
 
 const AT = "/api/auth/security-key";
@@ -58,15 +59,7 @@ function add(form) {
     const { codes } = await make(sent, name.value, told);
     form.reset();
     if (!codes.length) return location.reload();
-    const line = (code) => {
-      const item = document.createElement("li");
-      item.append(Object.assign(document.createElement("code"), { textContent: code }));
-      return item;
-    };
-    document.querySelector("[data-list]").replaceChildren(...codes.map(line));
-    document.querySelector("[data-made]").hidden = false;
-    for (const card of document.querySelectorAll("[data-before]")) card.hidden = true;
-    document.querySelector("[data-made] h2").focus();
+    show(codes);
   });
 }
 

@@ -1,8 +1,8 @@
 //! A second factor: set up, asked, and turned off; the JSON behind `api::web::second_factor`.
 //!
-//! A code counts once, on every node: its step is kept where spent challenges are. What sets a second
-//! factor up or turns it off needs the password, proved anew. Other sessions end when it is set up:
-//! they were begun without it.
+//! A code counts once, on every node and after a restart: its step is an event. What sets a second factor up
+//! or turns it off needs the password, proved anew. Other sessions end when it is set up: they were begun
+//! without it. Who gets a first one and has no recovery codes gets those too.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use commands::user::Member;
 use domain::id::MemberId;
 use domain::setting::Key;
 use domain::user::{RecoveryCode, Rejection, TotpSecret};
-use domain::{Actor, Permission, Purpose};
+use domain::{Actor, Permission};
 use projections::user::Profile;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -128,15 +128,35 @@ pub(super) async fn spend(
     secret: &TotpSecret,
     code: &str,
 ) -> Result<bool, Problem> {
-    let digits = code.chars().filter(|c| !c.is_whitespace());
-    let code: String = digits.take(7).collect();
-    let Some(step) = secret.step(&code, now()) else {
+    let Some(step) = step(secret, code) else {
         return Ok(false);
     };
-    let message = format!("totp {member} {} {step}", secret.reveal());
-    let mac = app.keys.mac(Purpose::Challenge, message.as_bytes());
-    let spent = format!("totp:{}", hex::encode(mac));
-    Ok(app.ephemera.put_new(&spent, b"", SPENT).await?)
+    // A site that is shown as it once stood can't note that one was used.
+    if app.site.as_of.is_some() {
+        let spent = format!("totp:{member}:{step}");
+        return Ok(app.ephemera.put_new(&spent, b"", SPENT).await?);
+    }
+    match app.commands.use_device_code(member, step).await {
+        Ok(_) => Ok(true),
+        Err(Refusal::Rejected(Rejection::CodeUsed)) => Ok(false),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Finds the step of a code as it was typed.
+fn step(secret: &TotpSecret, code: &str) -> Option<i64> {
+    let digits = code.chars().filter(|c| !c.is_whitespace());
+    let code: String = digits.take(7).collect();
+    secret.step(&code, now())
+}
+
+/// Makes recovery codes for who gets a second factor and has none.
+pub(super) async fn first_codes(app: &App, member: &Member) -> Result<Vec<String>, Problem> {
+    if member.has_second_factor() || !member.recovery.is_empty() {
+        return Ok(vec![]);
+    }
+    let made = app.commands.make_recovery_codes(member.id).await?;
+    Ok(made.of.iter().map(RecoveryCode::written).collect())
 }
 
 fn waiting(by: &SignedIn) -> String {
@@ -176,16 +196,18 @@ async fn enable(
         .ok_or_else(|| refused("This took too long. Load the page: it shows another secret."))?;
     let purpose = scram::Purpose::SecondFactor;
     asked.proof.check(&app, &signed_in, purpose).await?;
-    if !spend(&app, by, &secret, &asked.code).await? {
-        return Err(wrong());
-    }
-    let done = app.commands.enable_second_factor(by, secret).await?;
+    let step = step(&secret, &asked.code).ok_or_else(wrong)?;
+    let member = app.commands.member(by).await?;
+    let member = member.ok_or_else(Problem::not_found)?;
+    let enabled = app.commands.enable_second_factor(by, secret, step);
+    let done = enabled.await?;
     app.reads.wait_for(done.position).await;
     // What was begun by the password alone is over by the event itself.
     session::renew(&app, &signed_in).await?;
     app.ephemera.take(&key).await?;
     session::end_others(&app, by, Some(signed_in.key())).await?;
-    Ok(Json(json!({ "success": true })))
+    let codes = first_codes(&app, &member).await?;
+    Ok(Json(json!({ "success": true, "codes": codes })))
 }
 
 async fn disable(

@@ -61,14 +61,14 @@ fn codes(name: &str, left: usize) -> Markup {
     html! {
         section.card {
             h2 { "Recovery codes" }
-            p data-left {
+            p data-before {
                 @match left {
                     0 => "You have none. Who forgets the password and has no code can't come back.",
                     1 => "One is left. Get others before it is used.",
                     left => { "You have " (left) ". Each is good once, for another password." }
                 }
             }
-            form data-codes=(name) {
+            form data-codes=(name) data-before {
                 (present("codes-password"))
                 (progress())
                 (submit(if left == 0 { "Make recovery codes" } else { "Make others; these are void then" }))

@@ -82,14 +82,14 @@ pub(super) fn set_up(setup: &Setup) -> Markup {
                 (notice("info", &html! { "The staff of this site needs one. Set it up to go on." }))
             }
             p.lead { "Sign-ins ask for six digits besides the password, which an app on your device makes anew every 30 seconds." }
-            section.card {
+            section.card data-before {
                 h2 { "Give the secret to your app" }
                 (qr::drawn(&address, "QR code with the secret below"))
                 p { "Scan it with an authenticator app, " a href=(address) { "open it in one on this device" } ", or type:" }
                 p.copy { code data-secret { (groups.join(" ")) } }
                 p.hint { "Based on time, SHA-1, 6 digits, 30 seconds. Nobody is shown it again." }
             }
-            section.card {
+            section.card data-before {
                 h2 { "Show that it works" }
                 form data-second-factor=(setup.name) data-ask="/api/auth/second-factor/enable" data-then=(SET_UP) autocomplete="off" {
                     (kept_here(&Field {
@@ -100,10 +100,26 @@ pub(super) fn set_up(setup: &Setup) -> Markup {
                     (progress())
                     (submit("Turn it on"))
                 }
-                p.hint { "Everywhere else where you are signed in, you are signed out." }
+                p.hint { "Everywhere else where you are signed in, you are signed out. Have you no recovery codes yet, you get some with it." }
             }
+            (made("It is on. Keep these recovery codes", "device", SET_UP))
             (or_keys())
             p { a href="/settings" { "Back to the settings" } }
+        }
+    }
+}
+
+/// What is shown once, where the first second factor brings recovery codes; a module fills it in.
+pub(super) fn made(title: &str, without: &str, then: &str) -> Markup {
+    html! {
+        section.card data-made hidden {
+            h2 tabindex="-1" { (title) }
+            (notice("info", &html! { "Each lets you in once without your " (without) ", or sets another password together with it. Write them down or print them: they are shown this once." }))
+            ol data-list {}
+            div.actions {
+                button type="button" data-print hidden { "Print this page" }
+                a.button href=(then) { "Go on" }
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::component::{age, notice};
 use super::form::{Field, kept_here, progress, submit};
 use super::layout::{Theme, framed};
+use super::second_factor::made;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
@@ -66,7 +67,7 @@ pub(super) fn body(shown: &Shown) -> Markup {
             p.hint { "Browsers call the latter passkeys; they have nothing to do with the passkey of your announce URL. Adding a key and signing in by it need JavaScript." }
             (list(&shown.keys))
             (add(shown))
-            (made())
+            (made("The key is added. Keep these recovery codes", "key", SET_UP))
             @if !shown.keys.is_empty() {
                 (without(shown.codes))
                 (remove(shown))
@@ -122,21 +123,6 @@ fn add(shown: &Shown) -> Markup {
                 } @else {
                     p.hint { "A second key, kept elsewhere, is the best help when one is lost." }
                 }
-            }
-        }
-    }
-}
-
-/// What is shown once, where the first key brings recovery codes; a module fills it in.
-fn made() -> Markup {
-    html! {
-        section.card data-made hidden {
-            h2 tabindex="-1" { "The key is added. Keep these recovery codes" }
-            (notice("info", &html! { "Each lets you in once without your key, or sets another password together with it. Write them down or print them: they are shown this once." }))
-            ol data-list {}
-            div.actions {
-                button type="button" data-print hidden { "Print this page" }
-                a.button href=(SET_UP) { "Go on" }
             }
         }
     }

@@ -40,8 +40,10 @@ pub enum Command {
     },
     /// Sign in by a recovery code in place of the device.
     UseRecoveryCode(CodeHash),
-    /// Have a device that makes codes, or none.
-    SecondFactor(Option<TotpSecret>),
+    /// Have a device that makes codes, of which the first was shown, or none.
+    SecondFactor(Option<(TotpSecret, i64)>),
+    /// Sign in by a code of the device, which is of a step.
+    UseDeviceCode(i64),
     /// Something about the keys that prove a sign-in.
     SecurityKey(KeyCommand),
     /// Have neither device nor keys.

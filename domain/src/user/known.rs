@@ -18,6 +18,7 @@ pub(super) struct Known<'a> {
     pub(super) ban: Option<&'a Ban>,
     pub(super) recovery: &'a BTreeSet<CodeHash>,
     pub(super) has_codes: bool,
+    pub(super) last_step: Option<i64>,
     pub(super) security_keys: &'a [HeldKey],
     pub(super) devices: &'a [Device],
     pub(super) invited_by: Option<InvitedBy>,
@@ -46,6 +47,7 @@ impl Known<'_> {
                 ]);
             }
             Command::SecondFactor(secret) => return self.second_factor(secret),
+            Command::UseDeviceCode(step) => self.device_code(step)?,
             Command::SecurityKey(asked) => self.security_key(asked)?,
             Command::EndSecondFactor => return Ok(self.without_second_factor()),
             Command::SignIn { device, name } => return Ok(self.sign_in(device, name)),
@@ -91,13 +93,24 @@ impl Known<'_> {
         Ok(vec![Event::InviteRevoked { invite, expired }])
     }
 
-    fn second_factor(&self, secret: Option<TotpSecret>) -> Result<Vec<Event>, Rejection> {
-        match secret {
+    fn second_factor(&self, shown: Option<(TotpSecret, i64)>) -> Result<Vec<Event>, Rejection> {
+        match shown {
             Some(_) if self.has_codes => Err(Rejection::SecondFactor),
-            Some(totp_secret) => Ok(vec![Event::SecondFactorEnabled { totp_secret }]),
+            Some((totp_secret, step)) => Ok(vec![
+                Event::SecondFactorEnabled { totp_secret },
+                Event::DeviceCodeUsed { step },
+            ]),
             None if self.has_codes => Ok(vec![Event::SecondFactorDisabled {}]),
             None => Ok(vec![]),
         }
+    }
+
+    /// A step is good once, and none behind it (RFC 6238, 5.2).
+    fn device_code(&self, step: i64) -> Result<Event, Rejection> {
+        if !self.has_codes || self.last_step.is_some_and(|last| step <= last) {
+            return Err(Rejection::CodeUsed);
+        }
+        Ok(Event::DeviceCodeUsed { step })
     }
 
     fn security_key(&self, asked: KeyCommand) -> Result<Event, Rejection> {

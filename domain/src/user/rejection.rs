@@ -21,6 +21,9 @@ pub enum Rejection {
     /// There is a second factor already.
     #[error("there is a second factor already; turn it off first")]
     SecondFactor,
+    /// The device's code, or a later one, was used.
+    #[error("this code, or a later one, was used; wait for the next one")]
+    CodeUsed,
     /// A key's name is missing or too long.
     #[error("a key's name has 1 to 40 characters")]
     KeyName,

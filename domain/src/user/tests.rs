@@ -292,26 +292,51 @@ fn an_erased_member_is_asked_nothing_more_and_an_administrator_stays() {
 #[test]
 fn a_second_factor_is_set_up_once_and_turned_off_once() {
     let secret = TotpSecret::new([4; 20]);
-    let enable = Command::SecondFactor(Some(secret.clone()));
+    let enable = Command::SecondFactor(Some((secret.clone(), 7)));
     let enabled = Event::SecondFactorEnabled {
         totp_secret: secret,
     };
+    let shown = Event::DeviceCodeUsed { step: 7 };
     let disabled = Event::SecondFactorDisabled {};
     given::<User>(&[alice()])
         .when(enable.clone())
-        .then(std::slice::from_ref(&enabled));
-    let has = [alice(), enabled.clone()];
+        .then(&[enabled.clone(), shown.clone()]);
+    let has = [alice(), enabled.clone(), shown.clone()];
     given::<User>(&has)
         .when(enable.clone())
         .rejected(&Rejection::SecondFactor);
     given::<User>(&has)
         .when(Command::SecondFactor(None))
         .then(std::slice::from_ref(&disabled));
-    let had = [alice(), enabled.clone(), disabled];
+    let had = [alice(), enabled.clone(), shown.clone(), disabled];
     given::<User>(&had)
         .when(Command::SecondFactor(None))
         .then(&[]);
-    given::<User>(&had).when(enable).then(&[enabled]);
+    given::<User>(&had).when(enable).then(&[enabled, shown]);
+}
+
+#[test]
+fn a_code_of_the_device_is_good_once_and_none_before_it() {
+    let enabled = Event::SecondFactorEnabled {
+        totp_secret: TotpSecret::new([4; 20]),
+    };
+    let used = |step| Event::DeviceCodeUsed { step };
+    let has = [alice(), enabled.clone(), used(7)];
+    for step in [6, 7] {
+        given::<User>(&has)
+            .when(Command::UseDeviceCode(step))
+            .rejected(&Rejection::CodeUsed);
+    }
+    given::<User>(&has)
+        .when(Command::UseDeviceCode(8))
+        .then(&[used(8)]);
+    // What was set up before codes were noted has none yet.
+    given::<User>(&[alice(), enabled])
+        .when(Command::UseDeviceCode(3))
+        .then(&[used(3)]);
+    given::<User>(&[alice()])
+        .when(Command::UseDeviceCode(3))
+        .rejected(&Rejection::CodeUsed);
 }
 
 #[test]
