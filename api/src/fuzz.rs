@@ -1,8 +1,11 @@
 //! What members and strangers write, as a fuzzer makes it up.
 
-use domain::user::Credentials;
+use std::sync::OnceLock;
+
+use domain::user::{Credentials, SecurityKey};
 
 use crate::sign_in;
+use crate::sign_in::security_key::reads::{self, Asking};
 use crate::web::markdown;
 
 /// Renders markdown: nothing is left in it that runs, calls home or has a style.
@@ -38,4 +41,25 @@ pub fn sign_in(body: &[u8]) {
     };
     let _whether = sign_in::reads_registration(body);
     assert!(sign_in::reads_login(body, &nobody).is_none());
+}
+
+/// Reads what a browser sends about security keys: nobody signs by a key that they don't have, and a new one is kept
+/// as it is.
+pub fn security_key(body: &[u8]) {
+    static ASKING: OnceLock<Option<Asking>> = OnceLock::new();
+    let asking = ASKING.get_or_init(Asking::begin).as_ref();
+    assert!(asking.is_some(), "the site can ask");
+    let _whether = reads::asks(body);
+    if let Some(asking) = asking {
+        assert!(!asking.believes(body));
+        if let Some(key) = asking.takes(body) {
+            let kept = serde_json::to_string(&key).unwrap_or_default();
+            assert_eq!(serde_json::from_str::<SecurityKey>(&kept).ok(), Some(key));
+        }
+    }
+}
+
+/// Tells whether a body would have added a key where one is asked for by the challenge that is always the same.
+pub fn adds_a_key(body: &[u8]) -> bool {
+    Asking::begin().is_some_and(|asking| asking.takes(body).is_some())
 }

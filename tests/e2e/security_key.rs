@@ -333,6 +333,59 @@ async fn what_is_kept_of_a_key_is_sealed_and_free_again_when_its_member_is_erase
 }
 
 #[tokio::test]
+async fn what_no_key_ever_says_is_refused_clearly_and_leaves_the_site_as_it_was() {
+    let (site, admin, paul) = scene(&[]).await;
+    let mut blue = key(&site, 1);
+    admin.add_key("admin", PASSWORD, &mut blue).await;
+    let ticket = admin.ticket("admin", PASSWORD).await;
+    let mut bodies: Vec<Value> = std::fs::read_dir(tests::fuzz::corpus("security_key"))
+        .unwrap()
+        .map(|entry| {
+            serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap()
+        })
+        .collect();
+    let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+    let long = "A".repeat(40_000);
+    bodies.extend([json!(null), json!([]), json!({}), json!("text"), deep]);
+    bodies.extend([
+        json!({ "credential": null }),
+        json!({ "ticket": ticket, "credential": { "id": long, "rawId": long } }),
+        json!({ "credential": { "id": "", "rawId": "\u{0}", "type": "public-key", "response": {} } }),
+    ]);
+    for of in bodies {
+        let mut brought = of.clone();
+        if let Some(ticket_of) = brought.get_mut("ticket") {
+            *ticket_of = ticket.as_str().into();
+        }
+        // Asked anew each time: what is refused has spent what was asked.
+        admin.begin_key("admin", PASSWORD, "another").await;
+        admin.asked_of_key(&ticket).await;
+        for (client, path) in [
+            (&admin, "/api/auth/security-key/add"),
+            (&admin, "/api/auth/security-key/begin"),
+            (&admin, REMOVE),
+            (&paul, "/api/auth/security-key/add"),
+            (&paul, "/api/auth/security-key/challenge"),
+            (&paul, "/api/auth/security-key"),
+        ] {
+            let (status, answer) = client.post_json(path, &brought).await;
+            assert!(status.is_client_error(), "{path} {status}: {brought}");
+            assert!(
+                answer["detail"]
+                    .as_str()
+                    .is_some_and(|told| !told.is_empty()),
+                "{answer}"
+            );
+        }
+    }
+    assert_eq!(
+        site.client().sign_for(&ticket, &mut blue).await.0,
+        StatusCode::OK
+    );
+    assert!(!site.log().contains("ERROR"), "{}", site.log());
+}
+
+#[tokio::test]
 async fn a_site_without_a_name_says_that_no_key_can_know_it() {
     let site = Site::start(Options::default()).await;
     let admin = site.client();

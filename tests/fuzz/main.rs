@@ -23,3 +23,13 @@ fn every_input_that_is_kept_is_read_without_harm() {
         assert!(length <= LARGEST, "the corpus of {name} is too large");
     }
 }
+
+#[test]
+fn the_key_that_is_kept_whole_is_taken_and_none_that_was_changed() {
+    let folder = std::fs::read_dir(corpus("security_key")).unwrap();
+    let taken = folder
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| api::fuzz::adds_a_key(&std::fs::read(path).unwrap()));
+    let taken: Vec<_> = taken.collect();
+    assert_eq!(taken, [corpus("security_key").join("new-key")]);
+}

@@ -47,6 +47,11 @@ impl Authenticator {
         base64(&self.id)
     }
 
+    /// What checks its signatures: the point's first half, as it is kept.
+    pub fn public(&self) -> String {
+        base64(self.key.verifying_key().to_sec1_point(false).x().unwrap())
+    }
+
     fn client_data(&self, kind: &str, asked: &Value) -> Vec<u8> {
         let data = json!({
             "type": kind, "challenge": asked["publicKey"]["challenge"], "origin": self.origin, "crossOrigin": false,

@@ -8,7 +8,7 @@ use domain::{bencode, metainfo};
 pub type Target = fn(&[u8]);
 
 /// Every target, as its corpus and its command line name it.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("announce", tracker::fuzz::announce),
     ("packet", tracker::fuzz::packet),
     ("message", tracker::fuzz::message),
@@ -17,6 +17,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("markdown", api::fuzz::markdown),
     ("envelope", infra::fuzz::envelope),
     ("sign_in", api::fuzz::sign_in),
+    ("security_key", api::fuzz::security_key),
 ];
 
 /// Where the inputs are kept that found a way of their own.

@@ -56,10 +56,13 @@ pub(crate) fn origin(site: &Site) -> Option<Url> {
 
 /// Gives the site as keys know it, where they can.
 pub(super) fn party(site: &Site) -> Option<Webauthn> {
-    let origin = origin(site)?;
-    let name = site.name();
-    let builder = WebauthnBuilder::new(origin.domain()?, &origin).ok()?;
-    builder.rp_name(&name).build().ok()
+    at(&origin(site)?, &site.name())
+}
+
+/// Gives a site at an origin as keys know it.
+pub(super) fn at(origin: &Url, name: &str) -> Option<Webauthn> {
+    let builder = WebauthnBuilder::new(origin.domain()?, origin).ok()?;
+    builder.rp_name(name).build().ok()
 }
 
 /// Asks for another key of a member's, none of those that they have.

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use commands::Refusal;
 use commands::user::Member;
-use domain::user::{Opaque, RecoveryCode, Rejection};
+use domain::user::{Opaque, Rejection};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,13 +24,15 @@ use webauthn_rs::prelude::{
 use super::login::Second;
 use super::password::Proved;
 use super::relying_party::{self, NotGood};
-use super::second_factor::refused;
+use super::second_factor::{first_codes, refused};
 use super::{Body, now, scram, ticket};
 use crate::app::App;
 use crate::limit::Client;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
 use crate::session::{self, SignedIn};
+
+pub(crate) mod reads;
 
 /// Where they are listed, added and removed.
 pub(crate) const SET_UP: &str = "/settings/security-keys";
@@ -160,15 +162,6 @@ async fn add(
     let codes = first_codes(&app, &member).await?;
     let answer = json!({ "success": true, "codes": codes });
     Ok((StatusCode::CREATED, Json(answer)))
-}
-
-/// Makes recovery codes for who gets a second factor and has none.
-async fn first_codes(app: &App, member: &Member) -> Result<Vec<String>, Problem> {
-    if member.has_second_factor() || !member.recovery.is_empty() {
-        return Ok(vec![]);
-    }
-    let made = app.commands.make_recovery_codes(member.id).await?;
-    Ok(made.of.iter().map(RecoveryCode::written).collect())
 }
 
 #[derive(Deserialize)]

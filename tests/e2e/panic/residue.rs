@@ -6,9 +6,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sqlx::PgPool;
-use tests::{Client, Device, Options, Site, files_with, make, until};
+use tests::{Authenticator, Client, Device, Options, Site, files_with, make, until};
 
-use super::{PANIC, PASSWORD, activate, restore, say};
+use super::{PANIC, PASSWORD, activate, restore, say, verified};
 
 /// What the site keeps of the password, as text.
 fn verifier() -> [String; 2] {
@@ -72,6 +72,31 @@ pub(crate) async fn known(site: &Site, admin: &Client) -> (Vec<String>, String, 
     ];
     let texts = texts.into_iter().map(str::to_owned).chain(verifier());
     (texts.collect(), torrent, device)
+}
+
+/// Adds a security key, and signs in by it; gives it, and what is looked for of it.
+async fn keyed(site: &Site, admin: &Client) -> (Authenticator, [String; 3]) {
+    let origin = format!("http://localhost:{}", site.address.port());
+    let mut key = Authenticator::new(&origin, 201);
+    let (name, called) = ("known-admin-name", "known-key-name");
+    let (status, asked) = admin.begin_key(name, PASSWORD, called).await;
+    assert_eq!(status, 200, "{asked}");
+    let (status, answer) = admin.answer_key(&key.create(&asked)).await;
+    assert_eq!(status, 201, "{answer}");
+    let page = admin.page("/settings/security-keys").await;
+    assert!(page.contains(called) && page.contains(&key.id()));
+    let ticket = site.client().ticket(name, PASSWORD).await;
+    assert_eq!(admin.sign_for(&ticket, &mut key).await.0, 200);
+    let known = [called.to_owned(), key.id(), key.public()];
+    (key, known)
+}
+
+/// What is read of the members, byte for byte.
+async fn members_rows(pool: &PgPool) -> Vec<String> {
+    sqlx::query_scalar("select to_jsonb(m)::text from read.member m order by id")
+        .fetch_all(pool)
+        .await
+        .unwrap()
 }
 
 /// Uploads a torrent and edits it.
@@ -213,6 +238,12 @@ async fn shows_ciphertext_alone(pool: &PgPool) {
         .await
         .unwrap();
     assert_eq!(names, ["[ENCRYPTED]"]);
+    let members: Vec<(String, bool, i32)> =
+        sqlx::query_as("select distinct name, codes, security_keys from read.member")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    assert_eq!(members, [("[ENCRYPTED]".to_owned(), false, 0)]);
     let suites: Vec<i16> = sqlx::query_scalar("select distinct suite from event_log")
         .fetch_all(pool)
         .await
@@ -239,17 +270,22 @@ async fn shows_ciphertext_alone(pool: &PgPool) {
 async fn nothing_that_was_known_is_left_on_the_disk_after_a_panic() {
     let on_disk = ("OPENTRACKER_SEARCH__INDEX".to_owned(), "disk".to_owned());
     let mut site = Site::start(Options {
-        extra: vec![on_disk],
+        // Without an origin of its own a site is found at localhost as well, as keys want it.
+        extra: vec![on_disk, ("OPENTRACKER_SITE__ORIGIN".into(), String::new())],
         ..Options::default()
     })
     .await;
     let admin = site.client();
-    let (known, torrent, mut device) = known(&site, &admin).await;
+    let (mut known, torrent, mut device) = known(&site, &admin).await;
+    let (mut key, of_the_key) = keyed(&site, &admin).await;
+    known.extend(of_the_key);
     let url = admin.announce_url().await;
     let replay = ["audit", "replay", "--at", "9999999", "--into", "then"];
     assert!(site.run(&replay).status.success());
     // What PostgreSQL does by itself now and then.
     let pool = site.database().await;
+    let members = members_rows(&pool).await;
+    let root = verified(&site, &[]);
     for statement in ["analyze", "checkpoint"] {
         sqlx::raw_sql(statement).execute(&pool).await.unwrap();
     }
@@ -274,7 +310,17 @@ async fn nothing_that_was_known_is_left_on_the_disk_after_a_panic() {
     assert!(known.iter().all(|text| !logged.contains(text)));
     restore(&site);
     site.launch().await;
+    let upto = root["position"].to_string();
+    let again = verified(&site, &["--to", &upto]);
+    assert_eq!(again["root"], root["root"]);
+    assert_eq!(members_rows(&site.database().await).await, members);
     let admin = site.client();
+    let ticket = admin.ticket("known-admin-name", PASSWORD).await;
+    assert_eq!(
+        admin.sign_for(&ticket, &mut key).await.0,
+        200,
+        "the old key"
+    );
     let ticket = admin.ticket("known-admin-name", PASSWORD).await;
     let code = device.code().await;
     assert_eq!(admin.bring(&ticket, &code).await.0, 200, "the old device");
