@@ -34,6 +34,7 @@ mod reading;
 pub(crate) mod reserve;
 mod running;
 mod sealed;
+mod setup;
 mod share;
 mod sockets;
 mod switch;
@@ -181,6 +182,7 @@ fn site(config: &Config, listening: Listening) -> Site {
         "" => format!("http://{}/announce", listening.announces),
         url => url.to_owned(),
     };
+    let asks_code = !setup::is_here(&origins, listening.site);
     Site {
         name: config.site.name.clone(),
         source: config.site.source.clone(),
@@ -190,6 +192,7 @@ fn site(config: &Config, listening: Listening) -> Site {
         work_bits: config.site.work_bits,
         iterations: config.site.iterations,
         trusted_proxies: config.site.trusted_proxies.clone(),
+        asks_code,
         as_of: None,
         live: Live::default(),
     }

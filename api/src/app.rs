@@ -77,6 +77,8 @@ pub struct Site {
     pub iterations: u32,
     /// Proxies whose word on where a request comes from is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whether others than this machine may reach it: its set-up asks for a code then.
+    pub asks_code: bool,
     /// The position at which the site is shown, to be read only, where that isn't today.
     pub as_of: Option<Position>,
     /// What the site itself says, kept current.
@@ -118,7 +120,7 @@ impl Site {
         }
     }
 
-    /// Gives what stands beside the name for who isn't signed in.
+    /// Gives what is said of it, beside the name for guests and on the first page for members.
     pub(crate) fn subtitle(&self) -> String {
         self.live.get().values.text(Key::SiteSubtitle).to_owned()
     }

@@ -13,13 +13,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use commands::Refusal;
 use commands::user::Join;
-use domain::Purpose as KeyPurpose;
 use domain::id::MemberId;
 use domain::invite::Code;
-use domain::user::{Credentials, Name, Rejection};
+use domain::user::{Credentials, Name, RecoveryCode, Rejection};
+use domain::{Keyed, Purpose as KeyPurpose};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use subtle::ConstantTimeEq as _;
 use time::OffsetDateTime;
 
 use crate::app::App;
@@ -280,6 +281,9 @@ struct Registration {
     pow_nonce: String,
     /// What the first administrator may set besides.
     panic_password: Option<String>,
+    /// What the set-up asks for where others than this machine reach it.
+    #[serde(default)]
+    setup_code: String,
     /// The code of an invite.
     #[serde(default)]
     invite_code: String,
@@ -318,8 +322,10 @@ async fn register(
     Body(registration): Body<Registration>,
 ) -> Result<Response, Problem> {
     let name = folded(&registration.username);
-    if registration.panic_password.is_some() {
-        return Err(Problem::invalid("`panicPassword` belongs to the set-up."));
+    if registration.panic_password.is_some() || !registration.setup_code.is_empty() {
+        return Err(Problem::invalid(
+            "`panicPassword` and `setupCode` belong to the set-up.",
+        ));
     }
     let code = match registration.invite_code.trim() {
         "" => None,
@@ -338,6 +344,28 @@ async fn register(
     Ok(answer)
 }
 
+/// Gives the code that the set-up asks for, the same on every node and after each start; it is good for nothing
+/// once there is an administrator.
+pub fn setup_code(keys: &dyn Keyed) -> RecoveryCode {
+    let mac = keys.mac(KeyPurpose::Form, b"set-up code");
+    RecoveryCode::new(mac.first_chunk().copied().unwrap_or_default())
+}
+
+/// Checks the code, where one is asked for.
+fn check_code(app: &App, typed: &str) -> Result<(), Problem> {
+    let typed = RecoveryCode::parse(typed).ok();
+    let right = typed.is_some_and(|typed| {
+        let code = setup_code(&*app.keys);
+        bool::from(typed.reveal().as_bytes().ct_eq(code.reveal().as_bytes()))
+    });
+    if right || !app.site.asks_code {
+        return Ok(());
+    }
+    Err(Problem::forbidden(
+        "The set-up code isn't right. It stands in the file `setup-code` in the site's data directory.",
+    ))
+}
+
 async fn set_up(
     State(app): State<App>,
     client: Client,
@@ -345,6 +373,7 @@ async fn set_up(
     Body(mut registration): Body<Registration>,
 ) -> Result<Response, Problem> {
     // What is wrong with it is told before anything is made.
+    check_code(&app, &registration.setup_code)?;
     let password = registration.panic_password.take().map(Secret::new);
     if let Some(password) = &password {
         let name = app.site.name();

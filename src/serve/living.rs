@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use projections::{rebuild, runner, sealed};
 
-use super::{Ended, Program, Running, checkpoint, greet, reserve, watch_over};
+use super::{Ended, Program, Running, checkpoint, greet, reserve, setup, watch_over};
 use crate::demo;
 use crate::role::Role;
 use crate::store::Store;
@@ -30,6 +30,7 @@ pub(super) async fn run(program: &mut Program, store: &mut Store) -> anyhow::Res
         Err(_) if *dark.borrow() => return Ok(Ended::Turned),
         Err(error) => return Err(error),
     };
+    setup::keep(program, store).await?;
     program.tracker.open();
     program.front.open(running.app.clone());
     if *dark.borrow() {

@@ -1,7 +1,7 @@
 //! Setting up, joining, signing in, and everything that must be refused there.
 
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, COOKIE, LOCATION};
+use reqwest::header::{ACCEPT, COOKIE, LOCATION, ORIGIN};
 use serde_json::json;
 use tests::{Client, Options, Site};
 
@@ -49,6 +49,48 @@ async fn of_two_founders_at_once_one_becomes_the_administrator() {
         StatusCode::FORBIDDEN
     );
     assert_eq!(stranger.get("/setup").await.headers()[LOCATION], "/");
+}
+
+#[tokio::test]
+async fn a_site_that_others_reach_is_set_up_by_who_can_read_its_code() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let origin = "http://tracker.example";
+    let named = ("OPENTRACKER_SITE__ORIGIN".to_owned(), origin.to_owned());
+    let mut site = Site::start(Options {
+        extra: vec![named],
+        ..Options::default()
+    })
+    .await;
+    let file = site.data.join("setup-code");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let code = std::fs::read_to_string(&file).unwrap();
+    let code = code.trim();
+    assert!(!site.log().contains(code));
+    let client = site.client();
+    let page = client.page("/setup").await;
+    assert!(page.contains("setup-code") && !page.contains(code));
+    let send = |code: Option<String>| {
+        let (site, client) = (&site, site.client());
+        async move {
+            let mut body = client.registration("first", PASSWORD).await;
+            if let Some(code) = code {
+                body["setupCode"] = code.into();
+            }
+            let asked = reqwest::Client::new().post(site.url("/api/auth/setup"));
+            let sent = asked.header(ORIGIN, origin).json(&body).send().await;
+            sent.unwrap().status()
+        }
+    };
+    let wrong = code.replace(|c: char| c != '-', "0");
+    for code in [None, Some(String::new()), Some(wrong)] {
+        assert_eq!(send(code).await, StatusCode::FORBIDDEN);
+    }
+    let typed = code.to_uppercase().replace('-', " ");
+    assert_eq!(send(Some(typed)).await, StatusCode::CREATED);
+    site.stop();
+    site.launch().await;
+    assert!(!file.exists(), "it is good for nothing any more");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! A member's program: signs in by the same proof as the browser, and uses the pages.
 
+use std::path::PathBuf;
+
 use api::sign_in::scram::{self, Exchange, Purpose};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +18,7 @@ use crate::Site;
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    data: PathBuf,
 }
 
 impl Client {
@@ -41,6 +44,7 @@ impl Client {
         Self {
             http: build(http).build().unwrap(),
             base: site.url(""),
+            data: site.data.clone(),
         }
     }
 
@@ -50,6 +54,7 @@ impl Client {
         Self {
             http: self.http.clone(),
             base: site.url(""),
+            data: site.data.clone(),
         }
     }
 
@@ -160,7 +165,10 @@ impl Client {
     }
 
     pub async fn set_up(&self, name: &str, password: &str) {
-        let body = self.registration(name, password).await;
+        let mut body = self.registration(name, password).await;
+        if let Ok(code) = std::fs::read_to_string(self.data.join("setup-code")) {
+            body["setupCode"] = code.trim().into();
+        }
         let (status, answer) = self.post_json("/api/auth/setup", &body).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
     }

@@ -25,7 +25,8 @@ export function join() {
     if ([...password.value].length < SHORTEST) throw new Error(`The password needs at least ${SHORTEST} characters.`);
     if (password.value !== again.value) throw new Error("The two passwords differ. Type them again.");
     const invite = form.querySelector("#invite-code");
-    const more = { ...panicPassword(form), ...(invite?.value.trim() && { inviteCode: invite.value.trim() }) };
+    const code = form.querySelector("#setup-code");
+    const more = { ...panicPassword(form), ...(invite?.value.trim() && { inviteCode: invite.value.trim() }), ...(code && { setupCode: code.value }) };
     told.step("Making your key …");
     const kept = await own.credentials(password.value, Number(form.dataset.iterations));
     const work = await ask("/api/auth/pow?purpose=registration");

@@ -98,6 +98,7 @@ fn closed_with(vault: Arc<dyn Vault>) -> Closed {
         announce_also: vec![],
         work_bits: 20,
         trusted_proxies: vec![],
+        asks_code: false,
         as_of: None,
         live: crate::app::Live::default(),
         iterations: 600_000,

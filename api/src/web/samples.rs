@@ -59,6 +59,7 @@ fn site() -> Site {
         announce_also: vec![],
         work_bits: 20,
         trusted_proxies: vec![],
+        asks_code: false,
         as_of: None,
         live: crate::app::Live::default(),
         iterations: 600_000,
@@ -366,7 +367,8 @@ fn bodies() -> Vec<(&'static str, Markup)> {
             "operator's guide",
             help::body(&help::text("operator").unwrap_or_default()),
         ),
-        ("setup", setup::body(600_000)),
+        ("setup", setup::body(600_000, false)),
+        ("setup from elsewhere", setup::body(600_000, true)),
         (
             "register",
             register::body(Registration::Open, "<b>", 600_000),

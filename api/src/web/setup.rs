@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 
-use super::form::{Field, kept_here, strength};
+use super::form::{Field, field, kept_here, strength};
 use super::layout::{Page, Theme, document};
 use super::register::join_form;
 use crate::app::App;
@@ -57,17 +57,34 @@ async fn setup(State(app): State<App>, theme: Theme) -> Result<Response, Problem
         theme,
         section: "",
     };
-    Ok(document(&page, &body(app.site.iterations)).into_response())
+    let body = body(app.site.iterations, app.site.asks_code);
+    Ok(document(&page, &body).into_response())
 }
 
-pub(super) fn body(iterations: u32) -> Markup {
+pub(super) fn body(iterations: u32, asks_code: bool) -> Markup {
+    let more = html! {
+        (panic_password())
+        @if asks_code { (code()) }
+    };
     html! {
         section.narrow {
             h1 { "Make this site yours" }
             p.lead { "The first account is its administrator. Registration stays closed until you open it." }
-            (join_form("/api/auth/setup", "Make the administrator", iterations, &panic_password()))
+            (join_form("/api/auth/setup", "Make the administrator", iterations, &more))
         }
     }
+}
+
+/// The field of the code that shows who runs the machine.
+fn code() -> Markup {
+    field(&Field {
+        name: "setup-code",
+        label: "Set-up code",
+        kind: "text",
+        autocomplete: "off",
+        hint: "It stands in the file setup-code in the site's data directory, where nobody but who runs the site can read it.",
+        ..Field::default()
+    })
 }
 
 /// The fields of the Panic Password.
