@@ -193,6 +193,33 @@ pub async fn totals(reads: &Reads) -> Result<Tally, Unavailable> {
         .unwrap_or_default())
 }
 
+/// How much room the database takes, with indexes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Room {
+    /// The log and what belongs to it.
+    pub log: Bytes,
+    /// The read tables, which are made of the log again.
+    pub read: Bytes,
+}
+
+/// Gives how much room the database takes just now.
+pub async fn room(reads: &Reads) -> Result<Room, Unavailable> {
+    let (log, read): (i64, i64) = sqlx::query_as(
+        "select coalesce(sum(size) filter (where space = 'public'), 0)::bigint,
+                coalesce(sum(size) filter (where space <> 'public'), 0)::bigint
+         from (select nspname as space, pg_total_relation_size(c.oid) as size
+               from pg_class c join pg_namespace n on n.oid = c.relnamespace
+               where relkind = 'r' and nspname in ('public', current_schema())) t",
+    )
+    .fetch_one(&reads.pool)
+    .await?;
+    let bytes = |count: i64| Bytes(count.unsigned_abs());
+    Ok(Room {
+        log: bytes(log),
+        read: bytes(read),
+    })
+}
+
 /// Gives how much happened in each step of a range, the last being the one in which `now` lies.
 pub async fn series(
     reads: &Reads,

@@ -95,6 +95,21 @@ fn logo(page: &str) -> Option<String> {
 }
 
 #[tokio::test]
+async fn a_subtitle_stands_beside_the_name_for_guests_and_on_the_first_page_for_members() {
+    let (site, admin) = site_with_admin().await;
+    let set = [("site_subtitle", "Films that are free")];
+    let answer = admin.post_form("/staff/settings/branding", &set).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let says = |page: String| page.contains("Films that are free");
+    assert!(says(admin.page("/").await));
+    assert!(says(site.client().page("/sign-in").await));
+    assert!(
+        !says(admin.page("/torrents").await),
+        "the list is full enough"
+    );
+}
+
+#[tokio::test]
 async fn a_logo_is_shown_to_everybody_and_its_address_ends_with_it() {
     let (site, admin) = site_with_admin().await;
     let pixel = STANDARD.decode(PIXEL).unwrap();

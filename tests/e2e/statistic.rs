@@ -74,6 +74,11 @@ async fn administrators_see_what_waits_first_and_members_dont() {
         "{waits}"
     );
     assert!(page.contains("all living") && page.contains("by the hour"));
+    for (name, unit) in [("The log takes", "B"), ("Read tables take", "B")] {
+        let taken = page.split(&format!("<dt>{name}</dt>")).nth(1).unwrap();
+        let taken = taken.split("</div>").next().unwrap();
+        assert!(taken.contains(unit) && !taken.contains(">0 B"), "{taken}");
+    }
     assert_eq!(alice.get("/staff").await.status(), 403);
 }
 
@@ -87,4 +92,21 @@ async fn scripts_read_the_same_by_their_keys() {
     assert_eq!((steps.len(), &told["totals"]["members"]), (12, &2.into()));
     assert_eq!(steps.last().unwrap()["torrents"], 1);
     assert_eq!(script.get("/statistics?range=century").await.0, 400);
+    assert!(told["database"].is_null(), "{told}");
+}
+
+#[tokio::test]
+async fn administrators_alone_are_told_how_much_room_the_database_takes() {
+    let (site, admin, _) = scene().await;
+    for (scopes, told) in [
+        (&[Scope::Read][..], false),
+        (&[Scope::Read, Scope::Administer][..], true),
+    ] {
+        let script = Script::of(&site, &admin, scopes).await;
+        let (status, statistics) = script.get("/statistics").await;
+        assert_eq!(status, 200, "{statistics}");
+        let taken = |part: &str| statistics["database"][part].as_u64().unwrap_or(0);
+        assert_eq!(taken("log") > 100_000, told, "{statistics}");
+        assert_eq!(taken("read") > 100_000, told, "{statistics}");
+    }
 }

@@ -2,16 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::Permission;
 use domain::api_key::Scope;
-use projections::statistic::{Range, Tally};
+use projections::statistic::{Range, Tally, room};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::Asked;
 use crate::app::App;
+use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::route::{Routes, Who};
+use crate::session::Asks as _;
 use crate::web::statistic::read;
 
 /// Gives the routes.
@@ -116,6 +119,29 @@ pub(crate) struct Statistics {
     seeders: u64,
     /// Peers just now that still download.
     leechers: u64,
+    /// How much room the database takes just now; told to who administers the site, by a key that reaches so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<Taken>,
+}
+
+/// How much room the database takes, with indexes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Database)]
+pub(crate) struct Taken {
+    /// Bytes of the log and what belongs to it.
+    log: u64,
+    /// Bytes of the read tables, which are made of the log again.
+    read: u64,
+}
+
+impl Taken {
+    async fn now(app: &App) -> Result<Self, Problem> {
+        let room = room(&app.reads).await?;
+        Ok(Self {
+            log: room.log.0,
+            read: room.read.0,
+        })
+    }
 }
 
 /// Gives how much happened in a range and in all, and what goes on just now.
@@ -125,8 +151,14 @@ pub(crate) struct Statistics {
 )]
 async fn statistics(
     State(app): State<App>,
+    caller: Caller,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Statistics>, Problem> {
+    let database = if caller.may(Permission::Administer) {
+        Some(Taken::now(&app).await?)
+    } else {
+        None
+    };
     let shown = read(&app, wanted.range.into()).await?;
     let step = |(at, tally): (OffsetDateTime, Tally)| Step {
         at,
@@ -138,5 +170,6 @@ async fn statistics(
         swarms: shown.live.swarms,
         seeders: shown.live.seeders,
         leechers: shown.live.leechers,
+        database,
     }))
 }

@@ -123,6 +123,8 @@ pub(super) async fn top(app: &App, signed_in: &SignedIn, sort: Sort) -> Result<V
 pub(super) fn body(home: &Home, viewer: &Viewer) -> Markup {
     html! {
         h1 { "Welcome, " (viewer.profile.name) }
+        @let subtitle = home.texts.text(Key::SiteSubtitle);
+        @if !subtitle.is_empty() { p.lead { (subtitle) } }
         (texts(&home.texts))
         div.columns {
             section {

@@ -58,6 +58,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Markup)> {
 /// What the administrators see first.
 pub(super) fn dashboard() -> staff::dashboard::Dashboard {
     staff::dashboard::Dashboard {
+        room: projections::statistic::Room::default(),
         waiting: [0, 7, 100],
         backups: projections::backup::Runs::default(),
         statistics: statistics(),

@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 use projections::backup::{self, OLD, Run, Runs};
+use projections::statistic::{Room, room};
 use projections::{report, torrent, transfer};
 use time::OffsetDateTime;
 
-use super::super::component::age;
+use super::super::component::{age, size};
 use super::super::layout::counted;
 use super::super::statistic::{self, Shown, charts, facts};
 use super::Projected;
@@ -19,6 +20,7 @@ pub(crate) struct Dashboard {
     pub(crate) waiting: [i64; 3],
     pub(crate) backups: Runs,
     pub(crate) statistics: Shown,
+    pub(crate) room: Room,
 }
 
 /// Where what waits is, what it is called, and how far it is counted.
@@ -46,6 +48,7 @@ pub(super) async fn read(
         ],
         backups: backup::last(&app.reads).await?,
         statistics: statistic::read(app, asked.range()).await?,
+        room: room(&app.reads).await?,
     })
 }
 
@@ -59,6 +62,8 @@ pub(super) fn section(dashboard: &Dashboard, standing: &[Projected]) -> Markup {
                 }
                 div { dt { a href="#projections" { "Projections" } } dd { (health(standing)) } }
                 div { dt { a href="#backups" { "Last backup" } } dd { (last(dashboard.backups.made)) } }
+                div { dt { "The log takes" } dd { (size(dashboard.room.log)) } }
+                div { dt { "Read tables take" } dd { (size(dashboard.room.read)) } }
             }
         }
         section aria-labelledby="in-all" { h2 id="in-all" { "In all" } (facts(&dashboard.statistics)) }
