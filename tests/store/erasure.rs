@@ -120,7 +120,10 @@ async fn furnish(database: &Database, admin: MemberId, member: MemberId) {
             .unwrap();
     }
     let secret = TotpSecret::new([7; 20]);
-    commands.enable_second_factor(member, secret, 7).await.unwrap();
+    commands
+        .enable_second_factor(member, secret, 7)
+        .await
+        .unwrap();
     commands.invite(member, 0).await.unwrap();
     let warn = Sanction::Warn("because".into());
     commands.sanction(admin, member, warn, 0).await.unwrap();
