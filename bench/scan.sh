@@ -46,8 +46,9 @@ done
 # Addresses with what can be asked of them; a crawler finds the rest.
 pages() {
   cat <<PAGES
-$site/torrents?q=one&category=other&tag=new&uploader=alice&least=1&most=9&age=7&seeds=1&free=1&sort=name&dir=desc
-$site/forum/search?q=one
+$site/torrents?q=the&sort=name&dir=desc
+$site/torrents?category=other&uploader=alice&least=1&most=9000000000&age=7&seeds=1
+$site/forum/search?q=the
 $site/statistics?range=week
 $site/sign-in?next=%2Ftorrents
 $site/register?invite=one
@@ -58,11 +59,13 @@ $site/api/torznab?t=search&q=one&apikey=one&cat=1000&limit=5&offset=1
 PAGES
 }
 
+session() {
+  if [ "$1" = guest ]; then echo none=none; return; fi
+  echo 'demo alice password' | python3 bench/sign_in.py "$site" alice
+}
+
 for who in "$@"; do
-  cookie=none=none
-  if [ "$who" = member ]; then
-    cookie=$(echo 'demo alice password' | python3 bench/sign_in.py "$site" alice)
-  fi
+  cookie=$(session "$who")
   echo "== wapiti, $who"
   # What ends the session, or this member, stays out; nothing is asked of a server elsewhere.
   # With an origin, as a browser sends it, forms get past the check that they are from a page of ours.
@@ -81,9 +84,11 @@ for kind in ("vulnerabilities", "anomalies"):
             print(f"{kind}: {name}: {len(hits)}, such as {hits[0]['method']} {hits[0]['path']} {hits[0]['parameter']}: {hits[0]['info']}")
 FOUND
   echo "== sqlmap, $who"
+  # Anew: the scanner before may have ended it.
+  cookie=$(session "$who")
   pages >"$data/pages"
   timeout "$seconds" sqlmap -m "$data/pages" --cookie "$cookie" --batch --level 2 --risk 2 --threads 8 --dbms postgresql \
-    --ignore-code '*' --skip-static --disable-coloring --output-dir "$data/sqlmap" >"$out/sqlmap-$who.log" 2>&1 || true
+    --ignore-code '*' --disable-coloring --output-dir "$data/sqlmap" >"$out/sqlmap-$who.log" 2>&1 || true
   printf 'parameters that it gave up: %s\n' "$(grep -c 'does not seem to be injectable' "$out/sqlmap-$who.log")"
   if grep -A20 'identified the following injection point' "$out/sqlmap-$who.log"; then found=1; fi
 done

@@ -171,7 +171,7 @@ pub(crate) async fn theme(headers: HeaderMap, Form(chosen): Form<Chosen>) -> Res
         "dark" => "dark",
         _ => "system",
     };
-    let cookie = format!("theme={name}; Path=/; Max-Age=31536000; SameSite=Lax");
+    let cookie = format!("theme={name}; Path=/; HttpOnly; Max-Age=31536000; SameSite=Lax");
     let cookie = HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static("theme=system"));
     (
         [(header::SET_COOKIE, cookie)],
