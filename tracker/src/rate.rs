@@ -4,8 +4,9 @@
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use ahash::{AHashMap, RandomState};
+use ahash::RandomState;
 use domain::address::network;
+use hashbrown::HashTable;
 
 use crate::announce::Failure;
 
@@ -19,12 +20,24 @@ pub(crate) struct Rate {
     shards: Vec<Mutex<Minutes>>,
 }
 
-/// What was let through, by a hash of the member and the address's network.
+/// What was let through.
 #[derive(Default)]
 struct Minutes {
     minute: u32,
-    now: AHashMap<u64, u32>,
-    before: AHashMap<u64, u32>,
+    now: HashTable<Count>,
+    before: HashTable<Count>,
+}
+
+/// How often somebody asked, in eight bytes.
+struct Count {
+    /// A part of the hash of the member and the address's network; the shard is another part of it.
+    who: u32,
+    count: u32,
+}
+
+/// Spreads a part of a hash over a table.
+fn spread(who: u32) -> u64 {
+    u64::from(who).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Minutes {
@@ -40,6 +53,20 @@ impl Minutes {
         }
         self.minute = minute;
     }
+}
+
+/// Gives how often somebody asked in a minute that is over.
+fn asked(before: &HashTable<Count>, who: u32) -> u32 {
+    let found = before.find(spread(who), |known| known.who == who);
+    found.map_or(0, |known| known.count)
+}
+
+/// Gives how often somebody asked in this minute.
+fn count(now: &mut HashTable<Count>, who: u32) -> &mut u32 {
+    let is_known = |known: &Count| known.who == who;
+    let known = now.entry(spread(who), is_known, |known| spread(known.who));
+    let known = known.or_insert(Count { who, count: 0 });
+    &mut known.into_mut().count
 }
 
 impl std::fmt::Debug for Rate {
@@ -70,19 +97,24 @@ impl Rate {
         if most == 0 {
             return Ok(());
         }
-        let who = self.key.hash_one((member, network(from)));
-        let place = usize::try_from(who).unwrap_or(0) % SHARDS;
+        let hash = self.key.hash_one((member, network(from)));
+        let who = u32::try_from(hash >> 32).unwrap_or(0);
+        let place = usize::try_from(hash).unwrap_or(0) % SHARDS;
         let Some(shard) = self.shards.get(place) else {
             return Ok(());
         };
         let mut minutes = shard.lock().unwrap_or_else(PoisonError::into_inner);
         minutes.turn(now / MINUTE);
-        let before = minutes.before.get(&who).copied().unwrap_or(0);
         let left = u64::from(MINUTE - now % MINUTE);
-        let carried = (u64::from(before) * left).div_ceil(u64::from(MINUTE));
-        let count = minutes.now.entry(who).or_default();
-        // Who was refused isn't kept out by trying again.
-        if u64::from(*count) + carried >= u64::from(most) {
+        let carried = |before: u32| (u64::from(before) * left).div_ceil(u64::from(MINUTE));
+        let is_over = |count, before| u64::from(count) + carried(before) >= u64::from(most);
+        let Minutes {
+            now: this, before, ..
+        } = &mut *minutes;
+        let count = count(this, who);
+        // The minute before is asked only where it may matter: nobody was let through more often in it.
+        if is_over(*count, most) && is_over(*count, asked(before, who)) {
+            // Who was refused isn't kept out by trying again.
             return Err(Failure::TooOften);
         }
         *count += 1;
