@@ -37,24 +37,19 @@ pub(crate) fn endpoint(path: &str) -> Option<Endpoint<'_>> {
 fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = query;
     std::iter::from_fn(move || {
-        let (mut equals, mut end) = (None, rest.len());
-        for (at, byte) in rest.bytes().enumerate() {
-            match byte {
-                b'&' => {
-                    end = at;
-                    break;
-                }
-                b'=' if equals.is_none() => equals = Some(at),
-                _ => {}
-            }
-        }
         if rest.is_empty() {
             return None;
         }
-        let (pair, after) = rest.split_at_checked(end)?;
+        let ends = |byte| byte == b'=' || byte == b'&';
+        let name = rest.bytes().position(ends).unwrap_or(rest.len());
+        let (name, mut after) = rest.split_at_checked(name)?;
+        let mut value = "";
+        if let Some(text) = after.strip_prefix('=') {
+            let end = text.bytes().position(|byte| byte == b'&');
+            (value, after) = text.split_at_checked(end.unwrap_or(text.len()))?;
+        }
         rest = after.get(1..).unwrap_or_default();
-        let split = equals.and_then(|at| Some((pair.get(..at)?, pair.get(at + 1..)?)));
-        Some(split.unwrap_or((pair, "")))
+        Some((name, value))
     })
     .filter(|(name, value)| !(name.is_empty() && value.is_empty()))
 }
