@@ -1,6 +1,7 @@
 //! An announce, free of its transport: what is asked, what is answered, and the five steps between.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use domain::Purpose;
 use domain::info_hash::InfoHash;
@@ -181,17 +182,18 @@ impl Tracker {
         announce: &Announce,
         from: IpAddr,
     ) -> Result<Reply, Failure> {
-        self.announce_as(self.admit(passkey)?, announce, from)
+        self.announce_as(self.admit(passkey)?, announce, from, Instant::now())
     }
 
-    /// Takes an announce of a member.
+    /// Takes an announce of a member, as it is read.
     pub(crate) fn announce_as(
         &self,
         member: Member,
         announce: &Announce,
         from: IpAddr,
+        at: Instant,
     ) -> Result<Reply, Failure> {
-        let (rules, (now, part)) = (self.0.rules.load(), self.moment());
+        let (rules, (now, part)) = (self.0.rules.load(), self.moment(at));
         let offer = self.offer(announce.info_hash)?;
         rules.admit(&member, &offer, &announce.peer_id)?;
         let free = rules.is_free(&offer, now);

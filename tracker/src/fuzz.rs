@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
 use futures::FutureExt as _;
 
@@ -13,8 +14,6 @@ use crate::{Tracker, http, query, udp, websocket};
 /// Inputs after which the tracker is made anew, so that its swarms don't grow for ever.
 const INPUTS: usize = 4_096;
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(11, 0, 0, 1));
-/// A time that stands still.
-const NOW: u64 = 1_700_000_000;
 
 thread_local! {
     static TRACKER: RefCell<(Option<Tracker>, usize)> = const { RefCell::new((None, 0)) };
@@ -60,17 +59,17 @@ pub fn announce(target: &[u8]) {
 pub fn packet(packet: &[u8]) {
     let tracker = tracker();
     let from = SocketAddr::new(FROM, 6_881);
-    let mut answer = vec![];
-    udp::respond(&tracker, packet, from, NOW, &mut answer);
+    let (mut answer, mut at) = (vec![], Instant::now());
+    udp::respond(&tracker, packet, from, &mut at, &mut answer);
     assert!(answer.len() <= packet.len(), "{answer:?}");
     answer.clear();
     let connect = [&0x0417_2710_1980_u64.to_be_bytes()[..], &[0; 8]].concat();
-    udp::respond(&tracker, &connect, from, NOW, &mut answer);
+    udp::respond(&tracker, &connect, from, &mut at, &mut answer);
     let connection = answer.get(8..16).unwrap_or_default();
     let rest = packet.get(8..).unwrap_or_default();
     let proved = [connection, rest].concat();
     answer.clear();
-    udp::respond(&tracker, &proved, from, NOW, &mut answer);
+    udp::respond(&tracker, &proved, from, &mut at, &mut answer);
     let asked = packet.get(12..16);
     assert!(answer.is_empty() || answer.get(4..8) == asked, "{answer:?}");
 }

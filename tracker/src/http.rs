@@ -5,7 +5,9 @@
 //! asks for an upgrade goes on as a WebSocket.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -198,14 +200,29 @@ async fn talk(
     );
     let mut answer = Vec::with_capacity(2_048);
     let mut deadline = Instant::now() + idle;
+    // It stands while requests come, and is set again when it rings: setting it each time costs more than
+    // an answer may.
+    let mut alarm = pin!(tokio::time::sleep_until(deadline));
     // What came with the PROXY header is there already.
     let mut ready = !asked.is_empty();
     loop {
         let waiting = asked.is_empty();
-        if !std::mem::take(&mut ready) {
-            let reading = tokio::time::timeout_at(deadline, stream.read_buf(&mut asked));
-            if !matches!(reading.await, Ok(Ok(1..))) {
-                return Ok(());
+        while !std::mem::take(&mut ready) {
+            if deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
+            }
+            tokio::select! {
+                biased;
+                read = stream.read_buf(&mut asked) => match read {
+                    Ok(1..) => break,
+                    Ok(0) | Err(_) => return Ok(()),
+                },
+                () = &mut alarm => {
+                    if deadline <= Instant::now() {
+                        return Ok(());
+                    }
+                    alarm.as_mut().reset(deadline);
+                }
             }
         }
         answer.clear();
@@ -298,9 +315,10 @@ fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) 
     if bytes.is_empty() {
         return Step::Incomplete;
     }
-    let mut headers = [httparse::EMPTY_HEADER; 48];
-    let mut request = httparse::Request::new(&mut headers);
-    let length = match request.parse(bytes) {
+    // Room that nobody has to clear first.
+    let mut headers = [const { MaybeUninit::uninit() }; 48];
+    let mut request = httparse::Request::new(&mut []);
+    let length = match request.parse_with_uninit_headers(bytes, &mut headers) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Step::Incomplete,
         Err(_) => return Step::Malformed,
@@ -354,27 +372,23 @@ fn request(tracker: &Tracker, bytes: &[u8], peer: IpAddr, answer: &mut Vec<u8>) 
 
 fn respond(tracker: &Tracker, target: &str, from: IpAddr, answer: &mut Vec<u8>) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let measures = &tracker.0.measures;
     match query::endpoint(path) {
         Some(endpoint) if tracker.is_closed() => {
             if matches!(endpoint, Endpoint::Announce(_)) {
-                let began = Instant::now().into_std();
-                tracker
-                    .0
-                    .measures
-                    .count(Transport::HTTP, began, Some(Failure::Closed));
+                let closed = Some(Failure::Closed);
+                measures.count(Transport::HTTP, Duration::ZERO, closed);
             }
             answer::failure(answer, Failure::Closed);
         }
         Some(Endpoint::Announce(passkey)) => {
             let began = Instant::now();
-            let refused = announced(tracker, passkey, query, from, answer).err();
+            let passkey = passkey.or_else(|| query::passkey(query));
+            let refused = announced(tracker, (passkey, query), from, began.into(), answer).err();
             if let Some(failure) = refused {
                 answer::failure(answer, failure);
             }
-            tracker
-                .0
-                .measures
-                .count(Transport::HTTP, began.into_std(), refused);
+            measures.count(Transport::HTTP, began.elapsed(), refused);
         }
         Some(Endpoint::Scrape(passkey)) => {
             let scraped = query::scrape(query).and_then(|hashes| {
@@ -402,14 +416,14 @@ fn respond(tracker: &Tracker, target: &str, from: IpAddr, answer: &mut Vec<u8>) 
 
 fn announced(
     tracker: &Tracker,
-    passkey: Option<&str>,
-    query: &str,
+    (passkey, query): (Option<&str>, &str),
     from: IpAddr,
+    at: std::time::Instant,
     answer: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     let announce = query::announce(query)?;
-    let passkey = query::key(passkey.or_else(|| query::passkey(query)))?;
-    let reply = tracker.announce(&passkey, &announce, from)?;
+    let member = tracker.admit(&query::key(passkey)?)?;
+    let reply = tracker.announce_as(member, &announce, from, at)?;
     answer::announce(answer, &reply, announce.compact, announce.no_peer_id);
     Ok(())
 }

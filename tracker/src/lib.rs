@@ -237,13 +237,13 @@ impl Tracker {
 
     /// Seconds since 1970 by a clock that nobody sets back.
     fn now(&self) -> u32 {
-        self.moment().0
+        self.moment(Instant::now()).0
     }
 
-    /// Gives those seconds and the part of the next one, in 65,536ths.
-    fn moment(&self) -> (u32, u16) {
-        let (began, at) = self.0.started;
-        let since = at + began.elapsed();
+    /// Gives those seconds at a moment, and the part of the next one, in 65,536ths.
+    fn moment(&self, at: Instant) -> (u32, u16) {
+        let (began, then) = self.0.started;
+        let since = then + at.saturating_duration_since(began);
         let part = u64::from(since.subsec_nanos()) * (1 << 16) / 1_000_000_000;
         (
             u32::try_from(since.as_secs()).unwrap_or(u32::MAX),

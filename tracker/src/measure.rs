@@ -1,8 +1,8 @@
 //! What the tracker measures of announces: how many came over which transport, with which outcome, and
 //! how long each took from its being read to its being answered.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use projections::swarm::Announces;
 
@@ -53,21 +53,38 @@ struct Counts {
     nanos: AtomicU64,
 }
 
+/// How many threads count in a place of their own; more of them share.
+const LANES: usize = 16;
+
+/// The counts of some threads, on lines of the processor's cache that no other thread writes to.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Lane([Counts; Transport::NAMES.len()]);
+
+thread_local! {
+    /// The place where this thread counts.
+    static LANE: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed) % LANES
+    };
+}
+
 /// What is measured.
 #[derive(Debug, Default)]
 pub(crate) struct Measures {
-    counts: [Counts; Transport::NAMES.len()],
+    lanes: [Lane; LANES],
     /// Whether a thread that answers ended by itself.
     broken: AtomicBool,
 }
 
 impl Measures {
-    /// Counts an announce that was read at `began` and refused for a reason, or answered.
-    pub(crate) fn count(&self, transport: Transport, began: Instant, refused: Option<Failure>) {
-        let Some(counts) = self.counts.get(transport.0) else {
+    /// Counts an announce that took so long from its being read, and was refused for a reason or answered.
+    pub(crate) fn count(&self, transport: Transport, took: Duration, refused: Option<Failure>) {
+        let lane = LANE.with(|lane| self.lanes.get(*lane));
+        let Some(counts) = lane.and_then(|lane| lane.0.get(transport.0)) else {
             return;
         };
-        let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let time = TIMES.iter().position(|end| nanos <= *end);
         let outcome = counts.outcomes.get(outcome(refused));
         let time = counts.times.get(time.unwrap_or(TIMES.len()));
@@ -79,20 +96,37 @@ impl Measures {
 
     /// Gives what was counted over each transport.
     pub(crate) fn announces(&self) -> Vec<Announces> {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let seconds = |nanos: u64| std::time::Duration::from_nanos(nanos).as_secs_f64();
+        let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
         let ends = TIMES.into_iter().map(seconds).chain([f64::INFINITY]);
-        let told = Transport::NAMES.into_iter().zip(&self.counts);
-        told.map(|(transport, counts)| Announces {
+        let told = Transport::NAMES.into_iter().enumerate();
+        told.map(|(at, transport)| Announces {
             transport,
             outcomes: OUTCOMES
                 .into_iter()
-                .zip(counts.outcomes.iter().map(read))
+                .zip(self.sums(at, |counts| &counts.outcomes))
                 .collect(),
-            times: ends.clone().zip(counts.times.iter().map(read)).collect(),
-            seconds: seconds(read(&counts.nanos)),
+            times: ends
+                .clone()
+                .zip(self.sums(at, |counts| &counts.times))
+                .collect(),
+            seconds: seconds(self.sums(at, |counts| std::array::from_ref(&counts.nanos))[0]),
         })
         .collect()
+    }
+
+    /// Adds up what all threads counted over a transport.
+    fn sums<const MANY: usize>(
+        &self,
+        transport: usize,
+        of: impl Fn(&Counts) -> &[AtomicU64; MANY],
+    ) -> [u64; MANY] {
+        let mut sums = [0; MANY];
+        for counts in self.lanes.iter().filter_map(|lane| lane.0.get(transport)) {
+            for (sum, counter) in sums.iter_mut().zip(of(counts)) {
+                *sum += counter.load(Ordering::Relaxed);
+            }
+        }
+        sums
     }
 
     /// Tells whether every thread that answers goes on.
@@ -138,15 +172,13 @@ mod tests {
     #[test]
     fn announces_are_counted_by_transport_outcome_and_time() {
         let measures = Measures::default();
-        measures.count(Transport::UDP, Instant::now(), None);
-        measures.count(
-            Transport::UDP,
-            Instant::now(),
-            Some(Failure::PasskeyUnknown),
-        );
-        let second = std::time::Duration::from_secs(1);
-        let long_ago = Instant::now().checked_sub(second).unwrap();
-        measures.count(Transport::HTTP, long_ago, None);
+        let unknown = Some(Failure::PasskeyUnknown);
+        let at_once = Duration::from_nanos(1);
+        measures.count(Transport::UDP, at_once, None);
+        std::thread::scope(|scope| {
+            scope.spawn(|| measures.count(Transport::UDP, at_once, unknown));
+        });
+        measures.count(Transport::HTTP, Duration::from_secs(1), None);
         let told = measures.announces();
         let told = |name| told.iter().find(|one| one.transport == name).unwrap();
         let had = |name, outcome| {

@@ -103,17 +103,18 @@ pub(crate) fn serve_here(tracker: &Tracker, mut bound: Bound, stop: &watch::Rece
 
 fn converse(tracker: &Tracker, socket: &UdpSocket, stop: &watch::Receiver<bool>) {
     let listening = Listening::new(tracker);
-    exchange(socket, stop, |packet, from, answer| {
-        respond(tracker, packet, from, tracker.now().into(), answer);
+    exchange(socket, stop, |packet, from, at, answer| {
+        respond(tracker, packet, from, at, answer);
     });
     listening.end();
 }
 
-/// Takes packets and sends what `answered` writes for each, if anything, until `stop` turns true.
+/// Takes packets and sends what `answered` writes for each, if anything, until `stop` turns true. The clock
+/// is read once for what came together; who reads it again notes the moment.
 pub(crate) fn exchange(
     socket: &UdpSocket,
     stop: &watch::Receiver<bool>,
-    answered: impl Fn(&[u8], SocketAddr, &mut Vec<u8>),
+    answered: impl Fn(&[u8], SocketAddr, &mut Instant, &mut Vec<u8>),
 ) {
     let mut packets = vec![[0; LARGEST]; BATCH];
     let mut headers = MultiHeaders::preallocate(BATCH, None);
@@ -130,7 +131,7 @@ pub(crate) fn exchange(
                 continue;
             }
         };
-        let mut count = 0;
+        let (mut count, mut at) = (0, Instant::now());
         for ((length, sender), packet) in taken.into_iter().zip(&packets) {
             let (Some(answer), Some(to)) = (answers.get_mut(count), to.get_mut(count)) else {
                 break;
@@ -139,7 +140,8 @@ pub(crate) fn exchange(
                 continue;
             };
             answer.clear();
-            answered(packet.get(..length).unwrap_or_default(), from, answer);
+            let packet = packet.get(..length).unwrap_or_default();
+            answered(packet, from, &mut at, answer);
             if !answer.is_empty() {
                 *to = Some(sender);
                 count += 1;
@@ -203,14 +205,15 @@ fn address(of: &SockaddrStorage) -> Option<SocketAddr> {
     })
 }
 
-/// Writes the answer to a packet, if it gets one, at a time in seconds since 1970.
+/// Writes the answer to a packet, if it gets one; notes when it was written.
 pub(crate) fn respond(
     tracker: &Tracker,
     packet: &[u8],
     from: SocketAddr,
-    now: u64,
+    at: &mut Instant,
     answer: &mut Vec<u8>,
 ) {
+    let measures = &tracker.0.measures;
     let from = SocketAddr::new(plain(from.ip()), from.port());
     let families = if from.is_ipv4() {
         Families::V4
@@ -230,8 +233,7 @@ pub(crate) fn respond(
         return match what {
             What::Connect => packet::connected(answer, transaction, rand::random()),
             What::Announce { .. } => {
-                let measures = &tracker.0.measures;
-                measures.count(Transport::UDP, Instant::now(), Some(Failure::Closed));
+                measures.count(Transport::UDP, Duration::ZERO, Some(Failure::Closed));
                 packet::refused(answer, transaction, Failure::Closed);
             }
             What::Scrape { .. } => {
@@ -239,6 +241,7 @@ pub(crate) fn respond(
             }
         };
     };
+    let now = tracker.moment(*at).0.into();
     if what == What::Connect {
         return packet::connected(answer, transaction, connections.id(from.ip(), now));
     }
@@ -248,13 +251,13 @@ pub(crate) fn respond(
     let done = match what {
         What::Connect => Ok(()),
         What::Announce { announce, url } => {
-            let began = Instant::now();
-            let replied = announced(tracker, announce, &url, from).map(|reply| {
+            let began = *at;
+            let replied = announced(tracker, announce, &url, (from, began)).map(|reply| {
                 connections.prove(from, now);
                 packet::announced(answer, transaction, &reply);
             });
-            let refused = replied.err();
-            tracker.0.measures.count(Transport::UDP, began, refused);
+            *at = Instant::now();
+            measures.count(Transport::UDP, *at - began, replied.err());
             replied
         }
         What::Scrape { .. } if !connections.is_proved(from, now) => Err(Failure::PasskeyMissing),
@@ -273,7 +276,7 @@ fn announced(
     tracker: &Tracker,
     announce: Result<Announce, Failure>,
     url: &[u8],
-    from: SocketAddr,
+    (from, at): (SocketAddr, Instant),
 ) -> Result<crate::announce::Reply, Failure> {
     let mut announce = announce?;
     if announce.families == Families::V6 {
@@ -287,5 +290,5 @@ fn announced(
         Some(Endpoint::Scrape(_)) | None => None,
     };
     let passkey = query::key(in_path.or_else(|| query::passkey(asked)))?;
-    tracker.announce(&passkey, &announce, from.ip())
+    tracker.announce_as(tracker.admit(&passkey)?, &announce, from.ip(), at)
 }

@@ -179,7 +179,7 @@ impl Talk<'_> {
                 let announced = self.announce(announce, &offers);
                 let refused = announced.as_ref().err().copied();
                 let measures = &self.tracker.0.measures;
-                measures.count(Transport::WEBSOCKET, began.into_std(), refused);
+                measures.count(Transport::WEBSOCKET, began.elapsed(), refused);
                 announced.unwrap_or_else(|failure| json::refused(failure, Some(hash)))
             }
         }
@@ -249,7 +249,12 @@ impl Talk<'_> {
                 ..announce
             };
             // A member who was let in may leave, whatever became of the passkey.
-            let _closed = self.tracker.announce_as(member, &stopped, self.caller.from);
+            let _closed = self.tracker.announce_as(
+                member,
+                &stopped,
+                self.caller.from,
+                std::time::Instant::now(),
+            );
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn floor(requests: &[Request], load: Load, typical: usize) -> io::Res
     measure(
         load,
         move |stop| {
-            udp::exchange(&socket, &stop, |_, _, to| to.extend(&answer));
+            udp::exchange(&socket, &stop, |_, _, _, to| to.extend(&answer));
             Ok(())
         },
         || generate(address, requests, load, None),
