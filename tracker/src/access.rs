@@ -1,5 +1,6 @@
 //! Who may announce what, in memory, kept current from its projection.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub struct AccessList {
 struct Tables {
     members: AHashMap<[u8; 32], Member>,
     passkeys: AHashMap<MemberId, [u8; 32]>,
-    torrents: AHashMap<InfoHash, (Offer, bool)>,
+    torrents: AHashMap<InfoHash, Listed>,
     position: Position,
     /// Members' figures by their numbers.
     figures: Vec<Figures>,
@@ -40,11 +41,22 @@ struct Tables {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offer {
     pub(crate) torrent: TorrentId,
-    pub(crate) uploader: MemberId,
+    /// The number of the member who uploaded it.
+    pub(crate) uploader: u32,
     /// Whether it waits for approval.
     pub(crate) pending: bool,
     /// When its freeleech ends, in seconds since 1970; 0 where it has none.
     pub(crate) free_until: i64,
+    /// Where its swarm stood at the last announce.
+    pub(crate) swarm: u32,
+}
+
+/// A torrent of the list.
+struct Listed {
+    offer: Offer,
+    /// Whether it is offered still.
+    offered: bool,
+    swarm: AtomicU32,
 }
 
 /// Passkeys that were seen, by a short hash under a key that nobody else knows: the keyed hash of the
@@ -112,9 +124,20 @@ impl AccessList {
             .torrents
             .get(&hash)
         {
-            Some((offer, true)) => Ok(*offer),
-            Some((_, false)) => Err(Failure::TorrentWithdrawn),
+            Some(listed) if listed.offered => Ok(Offer {
+                swarm: listed.swarm.load(Ordering::Relaxed),
+                ..listed.offer
+            }),
+            Some(_) => Err(Failure::TorrentWithdrawn),
             None => Err(Failure::TorrentUnknown),
+        }
+    }
+
+    /// Notes where the swarm of a torrent stands, which saves the next announce looking for it.
+    pub(crate) fn note_swarm(&self, hash: InfoHash, at: u32) {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listed) = tables.torrents.get(&hash) {
+            listed.swarm.store(at, Ordering::Relaxed);
         }
     }
 
@@ -169,18 +192,22 @@ impl AccessList {
         for changed in changes.torrents {
             let offer = Offer {
                 torrent: changed.torrent,
-                uploader: changed.uploader,
+                uploader: self.members.number(changed.uploader).number,
                 pending: changed.pending,
                 free_until: changed.free_until.unwrap_or(0),
+                swarm: 0,
             };
+            let offered = changed.offered;
             for hash in changed.hashes {
-                let known = tables
-                    .torrents
-                    .entry(hash)
-                    .or_insert((offer, changed.offered));
+                let listed = || Listed {
+                    offer,
+                    offered,
+                    swarm: AtomicU32::new(0),
+                };
+                let known = tables.torrents.entry(hash).or_insert_with(listed);
                 // A hash that was withdrawn may be offered anew by another torrent.
-                if changed.offered || known.0.torrent == changed.torrent {
-                    *known = (offer, changed.offered);
+                if offered || known.offer.torrent == changed.torrent {
+                    (known.offer, known.offered) = (offer, offered);
                 }
             }
             tables.position = tables.position.max(changed.position);

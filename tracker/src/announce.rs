@@ -216,6 +216,7 @@ impl Tracker {
         let interval = self.interval_by(&rules);
         let joined = Joined {
             torrent: offer.torrent,
+            swarm: offer.swarm,
             member: member.id,
             peer,
             announce,
@@ -225,6 +226,7 @@ impl Tracker {
             interval,
             free,
             wanted: wanted.min(rules.most_peers),
+            luck: rand::rng().random(),
         };
         let outcome = self
             .0
@@ -232,6 +234,9 @@ impl Tracker {
             .join(&joined, &rules, |peer| self.client_hash(member.id, peer))?;
         if outcome.urgent {
             self.0.handover.hurry();
+        }
+        if outcome.swarm != offer.swarm {
+            self.0.access.note_swarm(announce.info_hash, outcome.swarm);
         }
         Ok(Reply {
             interval: jittered(interval),

@@ -34,12 +34,12 @@ impl Swarms for Tracker {
         let sessions = swarm
             .peers
             .sessions()
-            .filter_map(|at| swarm.sessions.get_index(at));
+            .filter_map(|at| swarm.sessions.get(at).zip(swarm.sessions.member(at)));
         sessions
             .take(most)
-            .map(|(peer, session)| Peer {
-                member: self.0.swarms.members.id(peer.member),
-                client: client::name(&peer.id),
+            .map(|(session, member)| Peer {
+                member: self.0.swarms.members.id(member),
+                client: client::name(&session.peer),
                 left: session.totals.left,
                 uploaded: session.totals.uploaded,
                 downloaded: session.totals.downloaded,

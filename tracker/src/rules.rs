@@ -87,7 +87,7 @@ impl Rules {
         if !self.clients.allow(client) {
             return Err(Failure::ClientNotAllowed);
         }
-        if offer.pending && !member.staff && offer.uploader != member.id {
+        if offer.pending && !member.staff && offer.uploader != member.number {
             return Err(Failure::TorrentNotApproved);
         }
         Ok(())

@@ -48,38 +48,50 @@ pub(crate) struct Totals {
     started: u32,
 }
 
-/// A client's session on one torrent.
+/// A client's session on one torrent, in 88 bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Session {
     pub(crate) totals: Totals,
-    /// Whether nothing was reported since the ledger told of it.
-    resumed: bool,
-    /// Whether it changed since the last hand-over.
-    pub(crate) dirty: bool,
-    /// Whether it changed since other trackers were told.
-    pub(crate) untold: bool,
-    /// Whether it was let in and completed the download in an earlier run.
-    once: bool,
-    place: Place,
+    /// The client's peer id.
+    pub(crate) peer: [u8; 20],
+    bits: Bits,
 }
 
-/// A side and a slot of it, or none, in four bytes.
+/// A side and a slot of it, or none, and four marks, in four bytes.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place(u32);
+struct Bits(u32);
 
-impl Place {
+/// What is noted of a session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark(u32);
+
+impl Mark {
+    /// Nothing was reported since the ledger told of it.
+    const RESUMED: Self = Self(1 << 30);
+    /// It changed since the last hand-over.
+    pub(crate) const DIRTY: Self = Self(1 << 29);
+    /// It changed since other trackers were told.
+    pub(crate) const UNTOLD: Self = Self(1 << 28);
+    /// It was let in and completed the download in an earlier run.
+    const ONCE: Self = Self(1 << 27);
+}
+
+impl Bits {
     const SEEDER: u32 = 1 << 31;
+    /// Where the slot stands, from 1: a swarm has fewer than 134 million peers.
+    const SLOT: u32 = (1 << 27) - 1;
 
-    fn of(place: Option<(Side, u32)>) -> Self {
-        Self(match place {
+    fn put(&mut self, place: Option<(Side, u32)>) {
+        let bits = match place {
             None => 0,
-            Some((Side::Seeders, slot)) => (slot + 1) | Self::SEEDER,
-            Some((Side::Leechers, slot)) => slot + 1,
-        })
+            Some((Side::Seeders, slot)) => ((slot + 1) & Self::SLOT) | Self::SEEDER,
+            Some((Side::Leechers, slot)) => (slot + 1) & Self::SLOT,
+        };
+        self.0 = self.0 & !(Self::SLOT | Self::SEEDER) | bits;
     }
 
     fn get(self) -> Option<(Side, u32)> {
-        let slot = (self.0 & !Self::SEEDER).checked_sub(1)?;
+        let slot = (self.0 & Self::SLOT).checked_sub(1)?;
         let side = if self.0 & Self::SEEDER == 0 {
             Side::Leechers
         } else {
@@ -145,12 +157,29 @@ pub(crate) struct Reported {
 impl Session {
     /// Gives its place among the seeders or the leechers, while it is a peer.
     pub(crate) fn place(&self) -> Option<(Side, u32)> {
-        self.place.get()
+        self.bits.get()
     }
 
     /// Notes its place.
     pub(crate) fn set_place(&mut self, place: Option<(Side, u32)>) {
-        self.place = Place::of(place);
+        self.bits.put(place);
+    }
+
+    /// Tells whether something is noted of it.
+    pub(crate) fn is(&self, mark: Mark) -> bool {
+        self.bits.0 & mark.0 != 0
+    }
+
+    /// Notes something of it; tells whether that is new.
+    pub(crate) fn mark(&mut self, mark: Mark) -> bool {
+        let is_new = !self.is(mark);
+        self.bits.0 |= mark.0;
+        is_new
+    }
+
+    /// Takes a note of it back.
+    pub(crate) fn unmark(&mut self, mark: Mark) {
+        self.bits.0 &= !mark.0;
     }
 
     /// Begins where the ledger says that the client stood.
@@ -166,7 +195,7 @@ impl Session {
                 ..Self::default()
             };
         };
-        Self {
+        let mut session = Self {
             totals: Totals {
                 run: stored.run,
                 uploaded: stored.uploaded.0,
@@ -178,9 +207,10 @@ impl Session {
                 completed: stored.completed,
                 ..totals
             },
-            resumed: true,
             ..Self::default()
-        }
+        };
+        session.mark(Mark::RESUMED);
+        session
     }
 
     /// Takes a report.
@@ -188,17 +218,19 @@ impl Session {
         let now = at.now;
         let mut reported = Reported::default();
         let passed = self.pass_time(at);
+        let (resumed, dirty) = (self.is(Mark::RESUMED), self.is(Mark::DIRTY));
         let totals = &mut self.totals;
         let smaller =
             announce.uploaded < totals.uploaded || announce.downloaded < totals.downloaded;
-        if smaller && totals.starts_anew(announce.event, now, self.resumed) {
-            reported.ended = self.dirty.then_some(*totals);
+        if smaller && totals.starts_anew(announce.event, now, resumed) {
+            reported.ended = dirty.then_some(*totals);
             reported.new_run = true;
-            self.once |= totals.completed && totals.leeched > 0;
-            totals.begin_run();
+            self.end_run();
+            self.totals.begin_run();
         } else {
             reported.shrunk = smaller && !matches!(announce.event, Event::Started | Event::Stopped);
         }
+        let totals = &mut self.totals;
         let sent = announce.uploaded.saturating_sub(totals.uploaded);
         let got = announce.downloaded.saturating_sub(totals.downloaded);
         reported.moved = Moved { sent, got, passed };
@@ -218,22 +250,23 @@ impl Session {
         }
         totals.left = announce.left;
         totals.stopped = announce.event == Event::Stopped;
-        self.resumed = false;
-        self.dirty = true;
+        self.unmark(Mark::RESUMED);
+        self.mark(Mark::DIRTY);
         reported
     }
 
     /// Takes over what another tracker was told by the same client.
     pub(crate) fn learn(&mut self, told: &Totals) -> Learned {
-        let totals = &mut self.totals;
+        let totals = self.totals;
         let newer = told.order() >= totals.order();
         let completed = told.completed && (told.run > totals.run || !totals.completed);
         let mut ended = None;
         if told.run > totals.run {
-            ended = self.dirty.then_some(*totals);
-            self.once |= totals.completed && totals.leeched > 0;
-            *totals = *told;
+            ended = self.is(Mark::DIRTY).then_some(totals);
+            self.end_run();
+            self.totals = *told;
         } else if told.run == totals.run {
+            let totals = &mut self.totals;
             totals.uploaded = totals.uploaded.max(told.uploaded);
             totals.downloaded = totals.downloaded.max(told.downloaded);
             totals.charged = totals.charged.max(told.charged);
@@ -242,10 +275,11 @@ impl Session {
             totals.completed |= told.completed;
         }
         if newer {
+            let totals = &mut self.totals;
             (totals.left, totals.stopped) = (told.left, told.stopped);
             (totals.last, totals.part) = (told.last, told.part);
             totals.started = totals.started.max(told.started);
-            self.resumed = false;
+            self.unmark(Mark::RESUMED);
         }
         Learned {
             newer,
@@ -259,7 +293,7 @@ impl Session {
         let totals = &mut self.totals;
         let since = at.now.saturating_sub(totals.last);
         let passed = since.min(at.longest);
-        match self.place.get() {
+        match self.bits.get() {
             Some((Side::Seeders, _)) => {
                 let (from, till) = at.counted;
                 let from = from.max(at.now.saturating_sub(passed));
@@ -277,16 +311,24 @@ impl Session {
         since
     }
 
+    /// Remembers of a run that ends whether the download was completed in it.
+    fn end_run(&mut self) {
+        if self.has_completed() {
+            self.mark(Mark::ONCE);
+        }
+    }
+
     /// Tells whether it was let in to download, and completed it.
     pub(crate) fn has_completed(&self) -> bool {
-        self.once || self.totals.completed && self.totals.leeched > 0
+        self.is(Mark::ONCE) || self.totals.completed && self.totals.leeched > 0
     }
 
     /// Tells whether nothing more is to be expected of it.
     pub(crate) fn is_over(&self, now: u32) -> bool {
         const DAY: u32 = 86_400;
         let remembered = if self.totals.stopped { DAY } else { 14 * DAY };
-        let settled = !self.dirty && !self.untold && self.place().is_none();
+        let waits = self.is(Mark::DIRTY) || self.is(Mark::UNTOLD);
+        let settled = !waits && self.place().is_none();
         settled && now.saturating_sub(self.totals.last) > remembered
     }
 }

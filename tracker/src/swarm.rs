@@ -15,15 +15,17 @@ use domain::traffic::Entry;
 use domain::transfer::Pair;
 use indexmap::IndexMap;
 use projections::swarm::Count;
-use rand::RngExt as _;
 
 use crate::Runs;
 use crate::announce::{Announce, Event, Failure};
 use crate::member::Members;
 use crate::rules::{Rules, Suspicions};
-use crate::session::{Moment, Session, Totals};
+use crate::session::{Mark, Moment, Session, Totals};
+use sessions::Sessions;
 use several::Several;
 
+mod own;
+mod sessions;
 mod several;
 mod side;
 mod suspect;
@@ -59,6 +61,8 @@ pub struct Chosen {
 /// An admitted announce and what goes with it.
 pub(crate) struct Joined<'a> {
     pub(crate) torrent: TorrentId,
+    /// Where its swarm stood the last time.
+    pub(crate) swarm: u32,
     pub(crate) member: MemberId,
     pub(crate) peer: PeerKey,
     pub(crate) announce: &'a Announce,
@@ -69,6 +73,8 @@ pub(crate) struct Joined<'a> {
     /// Whether downloads aren't charged.
     pub(crate) free: bool,
     pub(crate) wanted: usize,
+    /// Where the window of the ring begins and with whom the announcer swaps places, at random.
+    pub(crate) luck: [u32; 2],
 }
 
 /// What an announce did to its swarm.
@@ -79,6 +85,8 @@ pub(crate) struct Outcome {
     pub(crate) peers: Chosen,
     /// Whether the traffic shall be handed over at once.
     pub(crate) urgent: bool,
+    /// Where the swarm stands.
+    pub(crate) swarm: u32,
     /// Where a run ended that is still to be handed over.
     ended: Option<Totals>,
 }
@@ -107,8 +115,8 @@ impl std::fmt::Debug for Swarms {
 #[derive(Default)]
 pub(crate) struct Shard {
     pub(crate) swarms: IndexMap<TorrentId, Swarm, RandomState>,
-    /// Swarms from here on were swept in this round.
-    swept: usize,
+    /// Swarms from here on were swept in this round, and of the one before them the sessions from there on.
+    swept: (usize, Option<usize>),
     /// Sessions that changed since the last hand-over.
     dirty: Vec<(TorrentId, PeerKey)>,
     /// Runs that ended since then.
@@ -120,7 +128,7 @@ pub(crate) struct Shard {
 /// One torrent's sessions and peers.
 #[derive(Default)]
 pub(crate) struct Swarm {
-    pub(crate) sessions: IndexMap<PeerKey, Session, RandomState>,
+    pub(crate) sessions: Sessions,
     pub(crate) peers: Peers,
     pub(crate) completed: u32,
     /// When somebody was last there to receive, in seconds since 1970.
@@ -237,14 +245,25 @@ impl Swarms {
             untold,
             ..
         } = &mut *shard;
-        let swarm = swarms.entry(joined.torrent).or_default();
-        let known = swarm.sessions.get_index_of(&joined.peer);
+        let stood = swarms.get_index(place(joined.swarm));
+        let swarm_at = if stood.is_some_and(|(torrent, _)| *torrent == joined.torrent) {
+            place(joined.swarm)
+        } else {
+            let entry = swarms.entry(joined.torrent);
+            let at = entry.index();
+            entry.or_default();
+            at
+        };
+        let Some((_, swarm)) = swarms.get_index_mut(swarm_at) else {
+            return Err(Failure::TorrentUnknown);
+        };
+        swarm
+            .peers
+            .read_early(joined.announce.left == 0, joined.luck);
+        let known = swarm.sessions.find(&joined.peer);
         let is_peer = known.is_some_and(|at| swarm.place(at).is_some());
-        if !is_peer
-            && swarm
-                .peers
-                .addresses(joined.peer.member, joined.from, rules.most_addresses)
-        {
+        let (member, most) = (joined.peer.member, rules.most_addresses);
+        if !is_peer && swarm.addresses(member, joined.from, most) {
             return Err(Failure::TooManyAddresses);
         }
         let at = if let Some(at) = known {
@@ -253,18 +272,19 @@ impl Swarms {
             let client = client(&joined.peer);
             let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
             let run = stored.remove(&(joined.torrent, joined.member, client));
-            swarm.add(joined.peer, Session::resumed(client, run, joined.now))
+            let session = Session::resumed(client, run, joined.now);
+            swarm.sessions.add(joined.peer, session)
         };
-        if let Some((_, session)) = swarm.sessions.get_index_mut(at) {
-            if !session.dirty {
+        if let Some(session) = swarm.sessions.get_mut(at) {
+            if !session.is(Mark::DIRTY) {
                 dirty.push((joined.torrent, joined.peer));
             }
-            if !session.untold && self.tell.load(Ordering::Relaxed) {
-                session.untold = true;
+            if self.tell.load(Ordering::Relaxed) && session.mark(Mark::UNTOLD) {
                 untold.push((joined.torrent, joined.peer));
             }
         }
-        let outcome = self.change(swarm, at, joined, rules);
+        let mut outcome = self.change(swarm, at, joined, rules);
+        outcome.swarm = number(swarm_at);
         let run = outcome.ended.iter();
         ended.extend(run.map(|totals| totals.entry(joined.member, joined.torrent)));
         Ok(outcome)
@@ -281,7 +301,7 @@ impl Swarms {
             counted: swarm.several.counted(joined.peer.member),
             begun: seeds && swarm.has_begun(joined.peer.member, at),
         };
-        let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
+        let Some(session) = swarm.sessions.get_mut(at) else {
             return Outcome::default();
         };
         let stood = session.totals;
@@ -320,49 +340,9 @@ impl Swarms {
             completed: swarm.completed,
             peers,
             urgent,
+            swarm: joined.swarm,
             ended: reported.ended,
         }
-    }
-
-    /// Keeps the counts of a member's own peers and of all peers.
-    fn count_move(&self, member: u32, before: Option<Side>, after: Option<Side>) {
-        if before == after {
-            return;
-        }
-        match (before, after) {
-            (None, Some(_)) => self.peers.fetch_add(1, Ordering::Relaxed),
-            (Some(_), None) => self.peers.fetch_sub(1, Ordering::Relaxed),
-            (None, None) | (Some(_), Some(_)) => 0,
-        };
-        let mut members = self
-            .of_member
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let count = members.entry(member).or_default();
-        match before {
-            Some(Side::Seeders) => count.seeders = count.seeders.saturating_sub(1),
-            Some(Side::Leechers) => count.leechers = count.leechers.saturating_sub(1),
-            None => {}
-        }
-        match after {
-            Some(Side::Seeders) => count.seeders += 1,
-            Some(Side::Leechers) => count.leechers += 1,
-            None => {}
-        }
-        if *count == Count::default() {
-            members.remove(&member);
-        }
-    }
-
-    /// Counts a member's own peers.
-    pub(crate) fn of_member(&self, member: MemberId) -> Count {
-        let members = self
-            .of_member
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let number = self.members.find(member);
-        let count = number.and_then(|number| members.get(&number));
-        count.copied().unwrap_or_default()
     }
 
     /// Takes what changed since the last time, as entries of the ledger.
@@ -380,9 +360,9 @@ impl Swarms {
             for (torrent, peer) in std::mem::take(dirty) {
                 let session = swarms
                     .get_mut(&torrent)
-                    .and_then(|swarm| swarm.sessions.get_mut(&peer));
+                    .and_then(|swarm| swarm.session(&peer));
                 if let Some(session) = session {
-                    session.dirty = false;
+                    session.unmark(Mark::DIRTY);
                     let member = self.members.id(peer.member);
                     entries.push(session.totals.entry(member, torrent));
                 }
@@ -394,12 +374,11 @@ impl Swarms {
     /// Tells whether a member was let in to download a torrent and completed it, as far as it is remembered.
     pub(crate) fn has_completed(&self, torrent: TorrentId, member: u32) -> bool {
         let shard = self.shard(torrent);
-        let mut sessions = shard.swarms.get(&torrent).into_iter();
-        sessions.any(|swarm| {
-            let own = |(peer, session): (&PeerKey, &Session)| {
-                peer.member == member && session.has_completed()
-            };
-            swarm.sessions.iter().any(own)
+        let swarm = shard.swarms.get(&torrent);
+        swarm.is_some_and(|swarm| {
+            let own = swarm.sessions.of_member(member);
+            let mut own = own.filter_map(|at| swarm.sessions.get(at));
+            own.any(Session::has_completed)
         })
     }
 
@@ -416,25 +395,21 @@ impl Swarms {
 }
 
 impl Swarm {
-    /// Adds a session and gives its place among the sessions; room grows by an eighth.
-    fn add(&mut self, peer: PeerKey, session: Session) -> usize {
-        if self.sessions.len() == self.sessions.capacity() {
-            self.sessions.reserve_exact(self.sessions.len() / 8 + 2);
-        }
-        self.sessions.insert_full(peer, session).0
+    fn place(&self, at: usize) -> Option<(Side, u32)> {
+        self.sessions.get(at).and_then(Session::place)
     }
 
-    fn place(&self, at: usize) -> Option<(Side, u32)> {
-        self.sessions
-            .get_index(at)
-            .and_then(|(_, session)| session.place())
+    /// Gives the session of a peer.
+    fn session(&mut self, peer: &PeerKey) -> Option<&mut Session> {
+        let at = self.sessions.find(peer)?;
+        self.sessions.get_mut(at)
     }
 
     /// Puts a session among the seeders or the leechers, with the addresses that it has, or takes it
     /// out; gives its place.
     fn settle(&mut self, at: usize, after: Option<Side>) -> Option<(Side, u32)> {
-        let (peer, session) = self.sessions.get_index(at)?;
-        let (member, place) = (peer.member, session.place());
+        let member = self.sessions.member(at)?;
+        let place = self.place(at);
         if place.map(|(side, _)| side) == after {
             return place;
         }
@@ -443,11 +418,11 @@ impl Swarm {
             let addresses = addresses.unwrap_or_default();
             (side, self.peers.push(side, at, member, addresses))
         });
-        if let Some((_, session)) = self.sessions.get_index_mut(at) {
+        if let Some(session) = self.sessions.get_mut(at) {
             session.set_place(place);
         }
-        if after == Some(Side::Seeders) && self.peers.has_several(member) {
-            self.several.note(member);
+        if after == Some(Side::Seeders) {
+            self.note_several(member);
         }
         place
     }
@@ -455,7 +430,7 @@ impl Swarm {
     /// Takes a peer out of its side; the last one of the side moves into its place.
     fn take_out(&mut self, side: Side, slot: u32) -> Addresses {
         let (addresses, moved) = self.peers.remove(side, slot);
-        if let Some((_, session)) = moved.and_then(|at| self.sessions.get_index_mut(at)) {
+        if let Some(session) = moved.and_then(|at| self.sessions.get_mut(at)) {
             session.set_place(Some((side, slot)));
         }
         addresses
@@ -466,20 +441,20 @@ impl Swarm {
         let Some((side, slot)) = self.place(at) else {
             return Chosen::default();
         };
-        let length = self.peers.length(side);
-        let other = rand::rng().random_range(0..length.max(1));
+        let [start, other] = joined.luck;
+        let other = share(other, self.peers.length(side));
         if let Some(moved) = self.peers.swap(side, slot, other) {
             for (at, slot) in [(moved.0, slot), (moved.1, other)] {
-                if let Some((_, session)) = self.sessions.get_index_mut(at) {
+                if let Some(session) = self.sessions.get_mut(at) {
                     session.set_place(Some((side, slot)));
                 }
             }
         }
         let sessions = &self.sessions;
-        let name = |at: usize| sessions.get_index(at).map_or([0; 20], |(peer, _)| peer.id);
+        let name = |at: usize| sessions.get(at).map_or([0; 20], |session| session.peer);
         let with_ids = !joined.announce.compact;
         self.peers.window(
-            side,
+            (side, start),
             joined.peer.member,
             joined.from,
             (joined.wanted, joined.announce.families),
@@ -490,6 +465,27 @@ impl Swarm {
             },
         )
     }
+}
+
+/// Gives a number below a bound, as far up as a random number lies among all.
+fn share(luck: u32, bound: u32) -> u32 {
+    u32::try_from((u64::from(luck) * u64::from(bound)) >> 32).unwrap_or(0)
+}
+
+fn place(slot: u32) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}
+
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+/// Adds a value; room grows by an eighth.
+fn push<T>(to: &mut Vec<T>, value: T) {
+    if to.len() == to.capacity() {
+        to.reserve_exact(to.len() / 8 + 2);
+    }
+    to.push(value);
 }
 
 #[cfg(test)]

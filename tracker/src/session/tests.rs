@@ -182,10 +182,8 @@ fn who_wants_nothing_any_more_has_completed_without_saying_so() {
 
 #[test]
 fn time_is_added_to_the_side_and_capped() {
-    let mut session = Session {
-        place: Place::of(Some((Side::Seeders, 0))),
-        ..Session::default()
-    };
+    let mut session = Session::default();
+    session.set_place(Some((Side::Seeders, 0)));
     session.report(&report(Event::Update, 0, 0), at(40));
     session.report(&report(Event::Update, 0, 0), at(4_000));
     assert_eq!((session.totals.seeded, session.totals.leeched), (140, 0));

@@ -1,13 +1,12 @@
 //! The addresses of a swarm's peers, column by column.
 
+use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use projections::swarm::Count;
-use rand::RngExt as _;
-
 use serde::{Deserialize, Serialize};
 
-use super::Chosen;
+use super::{Chosen, number, place, push, share};
 use crate::announce::Families;
 
 /// Seeders stand apart from leechers.
@@ -24,16 +23,32 @@ pub(crate) struct Addresses {
     v6: Option<[u8; 18]>,
 }
 
+/// A peer as it is handed out, in fourteen bytes side by side.
+#[derive(Clone, Copy)]
+struct Row {
+    v4: [u8; 6],
+    member: [u8; 4],
+    session: [u8; 4],
+}
+
+impl Row {
+    /// The peer's member, by number.
+    fn member(self) -> u32 {
+        u32::from_ne_bytes(self.member)
+    }
+
+    /// The place of the peer's session.
+    fn session(self) -> usize {
+        place(u32::from_ne_bytes(self.session))
+    }
+}
+
 /// The peers of one side.
 #[derive(Default)]
 struct Column {
-    v4: Vec<[u8; 6]>,
+    rows: Vec<Row>,
     /// Empty where no peer has one.
     v6: Vec<Option<Box<[u8; 18]>>>,
-    /// Each peer's member, by number.
-    member: Vec<u32>,
-    /// The place of each peer's session.
-    session: Vec<u32>,
 }
 
 /// The peers of a swarm, seeders and leechers apart.
@@ -41,14 +56,6 @@ struct Column {
 pub(crate) struct Peers {
     seeders: Column,
     leechers: Column,
-}
-
-fn place(slot: u32) -> usize {
-    usize::try_from(slot).unwrap_or(usize::MAX)
-}
-
-fn number(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// Gives an address without the disguise of an IPv4 address as IPv6.
@@ -84,13 +91,13 @@ impl Peers {
 
     pub(crate) fn count(&self) -> Count {
         Count {
-            seeders: number(self.seeders.v4.len()),
-            leechers: number(self.leechers.v4.len()),
+            seeders: number(self.seeders.rows.len()),
+            leechers: number(self.leechers.rows.len()),
         }
     }
 
     pub(super) fn length(&self, side: Side) -> u32 {
-        number(self.side(side).v4.len())
+        number(self.side(side).rows.len())
     }
 
     /// Adds a peer and gives its slot.
@@ -102,10 +109,13 @@ impl Peers {
         addresses: Addresses,
     ) -> u32 {
         let column = self.side_mut(side);
-        push(&mut column.v4, addresses.v4);
-        push(&mut column.member, member);
-        push(&mut column.session, number(session));
-        let slot = column.v4.len() - 1;
+        let row = Row {
+            v4: addresses.v4,
+            member: member.to_ne_bytes(),
+            session: number(session).to_ne_bytes(),
+        };
+        push(&mut column.rows, row);
+        let slot = column.rows.len() - 1;
         if !column.v6.is_empty() || addresses.v6.is_some() {
             column.set_v6(slot, addresses.v6);
         }
@@ -115,8 +125,9 @@ impl Peers {
     /// Gives a peer's addresses.
     pub(super) fn get(&self, side: Side, slot: u32) -> Addresses {
         let column = self.side(side);
+        let row = column.rows.get(place(slot));
         Addresses {
-            v4: column.v4.get(place(slot)).copied().unwrap_or_default(),
+            v4: row.map(|row| row.v4).unwrap_or_default(),
             v6: column.v6(place(slot)).copied(),
         }
     }
@@ -124,8 +135,8 @@ impl Peers {
     /// Notes all addresses of a peer.
     pub(super) fn put(&mut self, side: Side, slot: u32, addresses: Addresses) {
         let column = self.side_mut(side);
-        if let Some(v4) = column.v4.get_mut(place(slot)) {
-            *v4 = addresses.v4;
+        if let Some(row) = column.rows.get_mut(place(slot)) {
+            row.v4 = addresses.v4;
             column.set_v6(place(slot), addresses.v6);
         }
     }
@@ -138,8 +149,8 @@ impl Peers {
         let column = self.side_mut(side);
         match plain(address.ip()) {
             IpAddr::V4(v4) => {
-                if let Some(kept) = column.v4.get_mut(place(slot)) {
-                    *kept = compact_v4(v4, address.port());
+                if let Some(row) = column.rows.get_mut(place(slot)) {
+                    row.v4 = compact_v4(v4, address.port());
                 }
             }
             IpAddr::V6(v6) => {
@@ -158,109 +169,89 @@ impl Peers {
     pub(super) fn remove(&mut self, side: Side, slot: u32) -> (Addresses, Option<usize>) {
         let column = self.side_mut(side);
         let slot = place(slot);
-        if slot >= column.v4.len() {
+        if slot >= column.rows.len() {
             return (Addresses::default(), None);
         }
-        let v4 = column.v4.swap_remove(slot);
+        let v4 = column.rows.swap_remove(slot).v4;
         let v6 = if column.v6.is_empty() {
             None
         } else {
             column.v6.swap_remove(slot).map(|boxed| *boxed)
         };
-        column.member.swap_remove(slot);
-        column.session.swap_remove(slot);
-        (
-            Addresses { v4, v6 },
-            column.session.get(slot).map(|session| place(*session)),
-        )
+        let moved = column.rows.get(slot).map(|row| row.session());
+        (Addresses { v4, v6 }, moved)
     }
 
     /// Swaps two slots; gives the sessions that stood in them and now stand in the other.
     pub(super) fn swap(&mut self, side: Side, one: u32, other: u32) -> Option<(usize, usize)> {
         let column = self.side_mut(side);
         let (one, other) = (place(one), place(other));
-        if one == other || one.max(other) >= column.v4.len() {
+        if one == other || one.max(other) >= column.rows.len() {
             return None;
         }
-        column.v4.swap(one, other);
+        column.rows.swap(one, other);
         if !column.v6.is_empty() {
             column.v6.swap(one, other);
         }
-        column.member.swap(one, other);
-        column.session.swap(one, other);
         Some((
-            place(*column.session.get(one)?),
-            place(*column.session.get(other)?),
+            column.rows.get(one)?.session(),
+            column.rows.get(other)?.session(),
         ))
     }
 
     /// Tells a peer's session from another place from here on.
     pub(super) fn renumber(&mut self, side: Side, slot: u32, session: usize) {
-        if let Some(kept) = self.side_mut(side).session.get_mut(place(slot)) {
-            *kept = number(session);
+        if let Some(row) = self.side_mut(side).rows.get_mut(place(slot)) {
+            row.session = number(session).to_ne_bytes();
         }
     }
 
     /// Gives the sessions of all peers.
     pub(crate) fn sessions(&self) -> impl Iterator<Item = usize> {
-        self.seeders
-            .session
-            .iter()
-            .chain(&self.leechers.session)
-            .map(|session| place(*session))
+        let rows = self.seeders.rows.iter().chain(&self.leechers.rows);
+        rows.map(|row| row.session())
     }
 
-    /// Tells whether a member has several seeders; it looks at every seeder, where one joins them.
-    pub(super) fn has_several(&self, member: u32) -> bool {
-        let own = |known: &&u32| **known == member;
-        self.seeders.member.iter().filter(own).nth(1).is_some()
+    /// Gives how many seeders and how many peers are in the ring from which somebody is answered.
+    fn ring(&self, side: Side) -> (usize, usize) {
+        let seeders = match side {
+            Side::Seeders => 0,
+            Side::Leechers => self.seeders.rows.len(),
+        };
+        (seeders, seeders + self.leechers.rows.len())
     }
 
-    /// Tells whether one more address would be too many for a member.
-    ///
-    /// It looks at every peer, but only where a client joins that isn't a peer yet.
-    pub(super) fn addresses(&self, member: u32, from: IpAddr, most: usize) -> bool {
-        let from = plain(from);
-        let mut others: Vec<IpAddr> = vec![];
-        for column in [&self.seeders, &self.leechers] {
-            for (slot, _) in column
-                .member
-                .iter()
-                .enumerate()
-                .filter(|(_, known)| **known == member)
-            {
-                let v4 = column
-                    .v4
-                    .get(slot)
-                    .filter(|v4| **v4 != [0; 6])
-                    .map(|v4| ip_v4(*v4));
-                let v6 = column.v6(slot).map(ip_v6);
-                // A peer with both families is one place.
-                let known = v4
-                    .or(v6)
-                    .filter(|ip| *ip != from && v6 != Some(from) && !others.contains(ip));
-                others.extend(known);
-            }
+    /// Gives the peer of a place in the ring.
+    fn in_ring(&self, seeders: usize, at: usize) -> Option<&Row> {
+        match at.checked_sub(seeders) {
+            None => self.seeders.rows.get(at),
+            Some(slot) => self.leechers.rows.get(slot),
         }
-        others.len() >= most
+    }
+
+    /// Reads what an announce will need of other peers, if it is there still, before it needs it: memory
+    /// fetches it while the session is looked for.
+    pub(super) fn read_early(&self, seeds: bool, [start, other]: [u32; 2]) {
+        let side = if seeds { Side::Seeders } else { Side::Leechers };
+        let (seeders, ring) = self.ring(side);
+        let first = place(share(start, number(ring)));
+        let other = place(share(other, self.length(side)));
+        let member = |row: &Row| row.member;
+        black_box(self.in_ring(seeders, first).map(member));
+        black_box(self.side(side).rows.get(other).map(member));
     }
 
     /// Gives a window of the ring of leechers and, for a leecher, seeders; it begins at random, and
     /// leaves out the member's own peers.
     pub(super) fn window(
         &self,
-        side: Side,
+        (side, luck): (Side, u32),
         member: u32,
         from: IpAddr,
         (wanted, families): (usize, Families),
         mut seen: impl FnMut(&mut Chosen, usize),
     ) -> Chosen {
-        let seeders = if side == Side::Seeders {
-            0
-        } else {
-            self.seeders.v4.len()
-        };
-        let ring = seeders + self.leechers.v4.len();
+        let (seeders, ring) = self.ring(side);
         let mut chosen = Chosen::default();
         if ring == 0 || wanted == 0 || families == Families::None {
             return chosen;
@@ -269,7 +260,7 @@ impl Peers {
             chosen.v4.reserve_exact(6 * wanted.min(ring));
         }
         let outside = !is_private(plain(from));
-        let start = rand::rng().random_range(0..ring);
+        let start = place(share(luck, number(ring)));
         let mut found = 0;
         // A member's own peers are few; the bound keeps a window of them from walking a whole swarm.
         for at in (start..ring)
@@ -284,20 +275,12 @@ impl Peers {
             } else {
                 (&self.leechers, at - seeders)
             };
-            if column.member.get(slot) != Some(&member) {
-                found += column.hand_out(slot, (outside, families), &mut chosen, &mut seen);
+            if let Some(row) = column.rows.get(slot).filter(|row| row.member() != member) {
+                found += column.hand_out((slot, row), (outside, families), &mut chosen, &mut seen);
             }
         }
         chosen
     }
-}
-
-/// Adds a value; room grows by an eighth.
-fn push<T>(to: &mut Vec<T>, value: T) {
-    if to.len() == to.capacity() {
-        to.reserve_exact(to.len() / 8 + 2);
-    }
-    to.push(value);
 }
 
 impl Column {
@@ -307,8 +290,8 @@ impl Column {
 
     /// Notes a peer's IPv6 address; where no other peer has one and it has none, there is no column.
     fn set_v6(&mut self, slot: usize, address: Option<[u8; 18]>) {
-        if self.v6.len() < self.v4.len() && (address.is_some() || !self.v6.is_empty()) {
-            self.v6.resize_with(self.v4.len(), || None);
+        if self.v6.len() < self.rows.len() && (address.is_some() || !self.v6.is_empty()) {
+            self.v6.resize_with(self.rows.len(), || None);
         }
         if let Some(kept) = self.v6.get_mut(slot) {
             *kept = address.map(Box::new);
@@ -318,22 +301,16 @@ impl Column {
     /// Hands out a peer's addresses that the asker can use; gives how many there were.
     fn hand_out(
         &self,
-        slot: usize,
+        (slot, row): (usize, &Row),
         (outside, families): (bool, Families),
         chosen: &mut Chosen,
         seen: &mut impl FnMut(&mut Chosen, usize),
     ) -> usize {
         let mut given = 0;
-        let session = self.session.get(slot).map_or(0, |session| place(*session));
-        if let Some(v4) = self
-            .v4
-            .get(slot)
-            .filter(|v4| families != Families::V6 && **v4 != [0; 6])
-            && !(outside && is_private(ip_v4(*v4)))
-        {
-            chosen.v4.extend_from_slice(v4);
+        if families != Families::V6 && row.v4 != [0; 6] && !(outside && is_private(ip_v4(row.v4))) {
+            chosen.v4.extend_from_slice(&row.v4);
             given += 1;
-            seen(chosen, session);
+            seen(chosen, row.session());
         }
         if let Some(v6) = self.v6(slot)
             && families != Families::V4
@@ -341,9 +318,21 @@ impl Column {
         {
             chosen.v6.extend_from_slice(v6);
             given += 1;
-            seen(chosen, session);
+            seen(chosen, row.session());
         }
         given
+    }
+}
+
+impl Addresses {
+    /// Gives the address over IPv4, where there is one.
+    pub(super) fn ip_v4(&self) -> Option<IpAddr> {
+        (self.v4 != [0; 6]).then(|| ip_v4(self.v4))
+    }
+
+    /// Gives the address over IPv6, where there is one.
+    pub(super) fn ip_v6(&self) -> Option<IpAddr> {
+        self.v6.as_ref().map(ip_v6)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Shard, Side, Swarm, Swarms};
 
 /// Sessions and swarms that are looked at while a shard is held.
-const SLICE: usize = 1_000;
+const SLICE: usize = 500;
 
 impl Swarms {
     /// Sweeps the next slice of a shard: peers that are silent for longer than `silence` leave, sessions
@@ -12,23 +12,33 @@ impl Swarms {
         let (mut left, mut seen) = (vec![], 0);
         let more = {
             let Shard { swarms, swept, .. } = &mut *self.shard_at(place);
-            if *swept == 0 || *swept > swarms.len() {
-                *swept = swarms.len();
+            let (mut swarm_at, mut session_at) = *swept;
+            if swarm_at == 0 || swarm_at > swarms.len() {
+                (swarm_at, session_at) = (swarms.len(), None);
             }
-            while *swept > 0 && seen < SLICE {
-                *swept -= 1;
-                let Some((_, swarm)) = swarms.get_index_mut(*swept) else {
+            while swarm_at > 0 && seen < SLICE {
+                let Some((_, swarm)) = swarms.get_index_mut(swarm_at - 1) else {
                     break;
                 };
-                seen += 1 + swarm.sessions.len();
-                swarm.drop_silent(now, silence, &mut left);
-                swarm.forget_over(now);
+                let from = session_at.unwrap_or(usize::MAX).min(swarm.sessions.len());
+                let till = from.saturating_sub(SLICE - seen);
+                seen += 1 + from - till;
+                for at in (till..from).rev() {
+                    left.extend(swarm.sweep(at, (now, silence)));
+                }
+                session_at = Some(till).filter(|till| *till > 0);
+                if session_at.is_some() {
+                    break;
+                }
+                swarm_at -= 1;
+                swarm.several.forget(now);
                 if swarm.sessions.is_empty() && swarm.completed == 0 {
                     // The last one, which moves here, was swept before.
-                    swarms.swap_remove_index(*swept);
+                    swarms.swap_remove_index(swarm_at);
                 }
             }
-            *swept > 0
+            *swept = (swarm_at, session_at);
+            swarm_at > 0
         };
         for (member, side) in left {
             self.count_move(member, Some(side), None);
@@ -38,46 +48,23 @@ impl Swarms {
 }
 
 impl Swarm {
-    fn drop_silent(&mut self, now: u32, silence: u32, left: &mut Vec<(u32, Side)>) {
-        let is_silent = |at: &usize| {
-            let session = self.sessions.get_index(*at);
-            session.is_some_and(|(_, it)| now.saturating_sub(it.totals.last) > silence)
-        };
-        let room = SLICE.saturating_sub(left.len());
-        let silent: Vec<usize> = self.peers.sessions().filter(is_silent).take(room).collect();
-        for at in silent {
-            let Some((peer, session)) = self.sessions.get_index_mut(at) else {
-                continue;
-            };
-            let member = peer.member;
-            if let Some((side, slot)) = session.place() {
-                session.set_place(None);
-                self.take_out(side, slot);
-                left.push((member, side));
+    /// Sweeps a session; gives whose peer left which side, if one did.
+    fn sweep(&mut self, at: usize, (now, silence): (u32, u32)) -> Option<(u32, Side)> {
+        let member = self.sessions.member(at)?;
+        let session = self.sessions.get_mut(at)?;
+        let is_silent = now.saturating_sub(session.totals.last) > silence;
+        let left = session.place().filter(|_| is_silent);
+        if let Some((side, slot)) = left {
+            session.set_place(None);
+            self.take_out(side, slot);
+        }
+        if self.sessions.get(at)?.is_over(now) {
+            self.sessions.remove(at);
+            // The last session moved into the gap.
+            if let Some((side, slot)) = self.place(at) {
+                self.peers.renumber(side, slot, at);
             }
         }
-    }
-
-    fn forget_over(&mut self, now: u32) {
-        self.several.forget(now);
-        let mut at = self.sessions.len();
-        while at > 0 {
-            at -= 1;
-            if self
-                .sessions
-                .get_index(at)
-                .is_some_and(|(_, session)| session.is_over(now))
-            {
-                self.sessions.swap_remove_index(at);
-                // The last session moved into the gap.
-                let moved = self
-                    .sessions
-                    .get_index(at)
-                    .and_then(|(_, session)| session.place());
-                if let Some((side, slot)) = moved {
-                    self.peers.renumber(side, slot, at);
-                }
-            }
-        }
+        left.map(|(side, _)| (member, side))
     }
 }

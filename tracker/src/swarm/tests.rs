@@ -70,6 +70,7 @@ impl World {
         let now = self.now;
         let joined = Joined {
             torrent: TORRENT,
+            swarm: 0,
             member: member(who),
             peer,
             announce,
@@ -79,6 +80,7 @@ impl World {
             interval: 100,
             free: false,
             wanted,
+            luck: rand::random(),
         };
         self.swarms
             .join(&joined, &self.rules, |peer| u64::from(peer.id[0]))

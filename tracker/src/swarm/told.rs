@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use super::{PeerKey, SHARDS, Shard, Side, Swarms};
-use crate::session::Session;
+use crate::session::{Mark, Session};
 use crate::share::Change;
 
 impl Swarms {
@@ -17,18 +17,17 @@ impl Swarms {
                 let Some(swarm) = swarms.get_mut(&torrent) else {
                     continue;
                 };
-                let Some(session) = swarm.sessions.get_mut(&peer) else {
+                let Some(session) = swarm.session(&peer) else {
                     continue;
                 };
-                session.untold = false;
+                session.unmark(Mark::UNTOLD);
+                let (totals, place) = (session.totals, session.place());
                 changes.push(Change {
                     torrent,
                     member: self.members.id(peer.member),
                     peer: peer.id,
-                    totals: session.totals,
-                    place: session
-                        .place()
-                        .map(|(side, slot)| (side, swarm.peers.get(side, slot))),
+                    totals,
+                    place: place.map(|(side, slot)| (side, swarm.peers.get(side, slot))),
                 });
             }
         }
@@ -40,10 +39,10 @@ impl Swarms {
         for place in 0..SHARDS {
             let Shard { swarms, untold, .. } = &mut *self.shard_at(place);
             for (torrent, swarm) in swarms {
-                for (peer, session) in &mut swarm.sessions {
-                    if session.totals.last >= since && !session.untold {
-                        session.untold = true;
-                        untold.push((*torrent, *peer));
+                for (member, session) in swarm.sessions.iter_mut() {
+                    if session.totals.last >= since && session.mark(Mark::UNTOLD) {
+                        let id = session.peer;
+                        untold.push((*torrent, PeerKey { member, id }));
                     }
                 }
             }
@@ -57,9 +56,8 @@ impl Swarms {
             let peer = self.peer(change);
             let session = swarms
                 .get_mut(&change.torrent)
-                .and_then(|swarm| swarm.sessions.get_mut(&peer));
-            if let Some(session) = session.filter(|session| !session.untold) {
-                session.untold = true;
+                .and_then(|swarm| swarm.session(&peer));
+            if session.is_some_and(|session| session.mark(Mark::UNTOLD)) {
                 untold.push((change.torrent, peer));
             }
         }
@@ -75,14 +73,14 @@ impl Swarms {
         let Shard { swarms, ended, .. } = &mut *shard;
         let swarm = swarms.entry(change.torrent).or_default();
         let peer = self.peer(change);
-        let known = swarm.sessions.get_index_of(&peer);
+        let known = swarm.sessions.find(&peer);
         let at = known.unwrap_or_else(|| {
             let client = change.totals.client;
             let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
             let run = stored.remove(&(change.torrent, change.member, client));
-            swarm.add(peer, Session::resumed(client, run, 0))
+            swarm.sessions.add(peer, Session::resumed(client, run, 0))
         });
-        let Some((_, session)) = swarm.sessions.get_index_mut(at) else {
+        let Some(session) = swarm.sessions.get_mut(at) else {
             return;
         };
         let seeded = change.totals.seeded_beyond(&session.totals);
