@@ -165,7 +165,8 @@ async fn converse(tracker: &Tracker, mut stream: TcpStream, mut peer: IpAddr) ->
             .trusted_proxies
             .contains(&crate::swarm::plain(peer))
     {
-        let client = proxy::client(&mut stream, &mut asked, peer);
+        // What few connections need lies outside of every connection's task, which is moved as a whole.
+        let client = Box::pin(proxy::client(&mut stream, &mut asked, peer));
         peer = tokio::time::timeout(head, client).await??;
     }
     let Some(certificate) = tracker.0.certificate.get() else {
@@ -181,9 +182,12 @@ async fn converse(tracker: &Tracker, mut stream: TcpStream, mut peer: IpAddr) ->
     }
     let (read, write) = stream.into_split();
     let stream = tokio::io::join(io::Cursor::new(asked).chain(read), write);
-    let accepted = certificate.acceptor(tracker.now()).accept(stream);
-    let stream = tokio::time::timeout(head, accepted).await??;
-    talk(tracker, stream, Vec::with_capacity(1_024), peer).await
+    let secured = async {
+        let accepted = certificate.acceptor(tracker.now()).accept(stream);
+        let stream = tokio::time::timeout(head, accepted).await??;
+        talk(tracker, stream, Vec::with_capacity(1_024), peer).await
+    };
+    Box::pin(secured).await
 }
 
 /// Answers what is asked on a stream until it ends; some of it is read already.
@@ -236,7 +240,8 @@ async fn talk(
                     stream.write_all(&answer).await?;
                     stream.flush().await?;
                     asked.drain(..done + length);
-                    return websocket::converse(tracker, stream, asked, caller).await;
+                    let met = websocket::converse(tracker, stream, asked, caller);
+                    return Box::pin(met).await;
                 }
                 Step::Incomplete if rest.len() < LARGEST_HEAD => break true,
                 Step::Incomplete | Step::Malformed => {
