@@ -7,7 +7,7 @@ use domain::metainfo;
 use infra::embedded::Embedded;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{Client, Options, Redis, Site, make, until};
+use tests::{Client, Options, Redis, Site, cluster, make, until};
 
 use super::panic::{PANIC, restore, say};
 use super::press::{PRESS, press};
@@ -38,7 +38,7 @@ fn only(role: &str, shared: &[(String, String)]) -> Options {
 impl Apart {
     async fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let database = Embedded::start(&folder.path().join("data")).unwrap();
+        let database = cluster::start(folder.path());
         let redis = Redis::start();
         let given = [
             ("DATABASE_URL", database.url().to_owned()),

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::{Client, Options, Site, files_with, make};
+use tests::{Client, Options, Site, cluster, files_with, make};
 
 use crate::panic::{PANIC, refused, say, tell, verified};
 
@@ -43,7 +43,7 @@ impl Scene {
         self.place.path().join("backup")
     }
 
-    /// An empty data directory.
+    /// A data directory that holds nothing.
     fn empty(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
@@ -56,6 +56,9 @@ impl Scene {
     fn command(&self, data: &Path, words: &[&str]) -> Command {
         let mut command = self.site.command(data);
         let (what, more) = words.split_first().unwrap();
+        if *what == "restore" {
+            cluster::place(data);
+        }
         command
             .args(["--json", "backup", what])
             .arg(self.folder())

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use infra::embedded::Embedded;
-use tests::{Options, Site, until};
+use tests::{Options, Site, cluster, until};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -178,7 +177,7 @@ async fn dump(site: &Site) -> String {
 #[tokio::test]
 async fn a_start_that_waits_ends_by_a_signal() {
     let folder = tempfile::tempdir().unwrap();
-    let database = Embedded::start(&folder.path().join("data")).unwrap();
+    let database = cluster::start(folder.path());
     let url = ("DATABASE_URL".to_owned(), database.url().to_owned());
     let options = Options {
         extra: vec![url],

@@ -7,7 +7,7 @@ use domain::api_key::Scope;
 use reqwest::header::{ACCEPT, ORIGIN};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use tests::{Client, Options, Redis, Site, until};
+use tests::{Client, Options, Redis, Site, cluster, until};
 
 use crate::api_key::key;
 
@@ -417,7 +417,7 @@ async fn a_block_is_lifted_whichever_node_answers_first(one: &Site, two: &Site, 
 async fn a_block_holds_on_every_node_and_without_redis_each_limits_for_itself() {
     let mut redis = Redis::start();
     let folder = tempfile::TempDir::new().unwrap();
-    let database = infra::embedded::Embedded::start(&folder.path().join("data")).unwrap();
+    let database = cluster::start(folder.path());
     let url = redis.url();
     let extra = [
         ("DATABASE_URL", database.url()),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use domain::metainfo;
 use infra::embedded::Embedded;
 use tempfile::TempDir;
-use tests::{Authenticator, Client, Cluster, Options, Redis, Site, make, until};
+use tests::{Authenticator, Client, Cluster, Options, Redis, Site, cluster, make, until};
 
 const PASSWORD: &str = "correct horse battery";
 const SOURCE: Option<&str> = Some("OpenTracker");
@@ -33,7 +33,7 @@ impl Pair {
 impl<R> Pair<R> {
     async fn over(redis: R, url: String) -> Self {
         let folder = TempDir::new().unwrap();
-        let database = Embedded::start(&folder.path().join("data")).unwrap();
+        let database = cluster::start(folder.path());
         let extra = [
             ("DATABASE_URL", database.url().to_owned()),
             ("REDIS_URL", url),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use infra::embedded::Embedded;
-use tests::{Client, Options, Site, make, until};
+use tests::{Client, Options, Site, cluster, make, until};
 use tokio::task::JoinHandle;
 
 const PASSWORD: &str = "correct horse battery";
@@ -82,7 +82,7 @@ async fn a_read_after_a_position_shows_it_or_says_that_it_is_stale() {
 /// Two sites over one database that belongs to neither.
 async fn pair() -> (Embedded, tempfile::TempDir, Site, Site) {
     let folder = tempfile::TempDir::new().unwrap();
-    let database = Embedded::start(&folder.path().join("data")).unwrap();
+    let database = cluster::start(folder.path());
     let options = Options {
         extra: vec![("DATABASE_URL".to_owned(), database.url().to_owned())],
         ..Options::default()

@@ -98,6 +98,7 @@ impl Browser {
     /// Finds an element, also one that a page on its way will bring.
     pub async fn find(&self, css: &str) -> Element {
         let wait = self.page.wait().at_most(Duration::from_secs(10));
+        let wait = wait.every(Duration::from_millis(50));
         wait.for_element(Locator::Css(css)).await.unwrap()
     }
 

@@ -15,6 +15,8 @@ use infra::random::System;
 use infra::vault::Vault;
 use tempfile::TempDir;
 
+use crate::cluster;
+
 /// An embedded database with an event store on it.
 #[derive(Debug)]
 pub struct Database {
@@ -30,7 +32,7 @@ pub struct Database {
 impl Database {
     pub async fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let embedded = Embedded::start(&folder.path().join("data")).unwrap();
+        let embedded = cluster::start(folder.path());
         let pools = postgres::connect(embedded.url()).await.unwrap();
         let vault = Vault::open(pools.log.clone(), &folder.path().join("keys/master.key"))
             .await

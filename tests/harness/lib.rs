@@ -13,6 +13,7 @@ pub mod authenticator;
 pub mod browser;
 pub mod claims;
 pub mod client;
+pub mod cluster;
 pub mod database;
 pub mod device;
 pub mod disk;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Client, until};
+use crate::{Client, cluster, until};
 
 /// How a site is started.
 #[derive(Debug, Clone)]
@@ -128,6 +128,14 @@ impl Site {
 
     /// Starts the program on the same data again.
     pub async fn launch(&mut self) {
+        if !self
+            .options
+            .extra
+            .iter()
+            .any(|(key, _)| key == "DATABASE_URL")
+        {
+            cluster::place(&self.data);
+        }
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -264,12 +272,8 @@ impl Site {
 
     /// The embedded database's process id.
     pub fn database_pid(&self) -> String {
-        let cluster = std::fs::read_dir(&self.data)
-            .unwrap()
-            .flatten()
-            .find(|entry| entry.file_name().to_string_lossy().starts_with("pg"));
-        let file = std::fs::read_to_string(cluster.unwrap().path().join("postmaster.pid"))
-            .unwrap_or_default();
+        let cluster = cluster::find(&self.data).unwrap();
+        let file = std::fs::read_to_string(cluster.join("postmaster.pid")).unwrap_or_default();
         file.lines().next().unwrap_or_default().to_owned()
     }
 

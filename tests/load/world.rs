@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use domain::metainfo;
 use infra::embedded::Embedded;
 use tempfile::TempDir;
-use tests::{Client, Options, Redis, Site, ledger, make, until};
+use tests::{Client, Options, Redis, Site, cluster, ledger, make, until};
 
 use crate::crowd::{Crowd, claims};
 use crate::ways::Ways;
@@ -69,7 +69,7 @@ impl World {
     /// Two nodes on one Redis and a database that is given.
     pub(crate) async fn given() -> Self {
         let folder = TempDir::new().unwrap();
-        let database = Embedded::start(&folder.path().join("data")).unwrap();
+        let database = cluster::start(folder.path());
         let redis = Redis::start();
         let urls = [
             ("REDIS_URL", redis.url()),

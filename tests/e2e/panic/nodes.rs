@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use infra::embedded::Embedded;
 use tempfile::TempDir;
-use tests::{Options, Site, until};
+use tests::{Options, Site, cluster, until};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
@@ -75,7 +75,7 @@ struct Pair {
 impl Pair {
     async fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let database = Embedded::start(&folder.path().join("data")).unwrap();
+        let database = cluster::start(folder.path());
         let sockets = database.url().split("host=").nth(1).unwrap();
         let cable = Cable::lay(Path::new(sockets));
         let by = |url: &str| Options {
