@@ -193,6 +193,7 @@ impl Site {
             ("OPENTRACKER_SITE__ORIGIN", site.as_str()),
             ("OPENTRACKER_SITE__WORK_BITS", "8"),
             ("OPENTRACKER_SITE__ITERATIONS", "100000"),
+            ("OPENTRACKER_VAULT__WORK", "17"),
             ("OPENTRACKER_ANNOUNCE__URL", &announce),
             ("OPENTRACKER_TRACKER__INTERVAL", &interval),
             ("OPENTRACKER_TRACKER__MIN_INTERVAL", &interval),
