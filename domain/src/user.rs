@@ -379,9 +379,7 @@ impl Decider for User {
             | Event::MemberErased { .. } => {}
             Event::CredentialsChanged { credentials: new } => *credentials = new,
             Event::RecoveryCodesMade { codes } => *recovery = codes,
-            Event::RecoveryCodeUsed { code } => {
-                recovery.remove(&code);
-            }
+            Event::RecoveryCodeUsed { code } => recovery.retain(|one| *one != code),
             Event::SecondFactorEnabled { totp_secret: new } => {
                 (*totp_secret, *last_step) = (Some(new), None);
             }
@@ -396,9 +394,7 @@ impl Decider for User {
             Event::RoleGranted { role } => {
                 roles.insert(role);
             }
-            Event::RoleWithdrawn { role } => {
-                roles.remove(&role);
-            }
+            Event::RoleWithdrawn { role } => roles.retain(|one| *one != role),
             Event::InviteIssued {
                 invite,
                 code,
