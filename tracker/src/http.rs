@@ -7,7 +7,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use crate::Tracker;
 use crate::announce::Failure;
@@ -204,30 +204,15 @@ async fn talk(
     );
     let mut answer = Vec::with_capacity(2_048);
     let mut deadline = Instant::now() + idle;
-    // It stands while requests come, and is set again when it rings: setting it each time costs more than
-    // an answer may.
     let mut alarm = pin!(tokio::time::sleep_until(deadline));
     // What came with the PROXY header is there already.
     let mut ready = !asked.is_empty();
     loop {
         let waiting = asked.is_empty();
-        while !std::mem::take(&mut ready) {
-            if deadline < alarm.deadline() {
-                alarm.as_mut().reset(deadline);
-            }
-            tokio::select! {
-                biased;
-                read = stream.read_buf(&mut asked) => match read {
-                    Ok(1..) => break,
-                    Ok(0) | Err(_) => return Ok(()),
-                },
-                () = &mut alarm => {
-                    if deadline <= Instant::now() {
-                        return Ok(());
-                    }
-                    alarm.as_mut().reset(deadline);
-                }
-            }
+        if !std::mem::take(&mut ready)
+            && !read(&mut stream, &mut asked, alarm.as_mut(), deadline).await
+        {
+            return Ok(());
         }
         answer.clear();
         let mut done = 0;
@@ -261,6 +246,33 @@ async fn talk(
         }
         if !keep {
             return stream.shutdown().await;
+        }
+    }
+}
+
+/// Reads what has come, or waits for it till a deadline; tells whether something came.
+///
+/// The alarm stands while requests come, and is set again when it rings: setting it each time costs more
+/// than an answer may.
+async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+    asked: &mut Vec<u8>,
+    mut alarm: Pin<&mut Sleep>,
+    deadline: Instant,
+) -> bool {
+    if deadline < alarm.deadline() {
+        alarm.as_mut().reset(deadline);
+    }
+    loop {
+        tokio::select! {
+            biased;
+            read = stream.read_buf(asked) => return matches!(read, Ok(1..)),
+            () = &mut alarm => {
+                if deadline <= Instant::now() {
+                    return false;
+                }
+                alarm.as_mut().reset(deadline);
+            }
         }
     }
 }

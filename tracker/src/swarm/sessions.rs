@@ -79,10 +79,9 @@ impl Sessions {
 
     /// Gives the places of a member's sessions. It reads four bytes of each session, several at once.
     pub(crate) fn of_member(&self, member: u32) -> impl Iterator<Item = usize> {
-        let any = move |some: &[u32]| some.iter().fold(false, |any, one| any | (*one == member));
         let chunks = self.members.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE));
         chunks
-            .filter(move |(some, _)| any(some))
+            .filter(move |(some, _)| some.contains(&member))
             .flat_map(|(some, from)| some.iter().zip(from..))
             .filter(move |(one, _)| **one == member)
             .map(|(_, at)| at)
