@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use hmac::Hmac;
 use sha2::Sha256;
 use sqlx::PgPool;
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::{Fence, MEMBER, NewKey, VaultError, beside, keyring, state};
@@ -20,6 +22,25 @@ pub(super) struct Keys {
     pub(super) hashes: Vec<Hmac<Sha256>>,
     by_id: RwLock<Fetched>,
     by_use: RwLock<HashMap<(&'static str, Uuid), i32>>,
+    /// Whose turn it is to ask the database for a key by its number, and by its use.
+    turns: [Turns; 2],
+}
+
+/// Those who miss one key at once ask for it once: it is found by whoever waited.
+#[derive(Default)]
+struct Turns([Mutex<()>; 16]);
+
+/// How long a turn is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Turns {
+    async fn wait(&self, number: u32) -> Result<MutexGuard<'_, ()>, VaultError> {
+        let [first, ..] = &self.0;
+        let place = usize::try_from(number).unwrap_or(0) % self.0.len();
+        let turn = self.0.get(place).unwrap_or(first).lock();
+        let turn = tokio::time::timeout(PATIENCE, turn).await;
+        Ok(turn.map_err(|_| sqlx::Error::PoolTimedOut)?)
+    }
 }
 
 /// Data keys that were fetched, each with its subject; of an erased member's that it is gone.
@@ -39,6 +60,7 @@ impl Keys {
             hashes: vec![],
             by_id: RwLock::default(),
             by_use: RwLock::default(),
+            turns: Default::default(),
         }
     }
 
@@ -50,6 +72,11 @@ impl Keys {
     }
 
     pub(super) async fn opening(&self, pool: &PgPool, key_id: i32) -> Result<Key, VaultError> {
+        if let Ok(known) = self.known(key_id) {
+            return known.ok_or(VaultError::Erased);
+        }
+        let [by_number, _] = &self.turns;
+        let _turn = by_number.wait(key_id.unsigned_abs()).await?;
         let drops = match self.known(key_id) {
             Ok(known) => return known.ok_or(VaultError::Erased),
             Err(drops) => drops,
@@ -124,14 +151,13 @@ impl Keys {
         class: &'static str,
         subject: Uuid,
     ) -> Result<Option<(i32, Key)>, VaultError> {
-        let known = self
-            .by_use
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&(class, subject))
-            .copied();
+        if let Some(key_id) = self.used(class, subject) {
+            return Ok(Some((key_id, self.opening(pool, key_id).await?)));
+        }
+        let [_, by_use] = &self.turns;
+        let _turn = by_use.wait(subject.as_fields().0).await?;
         let key_id =
-            match known {
+            match self.used(class, subject) {
                 Some(key_id) => Some(key_id),
                 None => sqlx::query_scalar(
                     "select key_id from data_key where class = $1 and subject = $2 and not retired",
@@ -150,6 +176,11 @@ impl Keys {
             .unwrap_or_else(PoisonError::into_inner)
             .insert((class, subject), key_id);
         Ok(Some((key_id, key)))
+    }
+
+    fn used(&self, class: &'static str, subject: Uuid) -> Option<i32> {
+        let by_use = self.by_use.read().unwrap_or_else(PoisonError::into_inner);
+        by_use.get(&(class, subject)).copied()
     }
 
     pub(super) async fn fresh(
