@@ -98,9 +98,14 @@ impl Drop for Progress {
     }
 }
 
+/// Libraries that log, as errors, the bytes that strangers send them.
+const MUTED: [&str; 2] = ["webauthn_rs=off", "webauthn_rs_core=off"];
+
 /// Begins the log on standard error.
 pub(crate) fn begin_log(log: &Log) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let muted = MUTED.iter().filter_map(|one| one.parse().ok());
+    let filter = muted.fold(filter, EnvFilter::add_directive);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
