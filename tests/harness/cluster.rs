@@ -39,6 +39,7 @@ pub(crate) fn find(folder: &Path) -> Option<PathBuf> {
 /// The cluster that is copied; the first who asks makes it.
 fn kept() -> PathBuf {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    fs::create_dir_all(&target).unwrap();
     let lock = File::create(target.join("cluster.lock")).unwrap();
     lock.lock().unwrap();
     let folder = target.join("cluster");
