@@ -149,7 +149,12 @@ impl Runner {
             living: None,
         };
         while !*stop.borrow() {
-            match self.step(&mut own, projection, limit, &mut looked).await {
+            let stepped = self.step(&mut own, projection, limit, &mut looked).await;
+            if stepped.is_err() {
+                // With it goes what it holds: a transaction that is dropped ends when its connection is used next.
+                own.living = None;
+            }
+            match stepped {
                 Ok(Step::Applied) => (limit, tries) = (BATCH, 0),
                 Ok(Step::CaughtUp(position)) => tokio::select! {
                     grown = self.feed.wait(position) => if let (Some(seen), false) = (&mut looked, grown) {
@@ -159,7 +164,6 @@ impl Runner {
                 },
                 Err(Failed::Passing(reason)) => {
                     tracing::warn!(projection = projection.name(), %reason, "projection waits");
-                    own.living = None;
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 Err(Failed::OtherVersion) => {

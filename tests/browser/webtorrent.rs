@@ -118,9 +118,13 @@ async fn peer(base: &str) -> Browser {
     peer
 }
 
-/// Lets a peer announce now; gives the greatest totals that it ever claimed.
-async fn claimed(peer: &Browser) -> (u64, u64) {
+/// Lets a peer announce now.
+async fn announce(peer: &Browser) {
     peer.run("window.torrent.discovery.tracker.update()").await;
+}
+
+/// Gives the greatest totals that a peer ever claimed.
+async fn claimed(peer: &Browser) -> (u64, u64) {
     let claims = peer.run("return window.claims").await;
     let greatest = |name: &str| {
         let amounts = claims.as_array().unwrap().iter();
@@ -132,10 +136,11 @@ async fn claimed(peer: &Browser) -> (u64, u64) {
     )
 }
 
-async fn credited(member: &Client, claimed: (u64, u64)) {
+/// Waits until the ledger says what a peer claims, who may announce meanwhile.
+async fn credited(member: &Client, peer: &Browser) {
     until("the ledger to equal the claims", WAIT, || async {
         let sums = ledger::sums(&member.page("/ledger").await);
-        (sums == Some(claimed)).then_some(())
+        (sums == Some(claimed(peer).await)).then_some(())
     })
     .await;
 }
@@ -166,10 +171,10 @@ async fn two_peers_in_browsers_exchange_a_file_and_every_byte_is_credited() {
     .await;
     let url = seeder.announce_url().await;
     let passkey = url.split("passkey=").nth(1).unwrap();
-    let announce = format!("ws://{}/announce/{passkey}", site.announces);
+    let tracker = format!("ws://{}/announce/{passkey}", site.announces);
 
     let seeding = peer(&base).await;
-    seeding.run(&format!("window.seed('{announce}')")).await;
+    seeding.run(&format!("window.seed('{tracker}')")).await;
     until("the seeder", WAIT, || async {
         (seeding.run("return window.torrent?.infoHash").await == info_hash.as_str()).then_some(())
     })
@@ -182,14 +187,17 @@ async fn two_peers_in_browsers_exchange_a_file_and_every_byte_is_credited() {
     })
     .await;
     let length = u64::try_from(LENGTH).unwrap();
-    let down = claimed(&leeching).await;
-    assert_eq!(down.1, length, "the leecher claims what it has");
-    let up = until("the seeder's claim", WAIT, || async {
-        Some(claimed(&seeding).await).filter(|up| up.0 >= length)
+    announce(&leeching).await;
+    let (_, down) = claimed(&leeching).await;
+    assert_eq!(down, length, "the leecher claims what it has");
+    until("the seeder's claim", WAIT, || async {
+        announce(&seeding).await;
+        let (up, _) = claimed(&seeding).await;
+        (up >= length).then_some(())
     })
     .await;
-    credited(&leecher, down).await;
-    credited(&seeder, up).await;
+    credited(&leecher, &leeching).await;
+    credited(&seeder, &seeding).await;
     assert_eq!(site.run_json(&["--json", "audit", "ledger"])["ok"], true);
     for peer in [seeding, leeching] {
         assert_eq!(peer.run("return window.errors").await, Value::Array(vec![]));

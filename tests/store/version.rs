@@ -144,7 +144,12 @@ async fn a_new_version_is_filled_beside_the_old_one_which_answers_till_then() {
     assert_eq!(status.position, Position(3));
 
     let seen = run_all(&database, vec![new]).await;
-    reached(&database, &seen, Position(4)).await;
+    until("the new one", Duration::from_secs(20), || async {
+        let progress = seen.borrow();
+        let numbers = progress.standing().get("numbers")?;
+        (numbers.position == Position(4)).then_some(())
+    })
+    .await;
     let after: Vec<i64> = numbers(&database, "twice").await;
     assert_eq!(after, [2, 4, 6, 8]);
     assert_eq!(numbers_status().await.error, None);
