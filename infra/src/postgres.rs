@@ -57,7 +57,7 @@ pub async fn connect(url: &str) -> Result<Pools, PostgresError> {
         .map_err(PostgresError::Away)?;
     migrate(&log).await?;
     let path = format!("{SCHEMA},public");
-    // Each projection may hold one at a time, and pages ask beside them.
+    // For pages and rebuilds: each living projection has a connection of its own besides.
     let read = pool(24).connect_lazy_with(options.options([("search_path", path)]));
     Ok(Pools { log, read })
 }

@@ -128,12 +128,10 @@ impl Site {
 
     /// Starts the program on the same data again.
     pub async fn launch(&mut self) {
-        if !self
-            .options
-            .extra
-            .iter()
-            .any(|(key, _)| key == "DATABASE_URL")
-        {
+        let mut given = self.options.extra.iter().map(|(key, _)| key.as_str());
+        let is_demo = self.options.arguments.iter().any(|one| one == "--demo");
+        // A demo begins as a newcomer's does, with nothing.
+        if !is_demo && !given.any(|key| key == "DATABASE_URL") {
             cluster::place(&self.data);
         }
         let log = std::fs::OpenOptions::new()

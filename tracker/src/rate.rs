@@ -30,7 +30,8 @@ struct Minutes {
 
 /// How often somebody asked, in eight bytes.
 struct Count {
-    /// A part of the hash of the member and the address's network; the shard is another part of it.
+    /// A part of the hash of the member and the address's network; the shard is another part of it. The few who have
+    /// both in common have one limit.
     who: u32,
     count: u32,
 }

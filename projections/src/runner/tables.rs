@@ -1,4 +1,4 @@
-//! The read tables are made.
+//! Makes the read tables, their keys and their indexes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
