@@ -158,6 +158,7 @@ impl Store {
     async fn let_go(self) -> Option<Embedded> {
         self.pools.log.close().await;
         self.pools.read.close().await;
+        self.pools.pages.close().await;
         self.embedded
     }
 }

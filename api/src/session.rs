@@ -69,10 +69,11 @@ impl SignedIn {
 
     /// Gives what the masthead shows.
     pub(crate) async fn viewer(&self, app: &App) -> Result<Viewer, Problem> {
+        let looked = notification::looked(app, self.profile.id).await?;
+        let eyes = notification::eyes(self, &looked);
         Ok(Viewer {
-            totals: projections::traffic::totals(&app.reads, self.profile.id).await?,
+            figures: projections::viewer::figures(&app.reads, eyes).await?,
             swarm: app.swarms.of_member(self.profile.id),
-            unread: notification::unread(app, self).await?,
             reports: staff::reports::waiting(app, self).await?,
             profile: self.profile.clone(),
             token: self.form_token.clone(),

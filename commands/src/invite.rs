@@ -111,7 +111,13 @@ impl Commands {
         by: MemberId,
         invite: InviteId,
     ) -> Result<Done<()>, Refusal<Rejection>> {
-        self.void(by, invite, Actor::Member(by), None).await
+        let voided = self.void(by, invite, Actor::Member(by), None).await;
+        voided.map_err(|refusal| {
+            if matches!(refusal, Refusal::Rejected(Rejection::InviteUnknown)) {
+                return Refusal::NotFound;
+            }
+            refusal
+        })
     }
 
     /// Voids an invite whose time is over by now, in seconds since 1970.

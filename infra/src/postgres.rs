@@ -21,6 +21,8 @@ pub struct Pools {
     pub log: PgPool,
     /// For the read tables; names are looked up in their schema first.
     pub read: PgPool,
+    /// For pages, which ask the same again and again: each statement keeps one plan.
+    pub pages: PgPool,
 }
 
 /// A pool of connections.
@@ -57,9 +59,12 @@ pub async fn connect(url: &str) -> Result<Pools, PostgresError> {
         .map_err(PostgresError::Away)?;
     migrate(&log).await?;
     let path = format!("{SCHEMA},public");
-    // For pages and rebuilds: each living projection has a connection of its own besides.
-    let read = pool(24).connect_lazy_with(options.options([("search_path", path)]));
-    Ok(Pools { log, read })
+    let options = options.options([("search_path", path)]);
+    // For rebuilds and what is planned anew: each living projection has a connection of its own besides.
+    let read = pool(12).connect_lazy_with(options.clone());
+    let options = options.options([("plan_cache_mode", "force_generic_plan")]);
+    let pages = pool(16).connect_lazy_with(options);
+    Ok(Pools { log, read, pages })
 }
 
 /// Brings the tables up to date.

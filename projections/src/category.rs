@@ -1,6 +1,7 @@
 //! The category tree.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::category::Shelf;
@@ -33,7 +34,11 @@ pub struct Category {
 }
 
 /// Gives the tree, each category behind the one above it.
-pub async fn tree(reads: &Reads) -> Result<Vec<Category>, Unavailable> {
+pub async fn tree(reads: &Reads) -> Result<Arc<Vec<Category>>, Unavailable> {
+    reads.often.tree.or_ask(reads, ask(reads)).await
+}
+
+async fn ask(reads: &Reads) -> Result<Vec<Category>, Unavailable> {
     let rows = sqlx::query(
         "with recursive tree as (
              select c.*, 0 as depth, array[(rank, id)] as path from category c where parent is null

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 pub mod feed;
 pub mod fold;
 pub mod history;
+mod kept;
 pub mod page;
 pub mod progress;
 pub mod proof;
@@ -45,8 +46,11 @@ pub mod torrent;
 pub mod traffic;
 pub mod transfer;
 pub mod user;
+pub mod viewer;
 
 pub use fold::Fold;
+
+use kept::Kept;
 
 /// The schema in which the living read tables stand.
 pub const SCHEMA: &str = "read";
@@ -151,20 +155,35 @@ impl From<sqlx::Error> for Unavailable {
 #[derive(Debug, Clone)]
 pub struct Reads {
     pub(crate) pool: PgPool,
+    /// Connections that plan each statement anew.
+    pub(crate) planning: PgPool,
     pub(crate) search: Arc<torrent::search::Search>,
+    pub(crate) often: Arc<Often>,
     progress: watch::Receiver<progress::Progress>,
 }
 
+/// What is kept of what pages ask for again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Often {
+    pub(crate) tree: Kept<Vec<category::Category>>,
+    pub(crate) tags: Kept<Vec<tag::Tag>>,
+    pub(crate) settings: Kept<site::Settings>,
+}
+
 impl Reads {
-    /// Makes the read side over a pool whose connections find the schema [`SCHEMA`] first.
+    /// Makes the read side over connections that find the schema [`SCHEMA`] first: those that keep a plan
+    /// for each statement, and others for statements whose cost their parameters say.
     pub fn new(
         pool: PgPool,
+        planning: PgPool,
         search: Arc<torrent::search::Search>,
         progress: watch::Receiver<progress::Progress>,
     ) -> Self {
         Self {
             pool,
+            planning,
             search,
+            often: Arc::default(),
             progress,
         }
     }

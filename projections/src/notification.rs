@@ -178,20 +178,14 @@ const TOPIC: &str = "left join reading g on g.member = n.member
     left join comment c on n.kind in ('commented', 'named_below') and c.id = n.subject
     left join torrent w on w.id = c.torrent";
 
-/// Counts a member's unread notifications, up to [`MOST_COUNTED`].
-pub async fn unread(reads: &Reads, eyes: Eyes<'_>) -> Result<i64, Unavailable> {
-    let query = format!(
+/// Counts what is new to who asks, their [`Eyes`] being the parameters; up to [`MOST_COUNTED`].
+pub(crate) fn unread() -> String {
+    format!(
         "select count(*) from (
              select 1 from notification n {TOPIC}
              where {SEEN} and n.position > coalesce(g.notified, 0) and n.position <> all ($3) limit {MOST_COUNTED}
          ) counted"
-    );
-    Ok(sqlx::query_scalar(&query)
-        .bind(eyes.member.0)
-        .bind(eyes.is_forum_staff)
-        .bind(eyes.looked)
-        .fetch_one(&reads.pool)
-        .await?)
+    )
 }
 
 const COLUMNS: &str = "n.position, n.kind, n.at, n.subject, a.name as by_name, d.name as device, coalesce(o.title, t.name, w.name) as title,

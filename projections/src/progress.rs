@@ -1,6 +1,7 @@
 //! How far each projection has come, for all who wait for it.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use domain::Position;
 
@@ -11,7 +12,7 @@ pub struct Progress {
 }
 
 /// Where one projection stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Standing {
     /// The last position it has applied.
     pub position: Position,
@@ -46,6 +47,16 @@ impl Progress {
         self.standing
             .values()
             .all(|standing| standing.stopped.is_some() || standing.position >= position)
+    }
+
+    /// Gives a number that is another one once a projection moved; none while nobody tells of any.
+    pub(crate) fn mark(&self) -> Option<u64> {
+        if self.standing.is_empty() {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        self.standing.hash(&mut hasher);
+        Some(hasher.finish())
     }
 
     /// Gives every projection's standing by name.

@@ -25,6 +25,8 @@ const BYTES: usize = 4 << 20;
 const CHANGES: usize = 200_000;
 /// Projections that write at once, so that pages find connections beside them.
 const WRITERS: usize = 4;
+/// Rebuilds of the staff page that go on at once; others wait for their turn.
+const AT_ONCE: usize = 2;
 /// How long the new tables wait for the old ones' readers, and how long between two tries.
 const PATIENCE: Duration = Duration::from_mins(2);
 const AGAIN: Duration = Duration::from_millis(200);
@@ -199,8 +201,8 @@ async fn fill_one(
         }
     }
     part.write(true).await?;
-    let Part { projection, .. } = part;
-    Ok(analyze(&pool, projection.as_ref(), &schema).await?)
+    let _turn = part.writing.acquire().await;
+    Ok(analyze(&pool, part.projection.as_ref(), &schema).await?)
 }
 
 /// Lets the planner know how much was filled in, before the first page asks.
@@ -353,6 +355,7 @@ pub struct Rebuilds {
     feed: Arc<dyn Feed>,
     all: Vec<Arc<dyn Projection>>,
     standing: Mutex<BTreeMap<&'static str, Rebuilding>>,
+    turns: Semaphore,
 }
 
 impl Rebuilds {
@@ -363,6 +366,7 @@ impl Rebuilds {
             feed,
             all,
             standing: Mutex::default(),
+            turns: Semaphore::new(AT_ONCE),
         }
     }
 
@@ -387,6 +391,7 @@ impl Rebuilds {
             let seen = |position, of| {
                 desk.lock().insert(name, Rebuilding::At { position, of });
             };
+            let _turn = desk.turns.acquire().await;
             let done = rebuild(&desk.pool, &desk.feed, &[projection], seen).await;
             match done {
                 Ok(_) => desk.lock().remove(name),

@@ -1,6 +1,7 @@
 //! The site's settings, as pages show them and trackers follow them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -57,7 +58,11 @@ pub async fn changed(reads: &Reads) -> Result<Position, Unavailable> {
 }
 
 /// Gives the site's settings.
-pub async fn settings(reads: &Reads) -> Result<Settings, Unavailable> {
+pub async fn settings(reads: &Reads) -> Result<Arc<Settings>, Unavailable> {
+    reads.often.settings.or_ask(reads, ask(reads)).await
+}
+
+async fn ask(reads: &Reads) -> Result<Settings, Unavailable> {
     let one = "select registration, announcement, freeleech, freeleech_until, logo_name, position from site";
     let mut settings = match sqlx::query(one).fetch_optional(&reads.pool).await? {
         None => Settings::default(),
@@ -105,7 +110,7 @@ const POLL: Duration = Duration::from_millis(500);
 pub async fn follow(
     reads: &Reads,
     mut stop: watch::Receiver<bool>,
-    told: impl Fn(Settings) + Send + Sync,
+    told: impl Fn(&Settings) + Send + Sync,
 ) {
     let mut progress = reads.progress();
     let mut known = None;
@@ -116,7 +121,7 @@ pub async fn follow(
             && let Ok(settings) = settings(reads).await
         {
             known = Some(settings.position);
-            told(settings);
+            told(&settings);
         }
         tokio::select! {
             moved = progress.changed() => if moved.is_err() { return },

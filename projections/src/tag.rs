@@ -1,6 +1,7 @@
 //! Tags, as pages show them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::id::TagId;
@@ -31,29 +32,20 @@ pub struct Tag {
 }
 
 /// Gives every tag, also retired ones, in order.
-pub async fn all(reads: &Reads) -> Result<Vec<Tag>, Unavailable> {
+pub async fn all(reads: &Reads) -> Result<Arc<Vec<Tag>>, Unavailable> {
+    reads.often.tags.or_ask(reads, ask(reads)).await
+}
+
+async fn ask(reads: &Reads) -> Result<Vec<Tag>, Unavailable> {
     let query = "select id, name, colour, rank, retired from tag order by rank, lower(name), id";
     let rows = sqlx::query(query).fetch_all(&reads.pool).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-/// Gives the tags of torrents, each torrent's in order.
-pub async fn of(
-    reads: &Reads,
-    torrents: Vec<Uuid>,
-) -> Result<BTreeMap<Uuid, Vec<Tag>>, Unavailable> {
-    let rows = sqlx::query(
-        "select marked.torrent, tag.id, name, colour, rank, retired
-         from torrent_tag marked join tag on tag.id = marked.tag
-         where marked.torrent = any($1) order by rank, lower(name), tag.id",
-    );
-    let rows = rows.bind(torrents).fetch_all(&reads.pool).await?;
-    let mut found: BTreeMap<Uuid, Vec<Tag>> = BTreeMap::new();
-    for row in &rows {
-        let torrent = row.try_get("torrent")?;
-        found.entry(torrent).or_default().push(read(row)?);
-    }
-    Ok(found)
+/// Picks tags, which stay in order.
+pub(crate) fn these(all: &[Tag], ids: &[Uuid]) -> Vec<Tag> {
+    let wanted = all.iter().filter(|tag| ids.contains(&tag.id.0));
+    wanted.cloned().collect()
 }
 
 fn read(row: &PgRow) -> Result<Tag, sqlx::Error> {

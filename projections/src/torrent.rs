@@ -73,7 +73,7 @@ pub async fn detail(reads: &Reads, id: TorrentId) -> Result<Option<Detail>, Unav
         "select t.id, t.name, t.category, coalesce(c.name, '') as category_name, t.description, t.uploader,
                 coalesce(m.name, '') as uploader_name, t.uploaded_at, t.size, t.files, t.piece_length,
                 t.info_hash, t.info_hash_v2, t.withdrawn, t.withdrawn_by_staff, t.withdrawal_reason, t.review, t.review_reason,
-                coalesce(s.count, 0) as snatches
+                coalesce(s.count, 0) as snatches, array(select g.tag from torrent_tag g where g.torrent = t.id) as tags
          from torrent t left join category c on c.id = t.category left join member m on m.id = t.uploader
          left join snatch_count s on s.torrent = t.id
          where t.id = $1",
@@ -81,12 +81,9 @@ pub async fn detail(reads: &Reads, id: TorrentId) -> Result<Option<Detail>, Unav
     .bind(id.0)
     .fetch_optional(&reads.pool)
     .await?;
-    let Some(mut detail) = row.as_ref().map(detail_row).transpose()? else {
-        return Ok(None);
-    };
-    let mut tags = tag::of(reads, vec![id.0]).await?;
-    detail.tags = tags.remove(&id.0).unwrap_or_default();
-    Ok(Some(detail))
+    let tags = tag::all(reads).await?;
+    let detail = row.as_ref().map(|row| detail_row(row, &tags));
+    Ok(detail.transpose()?)
 }
 
 /// Gives at most `limit` of a torrent's files, in the order of its info dictionary.
@@ -107,7 +104,8 @@ pub async fn files(reads: &Reads, id: TorrentId, limit: i64) -> Result<Vec<File>
         .collect())
 }
 
-fn detail_row(row: &PgRow) -> Result<Detail, sqlx::Error> {
+fn detail_row(row: &PgRow, tags: &[Tag]) -> Result<Detail, sqlx::Error> {
+    let marks: Vec<Uuid> = row.try_get("tags")?;
     Ok(Detail {
         id: TorrentId(row.try_get("id")?),
         name: row.try_get("name")?,
@@ -123,7 +121,7 @@ fn detail_row(row: &PgRow) -> Result<Detail, sqlx::Error> {
         info_hash: row.try_get("info_hash")?,
         info_hash_v2: row.try_get("info_hash_v2")?,
         withdrawn: Withdrawal::read(row)?,
-        tags: vec![],
+        tags: tag::these(tags, &marks),
         review: review(row)?,
         snatches: row.try_get("snatches")?,
     })

@@ -84,24 +84,31 @@ pub struct Line {
 
 /// Gives what a member moved, in all.
 pub async fn totals(reads: &Reads, member: MemberId) -> Result<Totals, Unavailable> {
-    let row = sqlx::query(
-        "select uploaded, downloaded, charged, credit, marks, seeded, leeched, snatches
-         from member_total where member = $1",
-    )
-    .bind(member.0)
-    .fetch_optional(&reads.pool)
-    .await?;
-    let Some(row) = row else {
+    let query = format!("select {TOTALS} from member_total where member = $1");
+    let row = sqlx::query(&query)
+        .bind(member.0)
+        .fetch_optional(&reads.pool)
+        .await?;
+    Ok(row.as_ref().map(read).transpose()?.unwrap_or_default())
+}
+
+/// The columns that [`read`] reads.
+pub(crate) const TOTALS: &str =
+    "uploaded, downloaded, charged, credit, marks, seeded, leeched, snatches";
+
+/// Reads totals; where nobody has moved anything, all are null.
+pub(crate) fn read(row: &PgRow) -> Result<Totals, sqlx::Error> {
+    if row.try_get::<Option<i64>, _>("snatches")?.is_none() {
         return Ok(Totals::default());
-    };
+    }
     Ok(Totals {
-        uploaded: bytes(&row, "uploaded")?,
-        downloaded: bytes(&row, "downloaded")?,
-        charged: bytes(&row, "charged")?,
-        credit: bytes(&row, "credit")?,
+        uploaded: bytes(row, "uploaded")?,
+        downloaded: bytes(row, "downloaded")?,
+        charged: bytes(row, "charged")?,
+        credit: bytes(row, "credit")?,
         marks: row.try_get::<i32, _>("marks")?.unsigned_abs(),
-        seeded: seconds(&row, "seeded")?,
-        leeched: seconds(&row, "leeched")?,
+        seeded: seconds(row, "seeded")?,
+        leeched: seconds(row, "leeched")?,
         snatches: row.try_get("snatches")?,
     })
 }

@@ -43,7 +43,7 @@ pub(crate) async fn serve(config: &Config, schema: &str) -> anyhow::Result<()> {
     fill(&store, &search, upto).await?;
     let (_told, seen) = watch::channel(Progress::default());
     let pool = infra::replay::reading(&store.pools.read, schema);
-    let reads = Reads::new(pool, search, seen);
+    let reads = Reads::new(pool.clone(), pool, search, seen);
     let tracker = Tracker::new(config.tracker.clone(), store.keys());
     let none: Vec<Arc<dyn Projection>> = vec![];
     let desk = Arc::new(Desk::new(config, &store, tracker.clone()));

@@ -55,7 +55,13 @@ pub(super) async fn begin(
         let (index, stop) = (Arc::clone(&search), stopped.clone());
         tasks.spawn(async move { runner.follow_search(&index, stop).await });
     }
-    Ok(Reads::new(store.pools.read.clone(), search, seen))
+    let pools = &store.pools;
+    Ok(Reads::new(
+        pools.pages.clone(),
+        pools.read.clone(),
+        search,
+        seen,
+    ))
 }
 
 /// Makes the search index, of which each node that shows pages has its own; others leave theirs empty.

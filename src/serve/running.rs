@@ -12,6 +12,7 @@ use infra::random;
 use infra::redis::Redis;
 use projections::proof::Proofs;
 use projections::rebuild::Rebuilds;
+use projections::site::Settings;
 use projections::{Projection, Reads};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -105,12 +106,12 @@ async fn rule(
     stopped: &watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let (live, ruled) = (app.site.live.clone(), program.tracker.clone());
-    let told = move |settings| {
-        ruled.rule(&settings);
-        live.set(settings);
+    let told = move |settings: &Settings| {
+        ruled.rule(settings);
+        live.set(settings.clone());
     };
     let (reads, stop) = (app.reads.clone(), stopped.clone());
-    told(projections::site::settings(&reads).await?);
+    told(projections::site::settings(&reads).await?.as_ref());
     tasks.spawn(async move { projections::site::follow(&reads, stop, told).await });
     Ok(())
 }

@@ -103,14 +103,9 @@ async fn a_script_makes_invites_and_takes_them_back() {
     assert!(!listed.to_string().contains(made["code"].as_str().unwrap()));
     let path = format!("/invites/{}", invite["id"].as_str().unwrap());
     assert_eq!(script.send(Method::DELETE, &path, &json!({})).await.0, 204);
-    assert_eq!(script.send(Method::DELETE, &path, &json!({})).await.0, 422);
-    assert_eq!(
-        script
-            .send(Method::DELETE, "/invites/nothing", &json!({}))
-            .await
-            .0,
-        404
-    );
+    for gone in [path.as_str(), "/invites/nothing"] {
+        assert_eq!(script.send(Method::DELETE, gone, &json!({})).await.0, 404);
+    }
     let (_, listed) = script.get("/invites").await;
     assert_eq!(listed["rows"][0]["standing"], "revoked");
 }

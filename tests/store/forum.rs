@@ -206,7 +206,8 @@ async fn pages_of_the_forum_read_what_they_show_and_no_table() {
     let own = sqlx::postgres::PgPoolOptions::new();
     let own = own.max_connections(1).connect_with(options).await.unwrap();
     let (_told, seen) = watch::channel(Progress::default());
-    let reads = Reads::new(own.clone(), Arc::new(Search::in_memory().unwrap()), seen);
+    let search = Arc::new(Search::in_memory().unwrap());
+    let reads = Reads::new(own.clone(), own.clone(), search, seen);
     look(&reads, general, member).await;
     own.close().await;
     let told = tests::until(

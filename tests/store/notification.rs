@@ -66,7 +66,8 @@ async fn reply(database: &Database, by: MemberId, topic: TopicId, text: &str) {
 fn reads(database: &Database) -> Reads {
     let (_, seen) = watch::channel(Progress::default());
     let search = Arc::new(Search::in_memory().unwrap());
-    Reads::new(database.pools.read.clone(), search, seen)
+    let pool = &database.pools.read;
+    Reads::new(pool.clone(), pool.clone(), search, seen)
 }
 
 async fn told(database: &Database, member: MemberId) -> Vec<Kind> {

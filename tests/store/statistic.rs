@@ -52,7 +52,7 @@ async fn what_is_counted_agrees_with_the_ledger_and_is_the_same_rebuilt() {
     let reads = &database.pools.read;
     let (_, progress) = watch::channel(Progress::default());
     let search = Arc::new(Search::in_memory().unwrap());
-    let asked = Reads::new(reads.clone(), search, progress);
+    let asked = Reads::new(reads.clone(), reads.clone(), search, progress);
     let totals = statistic::totals(&asked).await.unwrap();
     assert_eq!((totals.members, totals.uploaded), (2, Bytes(345)));
     let credited = sqlx::query_scalar("select sum(uploaded)::bigint from member_total");

@@ -43,5 +43,5 @@ async fn categories(State(app): State<App>) -> Result<Json<Vec<Category>>, Probl
         depth: one.depth,
         retired: one.retired,
     };
-    Ok(Json(tree.into_iter().map(category).collect()))
+    Ok(Json(tree.iter().cloned().map(category).collect()))
 }

@@ -113,7 +113,10 @@ async fn make(State(app): State<App>, caller: Caller) -> Result<(StatusCode, Jso
 #[utoipa::path(
     delete, path = "/api/v1/invites/{id}", tag = "members",
     params(("id" = Uuid, Path, description = "The invite")),
-    responses((status = 204, description = "It is void"))
+    responses(
+        (status = 204, description = "It is void"),
+        (status = 422, description = "Somebody used it"),
+    )
 )]
 async fn revoke(
     State(app): State<App>,

@@ -48,7 +48,8 @@ pub(crate) struct Wanted {
 }
 
 async fn shown(app: &App) -> Result<Json<Vec<Setting>>, Problem> {
-    let values = projections::site::settings(&app.reads).await?.values;
+    let settings = projections::site::settings(&app.reads).await?;
+    let values = &settings.values;
     let one = |key: &Key| Setting {
         key: key.name().to_owned(),
         label: key.label().to_owned(),

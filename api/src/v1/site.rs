@@ -68,7 +68,7 @@ async fn shown(app: &App) -> Result<Json<Site>, Problem> {
     Ok(Json(Site {
         name: app.site.name(),
         registration: settings.registration.name().to_owned(),
-        announcement: settings.announcement,
+        announcement: settings.announcement.clone(),
         logo: settings.logo.as_deref().map(logo::url),
         freeleech: holds.map(|freeleech| Freeleech {
             until: freeleech.until.and_then(instant),

@@ -40,5 +40,5 @@ async fn tags(State(app): State<App>) -> Result<Json<Vec<Tag>>, Problem> {
         colour: one.colour.name(),
         retired: one.retired,
     };
-    Ok(Json(tags.into_iter().map(tag).collect()))
+    Ok(Json(tags.iter().cloned().map(tag).collect()))
 }

@@ -213,13 +213,13 @@ async fn whole(app: &App, caller: &Caller, id: TorrentId) -> Result<Whole, Probl
     let detail = visible(app, caller, id).await?;
     let files = torrent::files(&app.reads, id, MOST_FILES).await?;
     let tree = category::tree(&app.reads).await?;
-    let category = tree.into_iter().find(|one| one.id == detail.category);
+    let category = tree.iter().find(|one| one.id == detail.category);
     let swarm = app.swarms.count(id);
     Ok(Whole {
         torrent: Torrent {
             id: detail.id.0,
             name: detail.name,
-            category: category.map(|one| one.slug).unwrap_or_default(),
+            category: category.map(|one| one.slug.clone()).unwrap_or_default(),
             uploader: detail.uploader_name,
             uploaded_at: detail.uploaded_at,
             size: detail.size.0,
@@ -372,7 +372,7 @@ async fn edit(
         None => detail.category,
         Some(slug) => {
             let tree = category::tree(&app.reads).await?;
-            let found = tree.into_iter().find(|one| one.slug == slug);
+            let found = tree.iter().find(|one| one.slug == slug);
             found.ok_or_else(no_category)?.id
         }
     };

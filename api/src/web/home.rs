@@ -47,7 +47,7 @@ async fn home(
     };
     let site = projections::site::settings(&app.reads).await?;
     let home = Home {
-        texts: site.values,
+        texts: site.values.clone(),
         latest: top(&app, &signed_in, Sort::default()).await?,
         seeded: top(&app, &signed_in, seeders)
             .await?

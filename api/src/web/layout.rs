@@ -7,8 +7,8 @@ use axum::response::{IntoResponse as _, Response};
 use domain::Permission;
 use maud::{DOCTYPE, Markup, html};
 use projections::swarm::Count;
-use projections::traffic::Totals;
 use projections::user::Profile;
+use projections::viewer::Figures;
 
 use super::asset;
 use super::banner::banner;
@@ -23,12 +23,10 @@ use crate::session::{SignedIn, cookie_value};
 pub(crate) struct Viewer {
     /// Who it is.
     pub(crate) profile: Profile,
-    /// What they moved.
-    pub(crate) totals: Totals,
+    /// What they moved, and how many notifications are new to them.
+    pub(crate) figures: Figures,
     /// In how many swarms they are.
     pub(crate) swarm: Count,
-    /// Notifications that are new to them, as far as they are counted.
-    pub(crate) unread: i64,
     /// Reports that wait for them, as far as they are counted.
     pub(crate) reports: i64,
     /// The token of their forms.
@@ -239,7 +237,7 @@ fn bell(page: &Page<'_>, viewer: &Viewer) -> Markup {
     html! {
         a.bell href=(path) title="Notifications" aria-current=[(page.section == path).then_some("page")] {
             (icon("bell")) span.visually-hidden { "Notifications" }
-            @if viewer.unread > 0 { " " span.badge.good { (counted(viewer.unread, projections::notification::MOST_COUNTED)) span.visually-hidden { " unread" } } }
+            @if viewer.figures.unread > 0 { " " span.badge.good { (counted(viewer.figures.unread, projections::notification::MOST_COUNTED)) span.visually-hidden { " unread" } } }
         }
     }
 }
@@ -273,7 +271,7 @@ fn menu(page: &Page<'_>, viewer: &Viewer) -> Markup {
 
 /// The member's figures, on every page.
 fn figures(viewer: &Viewer) -> Markup {
-    let totals = &viewer.totals;
+    let totals = &viewer.figures.totals;
     let ratio_of = totals.ratio();
     let buffer = ratio_of.uploaded.0.saturating_sub(ratio_of.downloaded.0);
     html! {

@@ -56,12 +56,6 @@ pub(crate) fn eyes<'a>(asks: &impl Asks, looked: &'a [i64]) -> Eyes<'a> {
     }
 }
 
-/// Counts what is new to a member.
-pub(crate) async fn unread(app: &App, signed_in: &SignedIn) -> Result<i64, Problem> {
-    let looked = looked(app, signed_in.profile.id).await?;
-    Ok(notification::unread(&app.reads, eyes(signed_in, &looked)).await?)
-}
-
 /// Where a page begins.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

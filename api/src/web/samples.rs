@@ -22,6 +22,7 @@ use projections::torrent::Detail;
 use projections::torrent::list::Row;
 use projections::traffic::{Line, Totals};
 use projections::user::Profile;
+use projections::viewer::Figures;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -80,12 +81,14 @@ fn viewer() -> Viewer {
     };
     Viewer {
         profile,
-        totals: totals(),
+        figures: Figures {
+            totals: totals(),
+            unread: 3,
+        },
         swarm: Count {
             seeders: 3,
             leechers: 1,
         },
-        unread: 3,
         reports: 100,
         token: "00".repeat(16),
         dismissed: None,

@@ -75,8 +75,8 @@ async fn read(app: &App, signed_in: &SignedIn, asked: Asked) -> Result<Shown, Pr
     let rows = list::list(&app.reads, &wanted, app.swarms.as_ref()).await?;
     Ok(Shown {
         asked,
-        tree,
-        tags,
+        tree: tree.to_vec(),
+        tags: tags.to_vec(),
         rows,
         wrong: read.wrong,
     })

@@ -166,18 +166,14 @@ pub async fn list(
         (Column::Seeders | Column::Leechers, _) => select.by_peers(reads, swarms).await?,
         _ => select.sorted(reads).await?,
     };
+    let tags = tag::all(reads).await?;
     let rows: Vec<(Row, Key)> = rows
         .iter()
-        .map(|row| list_row(row, swarms))
+        .map(|row| list_row(row, &tags, swarms))
         .collect::<Result<_, _>>()?;
     let page = Page::cut(rows, wanted.limit, |(_, key)| key.clone());
-    let mut rows: Vec<Row> = page.rows.into_iter().map(|(row, _)| row).collect();
-    let mut tags = tag::of(reads, rows.iter().map(|row| row.id.0).collect()).await?;
-    for row in &mut rows {
-        row.tags = tags.remove(&row.id.0).unwrap_or_default();
-    }
     Ok(Page {
-        rows,
+        rows: page.rows.into_iter().map(|(row, _)| row).collect(),
         next: page.next,
     })
 }
@@ -236,8 +232,9 @@ async fn find(reads: &Reads, words: &str) -> Result<Vec<Uuid>, Unavailable> {
 /// The sort key of a row: a number or a text, and the torrent's id against ties.
 type Key = (Option<i64>, Option<String>, Uuid);
 
-fn list_row(row: &PgRow, swarms: &dyn Swarms) -> Result<(Row, Key), sqlx::Error> {
+fn list_row(row: &PgRow, tags: &[Tag], swarms: &dyn Swarms) -> Result<(Row, Key), sqlx::Error> {
     let id: Uuid = row.try_get("id")?;
+    let marks: Vec<Uuid> = row.try_get("tags")?;
     let key = (row.try_get("number")?, row.try_get("text")?, id);
     let row = Row {
         id: TorrentId(id),
@@ -248,7 +245,7 @@ fn list_row(row: &PgRow, swarms: &dyn Swarms) -> Result<(Row, Key), sqlx::Error>
         uploaded_at: row.try_get("uploaded_at")?,
         size: super::bytes(row, "size")?,
         files: row.try_get("files")?,
-        tags: vec![],
+        tags: tag::these(tags, &marks),
         free_until: row.try_get("free_until")?,
         info_hash: row.try_get("info_hash")?,
         review: super::review(row)?,

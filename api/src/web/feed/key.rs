@@ -59,7 +59,7 @@ async fn page(
         origin: app.site.origin().to_owned(),
         key: key.map(|key| key.reveal().to_owned()),
         search: asked.query(),
-        tree: projections::category::tree(&app.reads).await?,
+        tree: projections::category::tree(&app.reads).await?.to_vec(),
         token: signed_in.form_token().to_owned(),
     };
     framed(

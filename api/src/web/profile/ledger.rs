@@ -58,7 +58,7 @@ async fn ledger(
     let lines = traffic::ledger(&app.reads, member, asked.torrent(), from.as_ref(), ROWS).await?;
     let sums = match asked.torrent() {
         Some(torrent) => traffic::on_torrent(&app.reads, member, torrent).await?,
-        None => viewer.totals,
+        None => viewer.figures.totals,
     };
     let page = Page {
         title: "Ledger",

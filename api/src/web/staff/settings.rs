@@ -65,7 +65,10 @@ async fn show(
     let changes = projections::site::changes(&app.reads, CHANGES).await?;
     let members = changes.iter().filter_map(|change| change.member);
     let shown = Shown {
-        site: projections::site::settings(&app.reads).await?,
+        site: projections::site::settings(&app.reads)
+            .await?
+            .as_ref()
+            .clone(),
         alone: !signed_in.may(Permission::Administer),
         names: names(&app.reads, members).await?,
         changes,

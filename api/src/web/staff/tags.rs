@@ -78,8 +78,8 @@ impl Draft {
 async fn tag(app: &App, id: &str) -> Result<Tag, Problem> {
     let id: TagId = id.parse().map_err(|_| Problem::not_found())?;
     let all = projections::tag::all(&app.reads).await?;
-    let found = all.into_iter().find(|one| one.id == id);
-    found.ok_or_else(Problem::not_found)
+    let found = all.iter().find(|one| one.id == id);
+    found.cloned().ok_or_else(Problem::not_found)
 }
 
 async fn page(

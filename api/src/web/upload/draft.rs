@@ -32,8 +32,8 @@ impl Draft {
     /// Begins empty.
     pub(crate) async fn new(app: &App) -> Result<Self, Problem> {
         Ok(Self {
-            tree: projections::category::tree(&app.reads).await?,
-            tags: projections::tag::all(&app.reads).await?,
+            tree: projections::category::tree(&app.reads).await?.to_vec(),
+            tags: projections::tag::all(&app.reads).await?.to_vec(),
             ..Self::default()
         })
     }

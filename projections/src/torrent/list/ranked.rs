@@ -134,7 +134,7 @@ impl Select<'_> {
                 query
                     .build()
                     .persistent(false)
-                    .fetch_all(&reads.pool)
+                    .fetch_all(&reads.planning)
                     .await?,
             );
             ranked = later;
@@ -173,7 +173,7 @@ impl Select<'_> {
         Ok(query
             .build()
             .persistent(false)
-            .fetch_all(&reads.pool)
+            .fetch_all(&reads.planning)
             .await?)
     }
 }

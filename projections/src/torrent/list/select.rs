@@ -46,7 +46,8 @@ pub(super) const WALKED: &str =
 /// What stands around the rows that were walked to, before them.
 pub(super) const AROUND: &str = "select x.id, x.name, coalesce(c.slug, '') as slug, coalesce(c.name, '') as category_name,
         coalesce(m.name, '') as uploader_name, x.uploaded_at, x.size, x.files, x.review, x.review_reason, x.info_hash,
-        x.free_until, coalesce(n.count, 0) as snatches, x.number, x.text
+        x.free_until, coalesce(n.count, 0) as snatches, array(select g.tag from torrent_tag g where g.torrent = x.id) as tags,
+        x.number, x.text
     from (";
 
 /// And behind them.
@@ -76,8 +77,8 @@ impl Select<'_> {
     ) -> Result<Vec<PgRow>, sqlx::Error> {
         // What a list of ids costs, its length says: no plan is kept for all of them.
         let lists = self.found.is_some() || self.seeded.is_some() || self.shelves.is_some();
-        let query = query.build().persistent(!lists);
-        query.fetch_all(&reads.pool).await
+        let pool = if lists { &reads.planning } else { &reads.pool };
+        query.build().persistent(!lists).fetch_all(pool).await
     }
 
     fn walk(&self) -> Walk {
