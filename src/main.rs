@@ -23,10 +23,6 @@ mod torrent;
 
 use cli::{Cli, Command};
 
-/// Memory that is let go of goes back to the system, and threads don't wait for each other.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     match run(&cli) {

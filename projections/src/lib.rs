@@ -188,6 +188,11 @@ impl Reads {
         }
     }
 
+    /// Gives [`progress::Progress::mark`] as it is just now.
+    pub(crate) fn mark(&self) -> Option<u64> {
+        self.progress.borrow().mark()
+    }
+
     /// Waits until every projection has applied the log up to a position, at most two seconds;
     /// tells whether they have.
     pub async fn wait_for(&self, position: Position) -> bool {

@@ -108,6 +108,16 @@ async fn a_script_makes_invites_and_takes_them_back() {
     }
     let (_, listed) = script.get("/invites").await;
     assert_eq!(listed["rows"][0]["standing"], "revoked");
+
+    let (_, made) = script.send(Method::POST, "/invites", &json!({})).await;
+    let guest = site.client();
+    let mut body = guest.registration("carol", "carol password 1").await;
+    body["inviteCode"] = made["code"].clone();
+    let (status, told) = guest.post_json("/api/auth/register", &body).await;
+    assert_eq!(status, 201, "{told}");
+    let (_, listed) = script.get("/invites").await;
+    let path = format!("/invites/{}", listed["rows"][0]["id"].as_str().unwrap());
+    assert_eq!(script.send(Method::DELETE, &path, &json!({})).await.0, 422);
 }
 
 #[tokio::test]
