@@ -90,7 +90,7 @@ async fn measures_tell_of_the_process_and_of_what_it_stands_on() {
     assert!(value("opentracker_most_files") > value("opentracker_open_files"));
     let busy = value("opentracker_database_connections{state=\"busy\"}");
     let free = value("opentracker_database_connections{state=\"free\"}");
-    assert!(busy + free >= 20.0, "{busy} busy, {free} free");
+    assert!(busy + free >= 16.0, "{busy} busy, {free} free");
     assert!(value("opentracker_request_seconds_count{kind=\"asset\",status=\"2xx\"}") >= 1.0);
     // Each says what it is.
     for line in text.lines().filter(|line| line.starts_with("# TYPE ")) {

@@ -75,10 +75,20 @@ impl Select<'_> {
         reads: &Reads,
         mut query: Query<'_>,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        // What a list of ids costs, its length says: no plan is kept for all of them.
+        if self.costs_by_value() {
+            let query = query.build().persistent(false);
+            return query.fetch_all(&reads.planning).await;
+        }
+        query.build().fetch_all(&reads.pool).await
+    }
+
+    /// Tells whether what is asked costs more or less by the length of a list of ids, or by how much is
+    /// beyond a bound: no plan is kept for all of them.
+    fn costs_by_value(&self) -> bool {
+        let wanted = self.wanted;
         let lists = self.found.is_some() || self.seeded.is_some() || self.shelves.is_some();
-        let pool = if lists { &reads.planning } else { &reads.pool };
-        query.build().persistent(!lists).fetch_all(pool).await
+        let bounds = wanted.size != (None, None) || wanted.since.is_some();
+        lists || bounds || wanted.free_at.is_some()
     }
 
     fn walk(&self) -> Walk {
