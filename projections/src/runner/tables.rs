@@ -15,9 +15,12 @@ pub async fn prepare(
 ) -> Result<Vec<Arc<dyn Projection>>, Unavailable> {
     let mut transaction = pool.begin().await?;
     alone(&mut transaction).await?;
-    let new: bool = sqlx::query_scalar("select to_regclass('read.checkpoint') is null")
-        .fetch_one(&mut *transaction)
-        .await?;
+    // Looked up in a table: what a connection remembers of names may be older than the lock.
+    let new: bool = sqlx::query_scalar(
+        "select not exists (select from pg_tables where schemaname = 'read' and tablename = 'checkpoint')",
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
     transaction
         .execute(include_str!("../../../migrations/read/checkpoint.sql"))
         .await?;
