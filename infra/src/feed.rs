@@ -107,8 +107,11 @@ impl LogFeed {
             event.position > after && streams.contains(&event.stream_type.as_str())
         };
         if let Some((events, upto)) = self.opened.recent.since(after) {
-            let events = events.iter().filter(wanted).cloned().collect();
-            return Some(Batch { events, upto });
+            return Some(Batch {
+                events: events.iter().filter(wanted).cloned().collect(),
+                upto,
+                more: upto < told,
+            });
         }
         let mut tail = self.opened.tail.lock().await;
         if after < tail.after || after >= tail.upto {
@@ -122,16 +125,17 @@ impl LogFeed {
         Some(Batch {
             events: tail.events.iter().filter(wanted).cloned().collect(),
             upto: tail.upto,
+            more: tail.upto < told,
         })
     }
 
-    /// Gives what follows a position far from the head, read once for all who catch up.
+    /// Gives what follows a position far from the head, read once for all who catch up, and up to where.
     async fn far(
         &self,
         after: Position,
         upto: Position,
         streams: &[&str],
-    ) -> Result<Batch, NotRead> {
+    ) -> Result<(Vec<Arc<Recorded>>, Position), NotRead> {
         let aligned = Position((after.0 / STRETCH + 1) * STRETCH);
         let mut upto = upto.min(aligned);
         let mut stretches = self.opened.stretches.lock().await;
@@ -143,7 +147,7 @@ impl LogFeed {
         }
         let events = stretches.events(streams, after, upto);
         stretches.trim();
-        Ok(Batch { events, upto })
+        Ok((events, upto))
     }
 
     /// Reads and opens the events of some stream types, or of all, in a stretch of the log, each with
@@ -271,13 +275,20 @@ impl Feed for LogFeed {
         }
         let head = self.head().await?;
         let upto = Position((after.0 + limit).min(head.0).max(after.0));
-        // Who wants more at once, as the search index does, is alone with that.
-        if limit <= STRETCH {
-            return self.far(after, upto, streams).await;
-        }
-        let (events, upto) = self.select(after, upto, Some(streams)).await?;
-        let events = events.into_iter().map(|(event, _)| event).collect();
-        Ok(Batch { events, upto })
+        let (events, upto) = if upto == after {
+            (vec![], upto)
+        } else if limit <= STRETCH {
+            self.far(after, upto, streams).await?
+        } else {
+            // Who wants more at once, as the search index does, is alone with that.
+            let (events, upto) = self.select(after, upto, Some(streams)).await?;
+            (events.into_iter().map(|(event, _)| event).collect(), upto)
+        };
+        Ok(Batch {
+            events,
+            upto,
+            more: upto < head,
+        })
     }
 
     async fn head(&self) -> Result<Position, Unavailable> {

@@ -1,6 +1,6 @@
 -- What completed downloads owe.
 create unlogged table obligation (
-    stream       uuid primary key,
+    stream       uuid not null,
     member       uuid not null,
     torrent      uuid not null,
     owes         bigint not null,
@@ -12,13 +12,9 @@ create unlogged table obligation (
     reason       text,
     position     bigint not null
 );
-create index obligation_of_member on obligation (member, position desc);
-create index obligation_due on obligation (due) where standing = 'owing';
-create index obligation_standing on obligation (standing, position desc);
-create index obligation_pair on obligation (member, torrent) where standing in ('owing', 'marked');
 -- Who was erased.
 create unlogged table obligation_gone (
-    member uuid primary key
+    member uuid not null
 );
 -- What looks wrong and wasn't looked at.
 create unlogged table flag (
@@ -28,7 +24,14 @@ create unlogged table flag (
     torrent  uuid not null,
     facts    text not null,
     at       timestamptz not null,
-    position bigint not null,
-    primary key (stream, kind)
+    position bigint not null
 );
+-- Keys and indexes.
+alter table obligation add primary key (stream);
+alter table obligation_gone add primary key (member);
+alter table flag add primary key (stream, kind);
+create index obligation_of_member on obligation (member, position desc);
+create index obligation_due on obligation (due) where standing = 'owing';
+create index obligation_standing on obligation (standing, position desc);
+create index obligation_pair on obligation (member, torrent) where standing in ('owing', 'marked');
 create index flag_newest on flag (position desc);

@@ -1,5 +1,5 @@
 create unlogged table member (
-    id            uuid primary key,
+    id            uuid not null,
     name          text not null,
     -- An erased member has none. It isn't unique: where somebody else takes the name, both have it till the
     -- batch is applied.
@@ -17,10 +17,8 @@ create unlogged table member (
     security_keys integer not null default 0,
     erased        boolean not null default false
 );
-create index member_by_name on member (folded);
-create index member_by_network on member (banned_network) where banned_network is not null;
 create unlogged table sanction (
-    position bigint primary key,
+    position bigint not null,
     member   uuid not null,
     kind     text not null,
     reason   text not null,
@@ -29,4 +27,9 @@ create unlogged table sanction (
     at       timestamptz not null,
     by       uuid
 );
+-- Keys and indexes.
+alter table member add primary key (id);
+alter table sanction add primary key (position);
+create index member_by_name on member (folded);
+create index member_by_network on member (banned_network) where banned_network is not null;
 create index sanction_of_member on sanction (member, position desc);

@@ -35,7 +35,7 @@ pub struct Category {
 
 /// Gives the tree, each category behind the one above it.
 pub async fn tree(reads: &Reads) -> Result<Arc<Vec<Category>>, Unavailable> {
-    reads.often.tree.or_ask(reads.mark(), ask(reads)).await
+    reads.often.tree.or_ask(reads.mark(), (), ask(reads)).await
 }
 
 async fn ask(reads: &Reads) -> Result<Vec<Category>, Unavailable> {

@@ -1,42 +1,59 @@
 //! What pages ask for again and again, kept until a projection moves.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Unavailable;
 
-/// The last answer to a question, with [`Progress::mark`] as it was asked.
+/// The most answers that are kept of one kind.
+const MOST: usize = 500;
+
+/// The answers to questions, with [`Progress::mark`] as they were asked.
 ///
 /// [`Progress::mark`]: crate::progress::Progress::mark
 #[derive(Debug)]
-pub(crate) struct Kept<T>(Mutex<Option<(u64, Arc<T>)>>);
+pub(crate) struct Kept<A, Q = ()>(Mutex<(u64, HashMap<Q, Arc<A>>)>);
 
-impl<T> Default for Kept<T> {
+impl<A, Q> Default for Kept<A, Q> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T> Kept<T> {
+impl<A, Q: Eq + Hash> Kept<A, Q> {
     /// Gives the last answer if nothing moved since, or asks again. The mark is of before the question:
     /// what moves meanwhile makes the answer too new, never too old. Without one nothing is kept.
     pub(crate) async fn or_ask(
         &self,
         mark: Option<u64>,
-        ask: impl Future<Output = Result<T, Unavailable>>,
-    ) -> Result<Arc<T>, Unavailable> {
-        if let Some((at, answer)) = &*self.lock()
-            && Some(*at) == mark
-        {
+        question: Q,
+        ask: impl Future<Output = Result<A, Unavailable>>,
+    ) -> Result<Arc<A>, Unavailable> {
+        let Some(mark) = mark else {
+            return ask.await.map(Arc::new);
+        };
+        if let Some(answer) = self.at(mark).1.get(&question) {
             return Ok(Arc::clone(answer));
         }
         let answer = Arc::new(ask.await?);
-        if let Some(mark) = mark {
-            *self.lock() = Some((mark, Arc::clone(&answer)));
+        let mut kept = self.lock();
+        if kept.0 == mark && kept.1.len() < MOST {
+            kept.1.insert(question, Arc::clone(&answer));
         }
         Ok(answer)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(u64, Arc<T>)>> {
+    /// Gives what is kept at a mark; what was kept at another goes.
+    fn at(&self, mark: u64) -> MutexGuard<'_, (u64, HashMap<Q, Arc<A>>)> {
+        let mut kept = self.lock();
+        if kept.0 != mark {
+            *kept = (mark, HashMap::new());
+        }
+        kept
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, HashMap<Q, Arc<A>>)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -49,8 +66,22 @@ mod tests {
     use crate::progress::Progress;
 
     async fn asked(kept: &Kept<i32>, progress: &Progress, answer: i32) -> i32 {
-        let asked = kept.or_ask(progress.mark(), async { Ok(answer) });
+        let asked = kept.or_ask(progress.mark(), (), async { Ok(answer) });
         *asked.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_question_has_its_answer_and_no_more_are_kept_than_so_many() {
+        let kept = Kept::default();
+        for (question, answer) in [(1, 10), (2, 20), (1, 30)] {
+            let asked = kept.or_ask(Some(7), question, async { Ok(answer) }).await;
+            assert_eq!(*asked.unwrap(), question * 10);
+        }
+        for question in 0..2 * MOST {
+            let asked = kept.or_ask(Some(8), question, async { Ok(0) }).await;
+            asked.unwrap();
+        }
+        assert_eq!(kept.lock().1.len(), MOST);
     }
 
     #[tokio::test]

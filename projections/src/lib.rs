@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::id::MemberId;
 use domain::{Keyed, Position};
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -168,6 +169,9 @@ pub(crate) struct Often {
     pub(crate) tree: Kept<Vec<category::Category>>,
     pub(crate) tags: Kept<Vec<tag::Tag>>,
     pub(crate) settings: Kept<site::Settings>,
+    pub(crate) profiles: Kept<Option<user::Profile>, MemberId>,
+    pub(crate) figures: Kept<viewer::Figures, (MemberId, bool, Vec<i64>)>,
+    pub(crate) lists: Kept<torrent::list::Found, torrent::list::Wanted>,
 }
 
 impl Reads {

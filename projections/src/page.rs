@@ -12,7 +12,7 @@ pub struct Page<T> {
 }
 
 /// Where a page begins: opaque to who carries it, and worthless when it was tampered with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(pub String);
 

@@ -2,23 +2,27 @@
 //!
 //! [`Rebuilds`] does so in the background, for the staff page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::{Position, Recorded};
 use sqlx::{Executor as _, PgConnection, PgPool};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
-use crate::feed::{Batch, Feed};
+use crate::feed::{Batch, Feed, NotRead};
 use crate::runner::{begin_in, enter, index_filled};
 use crate::{Fold, NotApplied, Projection, SCHEMA, Unavailable, runner};
 
 /// The schema in which the new tables are filled.
 pub(crate) const BESIDE: &str = "read_next";
-/// Positions that are read at once.
-const BATCH: i64 = 5_000;
+/// Positions that are read at once, by a reader that is alone with it: the feed keeps nothing of so many.
+const BATCH: i64 = 6_000;
+/// Batches that are read and opened at once, each on a processor of its own.
+const READERS: usize = 2;
+/// Batches that wait for a projection that writes, while the others go on.
+const AHEAD: usize = 4;
 /// Bytes of new rows of one projection that are held in memory.
 const BYTES: usize = 4 << 20;
 /// Changes of one projection that are held in memory; they come last, if there are not so many.
@@ -79,8 +83,9 @@ pub async fn rebuild(
 
 /// Fills projections' tables in a schema, as they stood at a position, or as they are.
 ///
-/// One task reads and opens ahead, and each projection folds and copies in one of its own; keys and
-/// indexes come last. What is held in memory is bounded: rows by [`BYTES`], changes by [`CHANGES`].
+/// Some tasks read and open ahead, and each projection folds and copies in one of its own; keys and
+/// indexes come last. What is held in memory is bounded: batches by [`AHEAD`], rows by [`BYTES`], changes
+/// by [`CHANGES`].
 pub async fn fill(
     pool: &PgPool,
     feed: &Arc<dyn Feed>,
@@ -93,7 +98,7 @@ pub async fn fill(
     let writing = Arc::new(Semaphore::new(WRITERS));
     let (mut parts, mut filling) = (vec![], JoinSet::new());
     for projection in projections {
-        let (part, batches) = mpsc::channel(1);
+        let (part, batches) = mpsc::channel(AHEAD);
         parts.push(part);
         filling.spawn(fill_one(
             Arc::clone(projection),
@@ -123,7 +128,7 @@ pub async fn fill(
     Ok(position)
 }
 
-/// Reads batches in a task of its own, each with the position to reach, until that is reached.
+/// Reads batches in tasks of their own, each with the position to reach, until that is reached.
 fn read_ahead(
     feed: Arc<dyn Feed>,
     streams: Vec<&'static str>,
@@ -131,28 +136,63 @@ fn read_ahead(
 ) -> mpsc::Receiver<Result<(Batch, Position), NotApplied>> {
     let (to, ahead) = mpsc::channel(1);
     tokio::spawn(async move {
-        let mut position = Position(0);
-        loop {
-            let read = async {
-                let head = feed.head().await.map_err(away)?;
-                let goal = upto.map_or(head, |upto| upto.min(head));
-                let limit = BATCH.min(goal.0 - position.0);
-                let batch = (limit > 0).then(|| feed.read(position, limit, &streams));
-                let Some(batch) = batch else { return Ok(None) };
-                Ok(Some((batch.await?, goal)))
-            };
-            let Some(read) = read.await.transpose() else {
+        let mut reading = Reading {
+            feed,
+            streams: streams.into(),
+            upto,
+            goal: Position(0),
+            asked: Position(0),
+            under_way: VecDeque::new(),
+        };
+        while let Some(read) = reading.next().await.transpose() {
+            let failed = read.is_err();
+            if to.send(read).await.is_err() || failed {
                 return;
-            };
-            let reached = read.as_ref().map(|(batch, _)| batch.upto).ok();
-            let told = to.send(read).await;
-            match (reached, told) {
-                (Some(reached), Ok(())) => position = reached,
-                _ => return,
             }
         }
     });
     ahead
+}
+
+/// The log, read in order by several at once.
+struct Reading {
+    feed: Arc<dyn Feed>,
+    streams: Arc<[&'static str]>,
+    upto: Option<Position>,
+    goal: Position,
+    /// Up to where it is being read.
+    asked: Position,
+    /// What is being read, in order, and where each should end.
+    under_way: VecDeque<(Position, JoinHandle<Result<Batch, NotRead>>)>,
+}
+
+impl Reading {
+    /// Gives the next batch; none where the position to reach is reached.
+    async fn next(&mut self) -> Result<Option<(Batch, Position)>, NotApplied> {
+        if self.under_way.is_empty() {
+            let head = self.feed.head().await.map_err(away)?;
+            self.goal = self.upto.map_or(head, |upto| upto.min(head));
+        }
+        while self.under_way.len() < READERS && self.asked < self.goal {
+            let (feed, streams) = (Arc::clone(&self.feed), Arc::clone(&self.streams));
+            let (after, limit) = (self.asked, BATCH.min(self.goal.0 - self.asked.0));
+            let read = tokio::spawn(async move { feed.read(after, limit, &streams).await });
+            self.asked = Position(after.0 + limit);
+            self.under_way.push_back((self.asked, read));
+        }
+        let Some((end, read)) = self.under_way.pop_front() else {
+            return Ok(None);
+        };
+        let batch = read
+            .await
+            .map_err(|error| away(Unavailable(Box::new(error))))??;
+        if batch.upto != end {
+            // It was too much at once, or more is there: what is read behind it doesn't follow it.
+            self.asked = batch.upto;
+            self.under_way.clear();
+        }
+        Ok(Some((batch, self.goal)))
+    }
 }
 
 /// Gives the stream types that projections listen to, each once.

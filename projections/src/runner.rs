@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 
-use crate::feed::{Feed, NotRead};
+use crate::feed::{Batch, Feed, NotRead};
 use crate::fold::Held;
 use crate::progress::Progress;
 use crate::{Fold, NotApplied, Projection, Unavailable};
@@ -155,13 +155,17 @@ impl Runner {
                 own.living = None;
             }
             match stepped {
-                Ok(Step::Applied) => (limit, tries) = (BATCH, 0),
-                Ok(Step::CaughtUp(position)) => tokio::select! {
-                    grown = self.feed.wait(position) => if let (Some(seen), false) = (&mut looked, grown) {
-                        seen.until = Instant::now();
-                    },
-                    _ = stop.changed() => {}
-                },
+                Ok(step) => {
+                    (limit, tries) = (BATCH, 0);
+                    if let Step::CaughtUp(position) = step {
+                        tokio::select! {
+                            grown = self.feed.wait(position) => if let (Some(seen), false) = (&mut looked, grown) {
+                                seen.until = Instant::now();
+                            },
+                            _ = stop.changed() => {}
+                        }
+                    }
+                }
                 Err(Failed::Passing(reason)) => {
                     tracing::warn!(projection = projection.name(), %reason, "projection waits");
                     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -224,22 +228,22 @@ impl Runner {
             let fold = folded(projection, &batch.events)?;
             if fold.held() == Held::default() && Instant::now() < seen.until {
                 self.reached(name, batch.upto);
-                let step = Step::at(seen.known, batch.upto);
+                let step = Step::of(&batch);
                 seen.known = batch.upto;
                 *looked = Some(seen);
                 return Ok(step);
             }
-            ahead = Some((seen.checkpoint, batch.upto, fold));
+            ahead = Some((seen.checkpoint, batch, fold));
         }
         let mut transaction = own.begin().await?;
         let ahead = match ahead {
             // What lies between the checkpoint that was left and what is known didn't concern it.
-            Some((left, upto, fold)) => moved(&mut transaction, projection, left, upto)
+            Some((left, batch, fold)) => moved(&mut transaction, projection, left, batch.upto)
                 .await?
-                .then_some((left, upto, fold)),
+                .then_some((batch, fold)),
             None => None,
         };
-        let (from, upto, mut fold) = if let Some(ahead) = ahead {
+        let (batch, mut fold) = if let Some(ahead) = ahead {
             ahead
         } else {
             // Elsewhere it was applied further meanwhile, or its tables were made anew.
@@ -253,17 +257,17 @@ impl Runner {
             let batch = self.feed.read(checkpoint, limit, streams).await?;
             advance(&mut transaction, name, batch.upto).await?;
             let fold = folded(projection, &batch.events)?;
-            (checkpoint, batch.upto, fold)
+            (batch, fold)
         };
         write(&mut transaction, fold.as_mut()).await?;
         transaction.commit().await?;
         *looked = Some(Looked {
             until: Instant::now() + LOOK,
-            checkpoint: upto,
-            known: upto,
+            checkpoint: batch.upto,
+            known: batch.upto,
         });
-        self.reached(name, upto);
-        Ok(Step::at(from, upto))
+        self.reached(name, batch.upto);
+        Ok(Step::of(&batch))
     }
 
     fn reached(&self, name: &'static str, position: Position) {
@@ -355,18 +359,18 @@ struct Looked {
 
 /// What one step did.
 enum Step {
-    /// A batch was applied.
+    /// A batch was applied, and there is more.
     Applied,
     /// There was nothing after this position.
     CaughtUp(Position),
 }
 
 impl Step {
-    fn at(position: Position, upto: Position) -> Self {
-        if upto > position {
+    fn of(batch: &Batch) -> Self {
+        if batch.more {
             Self::Applied
         } else {
-            Self::CaughtUp(position)
+            Self::CaughtUp(batch.upto)
         }
     }
 }

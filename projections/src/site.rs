@@ -59,7 +59,11 @@ pub async fn changed(reads: &Reads) -> Result<Position, Unavailable> {
 
 /// Gives the site's settings.
 pub async fn settings(reads: &Reads) -> Result<Arc<Settings>, Unavailable> {
-    reads.often.settings.or_ask(reads.mark(), ask(reads)).await
+    reads
+        .often
+        .settings
+        .or_ask(reads.mark(), (), ask(reads))
+        .await
 }
 
 async fn ask(reads: &Reads) -> Result<Settings, Unavailable> {

@@ -33,7 +33,7 @@ pub struct Tag {
 
 /// Gives every tag, also retired ones, in order.
 pub async fn all(reads: &Reads) -> Result<Arc<Vec<Tag>>, Unavailable> {
-    reads.often.tags.or_ask(reads.mark(), ask(reads)).await
+    reads.often.tags.or_ask(reads.mark(), (), ask(reads)).await
 }
 
 async fn ask(reads: &Reads) -> Result<Vec<Tag>, Unavailable> {

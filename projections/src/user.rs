@@ -1,6 +1,7 @@
 //! A member as others see them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::id::MemberId;
@@ -66,6 +67,14 @@ const PROFILES: &str =
 
 /// Gives a member's profile.
 pub async fn profile(reads: &Reads, id: MemberId) -> Result<Option<Profile>, Unavailable> {
+    let kept = reads
+        .often
+        .profiles
+        .or_ask(reads.mark(), id, ask(reads, id));
+    kept.await.map(Arc::unwrap_or_clone)
+}
+
+async fn ask(reads: &Reads, id: MemberId) -> Result<Option<Profile>, Unavailable> {
     let query = format!("{PROFILES} {OWN} where m.id = $1");
     let query = sqlx::query(&query).bind(id.0);
     let row = query.fetch_optional(&reads.pool).await?;

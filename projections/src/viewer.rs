@@ -17,6 +17,15 @@ pub struct Figures {
 
 /// Gives what a member's masthead shows.
 pub async fn figures(reads: &Reads, eyes: Eyes<'_>) -> Result<Figures, Unavailable> {
+    let question = (eyes.member, eyes.is_forum_staff, eyes.looked.to_vec());
+    let kept = reads
+        .often
+        .figures
+        .or_ask(reads.mark(), question, ask(reads, eyes));
+    kept.await.map(|figures| *figures)
+}
+
+async fn ask(reads: &Reads, eyes: Eyes<'_>) -> Result<Figures, Unavailable> {
     let query = format!(
         "select {}, ({}) as unread from (select) always left join member_total on member = $1",
         traffic::TOTALS,

@@ -58,9 +58,12 @@ async fn take_part(
     while !enough.load(Ordering::Relaxed) {
         let word = format!("{name}x{acts}z");
         if acts % 20 == 0 {
-            let fields = [("title", word.as_str()), ("text", "A topic of @admin")];
+            // Another word than the reply's, which is looked for on the topic's page.
+            let title = format!("{name}t{acts}z");
+            let fields = [("title", title.as_str()), ("text", "A topic of @admin")];
             topic = sent(&client, "/forum/general/new", &fields).await;
-            sees(&client, &format!("/forum/search?q={word}"), &word).await;
+            let (found, link) = (format!("/forum/search?q={title}"), format!(">{title}</a>"));
+            sees(&client, &found, &link).await;
         }
         let post = sent(&client, &format!("{topic}/reply"), &[("text", &word)]).await;
         sees(&client, &topic, &word).await;

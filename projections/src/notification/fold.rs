@@ -11,19 +11,18 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{KEPT, Kind};
-use crate::fold::Held;
+use crate::fold::{Copy, Held};
 use crate::{Fold, NotApplied};
 
 /// An answer is told to so many of a topic's writers, those who came last.
 const MOST_TOLD: i64 = 50;
 
 /// What a batch of events tells.
-#[derive(Default)]
 pub(super) struct Told {
+    /// Whose torrents are whose.
+    uploaders: Copy,
     /// Who wrote in which topic.
     writers: Vec<(Uuid, Uuid, i64)>,
-    /// Whose torrents are whose.
-    uploaders: Vec<(Uuid, Uuid)>,
     /// What posts say, with whom they name.
     named: Vec<(Uuid, Row)>,
     /// What is told to one member.
@@ -36,6 +35,21 @@ pub(super) struct Told {
     devices: Vec<(Uuid, i64, String)>,
     /// Who was erased: they are told nothing, whatever happens.
     erased: BTreeSet<Uuid>,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            uploaders: Copy::into("notification_uploader (torrent, member)", 2),
+            writers: vec![],
+            named: vec![],
+            direct: vec![],
+            answers: vec![],
+            torrents: vec![],
+            devices: vec![],
+            erased: BTreeSet::new(),
+        }
+    }
 }
 
 /// A notification, but for whom.
@@ -167,12 +181,12 @@ impl Told {
         self.direct.push((member, Row::of(event, kind, None)));
     }
 
-    fn torrent(&mut self, event: &Recorded, happened: &torrent::Event) {
+    fn torrent(&mut self, event: &Recorded, happened: &torrent::Event) -> Result<(), NotApplied> {
         let id = event.stream_id;
         let kind = match happened {
             torrent::Event::TorrentUploaded(upload) => {
-                self.uploaders.push((id, upload.uploader.0));
-                return;
+                self.uploaders.row().put(id)?.put(upload.uploader.0)?;
+                return Ok(());
             }
             torrent::Event::TorrentApproved {} => Kind::Approved,
             torrent::Event::TorrentRejected { .. } => Kind::Rejected,
@@ -183,9 +197,10 @@ impl Told {
             | torrent::Event::TorrentRestored {}
             | torrent::Event::TorrentSubmitted {}
             | torrent::Event::FreeleechSet { .. }
-            | torrent::Event::FreeleechLifted {} => return,
+            | torrent::Event::FreeleechLifted {} => return Ok(()),
         };
         self.torrents.push((id, Row::of(event, kind, Some(id))));
+        Ok(())
     }
 
     fn report(&mut self, event: &Recorded, happened: &report::Event) {
@@ -207,7 +222,7 @@ impl Fold for Told {
     fn take(&mut self, event: &Recorded) -> Result<(), NotApplied> {
         match &event.fact {
             Fact::Topic(happened) => self.topic(event, happened),
-            Fact::Torrent(happened) => self.torrent(event, happened),
+            Fact::Torrent(happened) => self.torrent(event, happened)?,
             Fact::Report(happened) => self.report(event, happened),
             Fact::Comment(happened) => self.comment(event, happened),
             Fact::User(happened) => self.member(event, happened),
@@ -223,13 +238,13 @@ impl Fold for Told {
     fn held(&self) -> Held {
         let rows = self.named.len() + self.direct.len() + self.answers.len() + self.torrents.len();
         Held {
-            bytes: self.devices.iter().map(|(.., name)| name.len()).sum(),
-            changes: self.writers.len() + self.uploaders.len() + rows + self.erased.len(),
+            bytes: self.uploaders.bytes(),
+            changes: self.writers.len() + rows + self.devices.len() + self.erased.len(),
         }
     }
 
-    async fn insert(&mut self, _to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        Ok(())
+    async fn insert(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.uploaders.write(to).await
     }
 
     async fn update(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -289,16 +304,8 @@ impl Told {
         query.bind(columns.2).execute(to).await.map(|_| ())
     }
 
-    /// Writes down whom later events concern, and whom posts name for the first time.
+    /// Writes down who wrote where, and whom posts name for the first time.
     async fn learn(&mut self, to: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let (torrents, uploaders): (Vec<Uuid>, Vec<Uuid>) =
-            std::mem::take(&mut self.uploaders).into_iter().unzip();
-        if !torrents.is_empty() {
-            let statement = "insert into notification_uploader (torrent, member)
-                 select * from unnest($1::uuid[], $2::uuid[]) on conflict do nothing";
-            let query = sqlx::query(statement).bind(torrents).bind(uploaders);
-            query.execute(&mut *to).await?;
-        }
         let written = std::mem::take(&mut self.writers).into_iter();
         let named = self.named.iter();
         let named = named.filter_map(|(member, row)| Some((row.subject?, *member, row.position)));

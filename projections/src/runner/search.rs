@@ -70,10 +70,11 @@ impl Runner {
             None => self.search_from(search).await?,
         };
         let batch = self.feed.read(position, BATCH, STREAMS).await?;
+        let (upto, step) = (batch.upto, Step::of(&batch));
         if !batch.events.is_empty() {
-            let chain = self.feed.chain(batch.upto).await?;
+            let chain = self.feed.chain(upto).await?;
             let mark = Mark {
-                position: batch.upto,
+                position: upto,
                 chain: chain.unwrap_or_default(),
             };
             let search = Arc::clone(search);
@@ -81,9 +82,9 @@ impl Runner {
                 .await
                 .map_err(|error| Unavailable(Box::new(error)))??;
         }
-        *known = Some(batch.upto);
-        self.reached("search", batch.upto);
-        Ok(Step::at(position, batch.upto))
+        *known = Some(upto);
+        self.reached("search", upto);
+        Ok(step)
     }
 
     /// Gives the position from which the index goes on; one of another log is emptied.

@@ -32,7 +32,7 @@ pub const MOST_HITS: usize = 10_000;
 pub const MOST_COUNTED: i64 = 1_000;
 
 /// What the list is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Wanted {
     /// Words of the name, the tags, the files or the description, or an info hash; all torrents without.
     pub words: Option<String>,
@@ -65,7 +65,7 @@ pub struct Wanted {
 }
 
 /// Who looks at a list: what isn't approved is for its uploader and the staff.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Eyes {
     /// Anybody: what is approved.
     #[default]
@@ -77,7 +77,7 @@ pub enum Eyes {
 }
 
 /// By which column the list is sorted, and which way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Sort {
     /// The column.
     pub by: Column,
@@ -140,15 +140,44 @@ pub struct Row {
     pub swarm: Count,
 }
 
+impl Wanted {
+    /// Tells whether what is found changes with the read tables alone, not with the moment, the swarms, or
+    /// the search index.
+    fn is_kept(&self) -> bool {
+        let live = self.seeded.is_some() || self.free_at.is_some() || self.words.is_some();
+        !live && !matches!(self.sort.by, Column::Seeders | Column::Leechers)
+    }
+}
+
+/// Rows of the list, of which one more than the page holds tells that there is a next one.
+pub(crate) type Found = Vec<(Row, Key)>;
+
 /// Gives a page of the list.
 pub async fn list(
     reads: &Reads,
     wanted: &Wanted,
     swarms: &dyn Swarms,
 ) -> Result<Page<Row>, Unavailable> {
-    let found = match wanted.words.as_deref().map(str::trim) {
+    let mark = reads.mark().filter(|_| wanted.is_kept());
+    let ask = find(reads, wanted, swarms);
+    let found = reads.often.lists.or_ask(mark, wanted.clone(), ask).await?;
+    let page = Page::cut(Arc::unwrap_or_clone(found), wanted.limit, |(_, key)| {
+        key.clone()
+    });
+    let live = |(row, _): (Row, Key)| Row {
+        swarm: swarms.count(row.id),
+        ..row
+    };
+    Ok(Page {
+        rows: page.rows.into_iter().map(live).collect(),
+        next: page.next,
+    })
+}
+
+async fn find(reads: &Reads, wanted: &Wanted, swarms: &dyn Swarms) -> Result<Found, Unavailable> {
+    let hits = match wanted.words.as_deref().map(str::trim) {
         Some(words) if is_hash(words) => Some(of_hash(reads, words).await?),
-        Some(words) if !words.is_empty() => Some(find(reads, words).await?),
+        Some(words) if !words.is_empty() => Some(search(reads, words).await?),
         _ => None,
     };
     let select = Select {
@@ -157,25 +186,18 @@ pub async fn list(
             these => Some(category::below(reads, these).await?),
         },
         from: wanted.from.as_ref().and_then(Cursor::key),
-        found: found.as_deref(),
+        found: hits.as_deref(),
         seeded: wanted.seeded.map(|is| (is, seeded(swarms))),
         wanted,
     };
-    let rows = match (wanted.sort.by, &found) {
-        (Column::Relevance, Some(found)) => select.by_place(reads, found).await?,
+    let rows = match (wanted.sort.by, &hits) {
+        (Column::Relevance, Some(hits)) => select.by_place(reads, hits).await?,
         (Column::Seeders | Column::Leechers, _) => select.by_peers(reads, swarms).await?,
         _ => select.sorted(reads).await?,
     };
     let tags = tag::all(reads).await?;
-    let rows: Vec<(Row, Key)> = rows
-        .iter()
-        .map(|row| list_row(row, &tags, swarms))
-        .collect::<Result<_, _>>()?;
-    let page = Page::cut(rows, wanted.limit, |(_, key)| key.clone());
-    Ok(Page {
-        rows: page.rows.into_iter().map(|(row, _)| row).collect(),
-        next: page.next,
-    })
+    let rows = rows.iter().map(|row| list_row(row, &tags));
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Counts what a member uploaded that is for whose eyes, up to [`MOST_COUNTED`].
@@ -222,9 +244,9 @@ async fn of_hash(reads: &Reads, hash: &str) -> Result<Vec<Uuid>, Unavailable> {
 }
 
 /// Searches away from the tasks that wait for others: it keeps a core busy.
-async fn find(reads: &Reads, words: &str) -> Result<Vec<Uuid>, Unavailable> {
-    let (search, words) = (Arc::clone(&reads.search), words.to_owned());
-    tokio::task::spawn_blocking(move || search.find(&words, MOST_HITS))
+async fn search(reads: &Reads, words: &str) -> Result<Vec<Uuid>, Unavailable> {
+    let (index, words) = (Arc::clone(&reads.search), words.to_owned());
+    tokio::task::spawn_blocking(move || index.find(&words, MOST_HITS))
         .await
         .map_err(|error| Unavailable(Box::new(error)))?
 }
@@ -232,7 +254,7 @@ async fn find(reads: &Reads, words: &str) -> Result<Vec<Uuid>, Unavailable> {
 /// The sort key of a row: a number or a text, and the torrent's id against ties.
 type Key = (Option<i64>, Option<String>, Uuid);
 
-fn list_row(row: &PgRow, tags: &[Tag], swarms: &dyn Swarms) -> Result<(Row, Key), sqlx::Error> {
+fn list_row(row: &PgRow, tags: &[Tag]) -> Result<(Row, Key), sqlx::Error> {
     let id: Uuid = row.try_get("id")?;
     let marks: Vec<Uuid> = row.try_get("tags")?;
     let key = (row.try_get("number")?, row.try_get("text")?, id);
@@ -250,7 +272,7 @@ fn list_row(row: &PgRow, tags: &[Tag], swarms: &dyn Swarms) -> Result<(Row, Key)
         info_hash: row.try_get("info_hash")?,
         review: super::review(row)?,
         snatches: row.try_get("snatches")?,
-        swarm: swarms.count(TorrentId(id)),
+        swarm: Count::default(),
     };
     Ok((row, key))
 }

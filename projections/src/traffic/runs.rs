@@ -93,8 +93,9 @@ impl Run {
         })
     }
 
-    /// Takes a later report over; totals never shrink.
-    fn raise(&mut self, later: &Self) {
+    /// Takes a later report over, in how many steps more; totals never shrink.
+    fn raise(&mut self, later: &Self) -> usize {
+        let before = self.steps.len();
         let then = (
             self.uploaded.max(later.uploaded),
             self.downloaded.max(later.downloaded),
@@ -120,6 +121,7 @@ impl Run {
         self.completed |= later.completed;
         self.last_at = self.last_at.max(later.last_at);
         self.position = later.position;
+        self.steps.len() - before
     }
 }
 
@@ -133,16 +135,11 @@ impl Runs {
         if entry.completed {
             self.snatches.completed(torrent, member, event);
         }
-        self.steps += 1;
-        match self
-            .raised
-            .entry((member, torrent, entry.client.clone(), entry.run))
-        {
-            btree_map::Entry::Vacant(place) => {
-                place.insert(run);
-            }
+        let key = (member, torrent, entry.client.clone(), entry.run);
+        self.steps += match self.raised.entry(key) {
+            btree_map::Entry::Vacant(place) => place.insert(run).steps.len(),
             btree_map::Entry::Occupied(mut place) => place.get_mut().raise(&run),
-        }
+        };
         Ok(())
     }
 
