@@ -14,6 +14,7 @@ mod cli;
 mod config;
 mod demo;
 mod member;
+mod memory;
 mod panic;
 mod projection;
 mod role;
@@ -24,6 +25,7 @@ mod torrent;
 use cli::{Cli, Command};
 
 fn main() -> std::process::ExitCode {
+    memory::give_back();
     let cli = Cli::parse();
     match run(&cli) {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -26,6 +26,10 @@ pub(crate) use tables::{begin_in, enter, index_filled, make_indexes, make_tables
 
 /// Positions that one transaction covers at most.
 const BATCH: i64 = 5_000;
+/// By how many positions one that catches up is before another at most, if that takes no longer than a
+/// moment: what they read side by side is read once.
+const ABREAST: i64 = 2 * BATCH;
+const MOMENT: Duration = Duration::from_secs(1);
 /// How often an event is tried before its projection stops.
 const TRIES: u32 = 3;
 /// How long a projection that nothing concerns goes on without a look at its checkpoint, while others
@@ -110,7 +114,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A connection of its own, which has the statements of one projection ready. It isn't a pool's: that would
 /// ask the database whether it lives after each batch.
 struct Own {
-    options: Arc<PgConnectOptions>,
+    options: PgConnectOptions,
     living: Option<PgConnection>,
 }
 
@@ -144,8 +148,10 @@ impl Runner {
     pub async fn follow(&self, projection: &dyn Projection, mut stop: watch::Receiver<bool>) {
         let (mut limit, mut tries) = (BATCH, 0);
         let mut looked = None;
+        // Nothing of what it writes outlives a crash of the database.
+        let options = PgConnectOptions::clone(&self.pool.connect_options());
         let mut own = Own {
-            options: self.pool.connect_options(),
+            options: options.options([("synchronous_commit", "off")]),
             living: None,
         };
         while !*stop.borrow() {
@@ -157,13 +163,14 @@ impl Runner {
             match stepped {
                 Ok(step) => {
                     (limit, tries) = (BATCH, 0);
-                    if let Step::CaughtUp(position) = step {
-                        tokio::select! {
+                    match step {
+                        Step::Applied(position) => self.abreast(position).await,
+                        Step::CaughtUp(position) => tokio::select! {
                             grown = self.feed.wait(position) => if let (Some(seen), false) = (&mut looked, grown) {
                                 seen.until = Instant::now();
                             },
                             _ = stop.changed() => {}
-                        }
+                        },
                     }
                 }
                 Err(Failed::Passing(reason)) => {
@@ -190,6 +197,19 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// Waits a moment for projections that are far behind.
+    async fn abreast(&self, position: Position) {
+        let mut progress = self.progress.subscribe();
+        let near = |progress: &Progress| {
+            let mut others = progress.standing().iter();
+            others.all(|(name, one)| {
+                one.stopped.is_some() || *name == "search" || position.0 - one.position.0 <= ABREAST
+            })
+        };
+        // Where it takes longer, each reads for itself.
+        let _near = tokio::time::timeout(MOMENT, progress.wait_for(near)).await;
     }
 
     /// Waits until nobody says any more that the projection stopped.
@@ -252,7 +272,7 @@ impl Runner {
                 transaction.rollback().await?;
                 self.reached(name, Position(0));
                 prepare_one(&self.pool, projection).await?;
-                return Ok(Step::Applied);
+                return Ok(Step::Applied(Position(0)));
             };
             let batch = self.feed.read(checkpoint, limit, streams).await?;
             advance(&mut transaction, name, batch.upto).await?;
@@ -359,8 +379,8 @@ struct Looked {
 
 /// What one step did.
 enum Step {
-    /// A batch was applied, and there is more.
-    Applied,
+    /// It was applied up to this position, and there is more.
+    Applied(Position),
     /// There was nothing after this position.
     CaughtUp(Position),
 }
@@ -368,7 +388,7 @@ enum Step {
 impl Step {
     fn of(batch: &Batch) -> Self {
         if batch.more {
-            Self::Applied
+            Self::Applied(batch.upto)
         } else {
             Self::CaughtUp(batch.upto)
         }

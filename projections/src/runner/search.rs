@@ -21,7 +21,7 @@ impl Runner {
         let mut known = None;
         while !*stop.borrow() {
             let wait = match self.step_search(search, &mut known).await {
-                Ok(Step::Applied) => continue,
+                Ok(Step::Applied(_)) => continue,
                 Ok(Step::CaughtUp(position)) => {
                     tokio::select! {
                         _ = self.feed.wait(position) => {}

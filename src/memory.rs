@@ -1,0 +1,25 @@
+//! How the C library's allocator gives memory back.
+
+/// Fixes where blocks lie, which the C library otherwise learns from how large they are. Each commit to the
+/// search index has a thread that fills some megabytes for a moment, and the C library gives threads
+/// heaps of their own: once it has learnt, each of those heaps keeps them.
+#[cfg(target_env = "gnu")]
+#[expect(
+    unsafe_code,
+    reason = "nothing safe sets the allocator's options"
+)]
+pub(crate) fn give_back() {
+    /// Blocks of so many bytes and more are mapped each by itself, and go back when they are free.
+    const MAPPED: libc::c_int = 512 << 10;
+    /// Free bytes at the end of a heap that stay for what comes next.
+    const SPARE: libc::c_int = 2 << 20;
+    // SAFETY: mallopt changes numbers of the allocator's own; no other thread runs yet.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, SPARE);
+    }
+}
+
+/// Others give memory back by themselves.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn give_back() {}
