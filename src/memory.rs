@@ -4,10 +4,7 @@
 /// search index has a thread that fills some megabytes for a moment, and the C library gives threads
 /// heaps of their own: once it has learnt, each of those heaps keeps them.
 #[cfg(target_env = "gnu")]
-#[expect(
-    unsafe_code,
-    reason = "nothing safe sets the allocator's options"
-)]
+#[expect(unsafe_code, reason = "nothing safe sets the allocator's options")]
 pub(crate) fn give_back() {
     /// Blocks of so many bytes and more are mapped each by itself, and go back when they are free.
     const MAPPED: libc::c_int = 512 << 10;

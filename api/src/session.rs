@@ -1,8 +1,8 @@
 //! Who is asking: sessions behind a cookie.
 //!
 //! The cookie holds the member's id and 256 random bits; only the bits' SHA-256 is kept, under the
-//! member, so that a member's sessions can be listed and revoked. Names and roles are read anew at
-//! each request.
+//! member, so that a member's sessions can be listed and revoked. Names and roles are at each request
+//! what the read tables say.
 
 use std::convert::Infallible;
 use std::time::Duration;
