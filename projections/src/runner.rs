@@ -26,9 +26,10 @@ pub(crate) use tables::{begin_in, enter, index_filled, make_indexes, make_tables
 
 /// Positions that one transaction covers at most.
 const BATCH: i64 = 5_000;
-/// By how many positions one that catches up is before another at most, if that takes no longer than a
-/// moment: what they read side by side is read once.
+/// By how many positions one that catches up is before another at most: what they read side by side is
+/// read once.
 const ABREAST: i64 = 2 * BATCH;
+/// How long it waits for the others before each reads for itself.
 const MOMENT: Duration = Duration::from_secs(1);
 /// How often an event is tried before its projection stops.
 const TRIES: u32 = 3;
@@ -188,7 +189,8 @@ impl Runner {
                         _ = stop.changed() => {}
                     }
                 }
-                Err(Failed::Batch(_)) if limit > 1 => limit = 1,
+                // Half as many each time: soon it's the event alone that can't be applied.
+                Err(Failed::Batch(_)) if limit > 1 => limit /= 2,
                 Err(Failed::Batch(_)) if tries < TRIES => tries += 1,
                 Err(Failed::Batch(reason)) => {
                     self.stopped(projection, reason).await;
@@ -199,7 +201,7 @@ impl Runner {
         }
     }
 
-    /// Waits a moment for projections that are far behind.
+    /// Waits for projections that are far behind, a moment at most.
     async fn abreast(&self, position: Position) {
         let mut progress = self.progress.subscribe();
         let near = |progress: &Progress| {
@@ -208,7 +210,6 @@ impl Runner {
                 one.stopped.is_some() || *name == "search" || position.0 - one.position.0 <= ABREAST
             })
         };
-        // Where it takes longer, each reads for itself.
         let _near = tokio::time::timeout(MOMENT, progress.wait_for(near)).await;
     }
 
@@ -381,7 +382,7 @@ struct Looked {
 enum Step {
     /// It was applied up to this position, and there is more.
     Applied(Position),
-    /// There was nothing after this position.
+    /// There is nothing after this position.
     CaughtUp(Position),
 }
 

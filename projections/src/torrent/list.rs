@@ -141,10 +141,10 @@ pub struct Row {
 }
 
 impl Wanted {
-    /// Tells whether what is found changes with the read tables alone, not with the moment, the swarms, or
-    /// the search index.
+    /// Tells whether what is found changes with the read tables and the search index alone, not with the
+    /// moment or the swarms.
     fn is_kept(&self) -> bool {
-        let live = self.seeded.is_some() || self.free_at.is_some() || self.words.is_some();
+        let live = self.seeded.is_some() || self.free_at.is_some();
         !live && !matches!(self.sort.by, Column::Seeders | Column::Leechers)
     }
 }
