@@ -2,25 +2,25 @@
 //!
 //! [`Rebuilds`] does so in the background, for the staff page.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::{Position, Recorded};
 use sqlx::{Executor as _, PgConnection, PgPool};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
-use crate::feed::{Batch, Feed, NotRead};
+use crate::feed::Feed;
 use crate::runner::{begin_in, enter, index_filled};
 use crate::{Fold, NotApplied, Projection, SCHEMA, Unavailable, runner};
 
+mod read;
+
+use read::{BATCH, ahead};
+
 /// The schema in which the new tables are filled.
 pub(crate) const BESIDE: &str = "read_next";
-/// Positions that are read at once, by a reader that is alone with it: the feed keeps nothing of so many.
-const BATCH: i64 = 6_000;
-/// Batches that are read and opened at once, each on a processor of its own.
-const READERS: usize = 2;
 /// Batches that wait for a projection that writes, while the others go on.
 const AHEAD: usize = 4;
 /// Bytes of new rows of one projection that are held in memory.
@@ -108,7 +108,7 @@ pub async fn fill(
         ));
     }
     let mut position = Position(0);
-    let mut ahead = read_ahead(Arc::clone(feed), streams(projections), upto);
+    let mut ahead = ahead(Arc::clone(feed), streams(projections), upto);
     'all: while let Some(read) = ahead.recv().await {
         let (batch, goal) = read?;
         let events: Events = batch.events.into();
@@ -126,73 +126,6 @@ pub async fn fill(
         filled.map_err(|error| away(Unavailable(Box::new(error))))??;
     }
     Ok(position)
-}
-
-/// Reads batches in tasks of their own, each with the position to reach, until that is reached.
-fn read_ahead(
-    feed: Arc<dyn Feed>,
-    streams: Vec<&'static str>,
-    upto: Option<Position>,
-) -> mpsc::Receiver<Result<(Batch, Position), NotApplied>> {
-    let (to, ahead) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let mut reading = Reading {
-            feed,
-            streams: streams.into(),
-            upto,
-            goal: Position(0),
-            asked: Position(0),
-            under_way: VecDeque::new(),
-        };
-        while let Some(read) = reading.next().await.transpose() {
-            let failed = read.is_err();
-            if to.send(read).await.is_err() || failed {
-                return;
-            }
-        }
-    });
-    ahead
-}
-
-/// The log, read in order by several at once.
-struct Reading {
-    feed: Arc<dyn Feed>,
-    streams: Arc<[&'static str]>,
-    upto: Option<Position>,
-    goal: Position,
-    /// Up to where it is being read.
-    asked: Position,
-    /// What is being read, in order, and where each should end.
-    under_way: VecDeque<(Position, JoinHandle<Result<Batch, NotRead>>)>,
-}
-
-impl Reading {
-    /// Gives the next batch; none where the position to reach is reached.
-    async fn next(&mut self) -> Result<Option<(Batch, Position)>, NotApplied> {
-        if self.under_way.is_empty() {
-            let head = self.feed.head().await.map_err(away)?;
-            self.goal = self.upto.map_or(head, |upto| upto.min(head));
-        }
-        while self.under_way.len() < READERS && self.asked < self.goal {
-            let (feed, streams) = (Arc::clone(&self.feed), Arc::clone(&self.streams));
-            let (after, limit) = (self.asked, BATCH.min(self.goal.0 - self.asked.0));
-            let read = tokio::spawn(async move { feed.read(after, limit, &streams).await });
-            self.asked = Position(after.0 + limit);
-            self.under_way.push_back((self.asked, read));
-        }
-        let Some((end, read)) = self.under_way.pop_front() else {
-            return Ok(None);
-        };
-        let batch = read
-            .await
-            .map_err(|error| away(Unavailable(Box::new(error))))??;
-        if batch.upto != end {
-            // It was too much at once, or more is there: what is read behind it doesn't follow it.
-            self.asked = batch.upto;
-            self.under_way.clear();
-        }
-        Ok(Some((batch, self.goal)))
-    }
 }
 
 /// Gives the stream types that projections listen to, each once.
