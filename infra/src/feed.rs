@@ -110,7 +110,7 @@ impl LogFeed {
             return Some(Batch {
                 events: events.iter().filter(wanted).cloned().collect(),
                 upto,
-                more: upto < told,
+                head: told.max(upto),
             });
         }
         let mut tail = self.opened.tail.lock().await;
@@ -125,7 +125,7 @@ impl LogFeed {
         Some(Batch {
             events: tail.events.iter().filter(wanted).cloned().collect(),
             upto: tail.upto,
-            more: tail.upto < told,
+            head: told.max(tail.upto),
         })
     }
 
@@ -284,11 +284,7 @@ impl Feed for LogFeed {
             let (events, upto) = self.select(after, upto, Some(streams)).await?;
             (events.into_iter().map(|(event, _)| event).collect(), upto)
         };
-        Ok(Batch {
-            events,
-            upto,
-            more: upto < head,
-        })
+        Ok(Batch { events, upto, head })
     }
 
     async fn head(&self) -> Result<Position, Unavailable> {

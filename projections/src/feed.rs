@@ -14,8 +14,8 @@ pub struct Batch {
     pub events: Vec<Arc<Recorded>>,
     /// Up to where the log was read; nothing at or below can still appear.
     pub upto: Position,
-    /// Whether more stood behind it.
-    pub more: bool,
+    /// Where the log ended then.
+    pub head: Position,
 }
 
 /// Why a stretch of the log wasn't read.

@@ -115,7 +115,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A connection of its own, which has the statements of one projection ready. It isn't a pool's: that would
 /// ask the database whether it lives after each batch.
 struct Own {
-    options: PgConnectOptions,
+    options: Arc<PgConnectOptions>,
     living: Option<PgConnection>,
 }
 
@@ -149,10 +149,8 @@ impl Runner {
     pub async fn follow(&self, projection: &dyn Projection, mut stop: watch::Receiver<bool>) {
         let (mut limit, mut tries) = (BATCH, 0);
         let mut looked = None;
-        // Nothing of what it writes outlives a crash of the database.
-        let options = PgConnectOptions::clone(&self.pool.connect_options());
         let mut own = Own {
-            options: options.options([("synchronous_commit", "off")]),
+            options: self.pool.connect_options(),
             living: None,
         };
         while !*stop.borrow() {
@@ -165,7 +163,8 @@ impl Runner {
                 Ok(step) => {
                     (limit, tries) = (BATCH, 0);
                     match step {
-                        Step::Applied(position) => self.abreast(position).await,
+                        Step::Applied => {}
+                        Step::Behind(position) => self.abreast(position).await,
                         Step::CaughtUp(position) => tokio::select! {
                             grown = self.feed.wait(position) => if let (Some(seen), false) = (&mut looked, grown) {
                                 seen.until = Instant::now();
@@ -207,7 +206,9 @@ impl Runner {
         let near = |progress: &Progress| {
             let mut others = progress.standing().iter();
             others.all(|(name, one)| {
-                one.stopped.is_some() || *name == "search" || position.0 - one.position.0 <= ABREAST
+                one.stopped.is_some()
+                    || *name == search::NAME
+                    || position.0 - one.position.0 <= ABREAST
             })
         };
         let _near = tokio::time::timeout(MOMENT, progress.wait_for(near)).await;
@@ -273,7 +274,7 @@ impl Runner {
                 transaction.rollback().await?;
                 self.reached(name, Position(0));
                 prepare_one(&self.pool, projection).await?;
-                return Ok(Step::Applied(Position(0)));
+                return Ok(Step::Applied);
             };
             let batch = self.feed.read(checkpoint, limit, streams).await?;
             advance(&mut transaction, name, batch.upto).await?;
@@ -380,18 +381,20 @@ struct Looked {
 
 /// What one step did.
 enum Step {
-    /// It was applied up to this position, and there is more.
-    Applied(Position),
+    /// A batch was applied, and there is more.
+    Applied,
+    /// It was applied up to this position, and there is more than another batch.
+    Behind(Position),
     /// There is nothing after this position.
     CaughtUp(Position),
 }
 
 impl Step {
     fn of(batch: &Batch) -> Self {
-        if batch.more {
-            Self::Applied(batch.upto)
-        } else {
-            Self::CaughtUp(batch.upto)
+        match batch.head.0 - batch.upto.0 {
+            ..=0 => Self::CaughtUp(batch.upto),
+            1..=BATCH => Self::Applied,
+            _ => Self::Behind(batch.upto),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! takes, and how many of it a core makes in a second, beside a bare responder of the same bytes.
 //!
 //! The site is a process of its own, so what a page costs is the time that it and its database were on
-//! a processor. Nothing is written meanwhile, so what pages keep until a projection moves is asked for once.
+//! a processor. Nothing is written meanwhile, so what pages keep is asked for twice a second.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};

@@ -110,8 +110,8 @@ mod tests {
             let cut = after.0 == 0 && limit > 1_000;
             Ok(Batch {
                 events: vec![],
-                upto: Position(if cut { after.0 + 1_000 } else { all }),
-                more: true,
+                upto: Position(if cut { 1_000 } else { all }),
+                head: Position(GROWN),
             })
         }
 

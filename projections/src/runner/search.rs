@@ -11,6 +11,8 @@ use crate::Unavailable;
 use crate::feed::NotRead;
 use crate::torrent::search::{Mark, STREAMS, Search};
 
+/// What it is called beside the projections.
+pub(super) const NAME: &str = "search";
 /// Positions that one commit covers at most: each costs a segment.
 const BATCH: i64 = 50_000;
 
@@ -21,7 +23,7 @@ impl Runner {
         let mut known = None;
         while !*stop.borrow() {
             let wait = match self.step_search(search, &mut known).await {
-                Ok(Step::Applied(_)) => continue,
+                Ok(Step::Applied | Step::Behind(_)) => continue,
                 Ok(Step::CaughtUp(position)) => {
                     tokio::select! {
                         _ = self.feed.wait(position) => {}
@@ -30,7 +32,7 @@ impl Runner {
                     continue;
                 }
                 Err(NotRead::Away(error)) => {
-                    tracing::warn!(projection = "search", reason = %error.0, "projection waits");
+                    tracing::warn!(projection = NAME, reason = %error.0, "projection waits");
                     Duration::from_millis(500)
                 }
                 Err(error @ NotRead::Event { .. }) => {
@@ -48,13 +50,13 @@ impl Runner {
     fn search_stopped(&self, reason: String) {
         let is_new = {
             let progress = self.progress.borrow();
-            let standing = progress.standing().get("search");
+            let standing = progress.standing().get(NAME);
             standing.is_none_or(|standing| standing.stopped.as_deref() != Some(reason.as_str()))
         };
         if is_new {
-            tracing::error!(projection = "search", %reason, "projection stopped");
+            tracing::error!(projection = NAME, %reason, "projection stopped");
             self.progress
-                .send_modify(|progress| progress.stop("search", reason));
+                .send_modify(|progress| progress.stop(NAME, reason));
         }
     }
 
@@ -83,7 +85,7 @@ impl Runner {
                 .map_err(|error| Unavailable(Box::new(error)))??;
         }
         *known = Some(upto);
-        self.reached("search", upto);
+        self.reached(NAME, upto);
         Ok(step)
     }
 

@@ -147,10 +147,6 @@ pub(crate) async fn index_filled(
 /// Executes statements in a schema.
 async fn within(pool: &PgPool, schema: &str, statements: &[&str]) -> Result<(), sqlx::Error> {
     let mut transaction = begin_in(pool, schema).await?;
-    // Others make indexes beside it: a processor for each is enough.
-    transaction
-        .execute("set local max_parallel_maintenance_workers = 0")
-        .await?;
     for statement in statements {
         transaction.execute(*statement).await?;
     }

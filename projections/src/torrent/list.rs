@@ -272,6 +272,7 @@ fn list_row(row: &PgRow, tags: &[Tag]) -> Result<(Row, Key), sqlx::Error> {
         info_hash: row.try_get("info_hash")?,
         review: super::review(row)?,
         snatches: row.try_get("snatches")?,
+        // Counted when it is shown.
         swarm: Count::default(),
     };
     Ok((row, key))
