@@ -188,6 +188,11 @@ impl LogFeed {
     }
 }
 
+async fn head(pool: &PgPool) -> sqlx::Result<Position> {
+    let query = "select coalesce(max(position), 0) from event_log";
+    Ok(Position(sqlx::query_scalar(query).fetch_one(pool).await?))
+}
+
 /// Tells each new head, from this process or another, until nobody asks any more. What was read for those
 /// who catch up goes when they have; all that is opened goes when somebody is erased or the vault closes.
 async fn listen(
@@ -197,14 +202,17 @@ async fn listen(
     opened: Opened,
 ) {
     while !told.is_closed() {
+        let mut heard = None;
         if ears.listener.is_none() {
-            ears.connect().await;
+            heard = ears.connect().await;
         }
-        let heard = tokio::select! {
-            changed = appended.changed() => changed.is_ok().then(|| *appended.borrow_and_update()),
-            heard = ears.hear() => heard,
-            () = tokio::time::sleep(Duration::from_secs(1)) => None,
-        };
+        if heard.is_none() {
+            heard = tokio::select! {
+                changed = appended.changed() => changed.is_ok().then(|| *appended.borrow_and_update()),
+                heard = ears.hear() => heard,
+                () = tokio::time::sleep(Duration::from_secs(1)) => None,
+            };
+        }
         if std::mem::take(&mut ears.stale) || !ears.vault.is_open() {
             opened.forget().await;
         }
@@ -234,16 +242,19 @@ struct Ears {
 }
 
 impl Ears {
-    async fn connect(&mut self) {
+    /// Listens from now on, and gives the head, which may have been told unheard.
+    async fn connect(&mut self) -> Option<Position> {
         let connected = async {
             let mut listener = PgListener::connect_with(&self.pool).await?;
             listener.listen_all(["event_log", ERASED]).await?;
-            Ok::<_, sqlx::Error>(listener)
+            Ok::<_, sqlx::Error>((listener, head(&self.pool).await?))
         };
-        self.listener = connected.await.ok();
+        let (listener, head) = connected.await.ok().unzip();
+        self.listener = listener;
         // Who was erased meanwhile wasn't heard.
         self.vault.drop_fetched();
         self.stale = self.listener.is_some();
+        head
     }
 
     /// Waits for a notification; a lost connection is made again by the caller.
@@ -288,10 +299,7 @@ impl Feed for LogFeed {
     }
 
     async fn head(&self) -> Result<Position, Unavailable> {
-        let head: Option<i64> = sqlx::query_scalar("select max(position) from event_log")
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(Position(head.unwrap_or(0)))
+        Ok(head(&self.pool).await?)
     }
 
     async fn chain(&self, at: Position) -> Result<Option<String>, Unavailable> {

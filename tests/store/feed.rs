@@ -137,6 +137,19 @@ fn a_reader_is_woken_by_another_writer_again_after_the_database_has_restarted() 
 }
 
 #[tokio::test]
+async fn who_starts_to_listen_hears_of_what_was_appended_before() {
+    let database = Database::start().await;
+    let vault = || Arc::clone(&database.vault);
+    let other = EventStore::new(database.pools.log.clone(), vault());
+    other.append(append(Uuid::new_v4(), 0)).await.unwrap();
+    let late = LogFeed::new(database.pools.log.clone(), vault(), other.recent());
+    until("the head", Duration::from_secs(20), || async {
+        late.wait(Position(0)).await.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_this_process_appended_is_read_from_memory_as_it_is_stored() {
     let database = Database::start().await;
     let own = database.feed.as_ref();
