@@ -190,6 +190,24 @@ async fn an_edited_description_is_found_by_its_last_words_alone_and_by_name_and_
     }
 }
 
+#[tokio::test]
+async fn whole_words_come_before_begun_ones_and_those_in_the_name_first() {
+    let database = Database::start().await;
+    let search = Arc::new(Search::in_memory().unwrap());
+    let begun = upload(&database, "alphabet").await;
+    let said = upload(&database, "beta").await;
+    reword(&database, said, "alpha").await;
+    let called = upload(&database, "alpha").await;
+    follow(&database, &search).await;
+    let best = [called.0, said.0, begun.0];
+    for few in 1..=4 {
+        let found = search.find("alpha", few).unwrap();
+        assert_eq!(found, best[..few.min(3)], "{few}");
+    }
+    assert_eq!(search.find("alph tx", 4).unwrap().len(), 3);
+    assert_eq!(search.find("alpa", 4).unwrap().len(), 3);
+}
+
 fn label(name: &str) -> Label {
     Label {
         name: name.into(),

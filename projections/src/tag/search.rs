@@ -8,11 +8,12 @@ use domain::id::TagId;
 use domain::tag::Event;
 use domain::{Fact, Recorded};
 use tantivy::collector::DocSetCollector;
-use tantivy::query::{BoostQuery, Occur, Query, TermSetQuery};
+use tantivy::query::{BoostQuery, Occur, TermSetQuery};
 use tantivy::{IndexWriter, Searcher, TantivyDocument, Term};
 use uuid::Uuid;
 
-use crate::torrent::search::{Search, found, fuzzy};
+use crate::torrent::search::Search;
+use crate::torrent::search::find::{Either, Fit, found};
 
 /// How much a word of a tag's name weighs: less than one of the torrent's own.
 const WEIGHT: f32 = 3.0;
@@ -46,19 +47,21 @@ impl Search {
         Ok(())
     }
 
-    /// What is marked with a tag of whose name a word is one, whole or begun.
+    /// What is marked with a tag of whose name a word fits.
     pub(crate) fn tagged(
         &self,
         searcher: &Searcher,
         word: &str,
-        distance: u8,
-    ) -> tantivy::Result<Vec<(Occur, Box<dyn Query>)>> {
+        fit: Fit,
+    ) -> tantivy::Result<Either> {
         let fields = self.fields();
-        let named = fuzzy((fields.tag_name, WEIGHT), word, distance);
-        let mut either: Vec<(Occur, Box<dyn Query>)> = vec![];
-        for (name, weight) in named {
+        let mut either: Either = vec![];
+        for (name, weight) in fit.queries((fields.tag_name, WEIGHT), word) {
             let hits = searcher.search(&name, &DocSetCollector)?;
             let tags = found(searcher, hits.iter())?;
+            if tags.is_empty() {
+                continue;
+            }
             let term = |tag: Uuid| Term::from_field_bytes(fields.tags, tag.as_bytes());
             let marked = TermSetQuery::new(tags.into_iter().map(term));
             let weighted = BoostQuery::new(Box::new(marked), weight);

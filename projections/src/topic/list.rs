@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::search;
+use super::search::{self, MOST_HITS};
 use crate::page::{Cursor, Page};
 use crate::{Reads, Unavailable};
 
@@ -141,8 +141,33 @@ pub async fn find(
     from: Option<&Cursor>,
     limit: i64,
 ) -> Result<Page<Hit>, Unavailable> {
-    let found = search::find(reads, words).await?;
     let beyond: i64 = from.and_then(Cursor::key).unwrap_or(0);
+    // Of those that fit best, few more than the page holds fill it as a rule.
+    let few = usize::try_from(beyond.saturating_add(2 * (limit + 1))).unwrap_or(MOST_HITS);
+    let mut rows = vec![];
+    for most in [few.min(MOST_HITS), MOST_HITS] {
+        let found = search::find(reads, words, most).await?;
+        let is_all = found.len() < most || most == MOST_HITS;
+        rows = among(reads, found, is_staff, beyond, limit + 1).await?;
+        if is_all || rows.len() > usize::try_from(limit).unwrap_or(0) {
+            break;
+        }
+    }
+    let page = Page::cut(rows, limit, |(_, place)| *place);
+    Ok(Page {
+        rows: page.rows.into_iter().map(|(hit, _)| hit).collect(),
+        next: page.next,
+    })
+}
+
+/// Gives those of the found posts that are seen, behind a place, each with its own.
+async fn among(
+    reads: &Reads,
+    found: Vec<Uuid>,
+    is_staff: bool,
+    beyond: i64,
+    limit: i64,
+) -> Result<Vec<(Hit, i64)>, Unavailable> {
     let query = format!(
         "select {HIT}, hit.place from unnest($2::uuid[]) with ordinality as hit(id, place)
          join post p on p.id = hit.id {AROUND} and hit.place > $3 order by hit.place limit $4"
@@ -151,19 +176,12 @@ pub async fn find(
         .bind(is_staff)
         .bind(found)
         .bind(beyond)
-        .bind(limit + 1)
+        .bind(limit)
         .fetch_all(&reads.pool)
         .await?;
     let placed = |row: &PgRow| Ok((hit(row)?, row.try_get("place")?));
-    let rows: Vec<(Hit, i64)> = rows
-        .iter()
-        .map(placed)
-        .collect::<Result<_, sqlx::Error>>()?;
-    let page = Page::cut(rows, limit, |(_, place)| *place);
-    Ok(Page {
-        rows: page.rows.into_iter().map(|(hit, _)| hit).collect(),
-        next: page.next,
-    })
+    let rows = rows.iter().map(placed);
+    Ok(rows.collect::<Result<_, sqlx::Error>>()?)
 }
 
 /// How many of a member's posts are looked through for those that somebody may see.

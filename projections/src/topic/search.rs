@@ -15,9 +15,13 @@ use crate::{Reads, Unavailable};
 pub const MOST_HITS: usize = 1_000;
 
 /// Finds posts away from the tasks that wait for others: it keeps a core busy.
-pub(super) async fn find(reads: &Reads, words: &str) -> Result<Vec<Uuid>, Unavailable> {
+pub(super) async fn find(
+    reads: &Reads,
+    words: &str,
+    limit: usize,
+) -> Result<Vec<Uuid>, Unavailable> {
     let (search, words) = (Arc::clone(&reads.search), words.to_owned());
-    tokio::task::spawn_blocking(move || search.find_posts(&words, MOST_HITS))
+    tokio::task::spawn_blocking(move || search.find_posts(&words, limit))
         .await
         .map_err(|error| Unavailable(Box::new(error)))?
 }

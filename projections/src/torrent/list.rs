@@ -147,6 +147,19 @@ impl Wanted {
         let live = self.seeded.is_some() || self.free_at.is_some();
         !live && !matches!(self.sort.by, Column::Seeders | Column::Leechers)
     }
+
+    /// How many hits fill the page as a rule: of those that fit best, few more than it shows.
+    fn few(&self) -> usize {
+        if self.sort.by != Column::Relevance || self.sort.ascending {
+            return MOST_HITS;
+        }
+        let key: Option<Key> = self.from.as_ref().and_then(Cursor::key);
+        let place = key.and_then(|(number, ..)| number).unwrap_or(0);
+        let few = self.skip.saturating_add(2 * (self.limit + 1));
+        usize::try_from(few.saturating_sub(place))
+            .unwrap_or(MOST_HITS)
+            .min(MOST_HITS)
+    }
 }
 
 /// Rows of the list, of which one more than the page holds tells that there is a next one.
@@ -175,11 +188,34 @@ pub async fn list(
 }
 
 async fn find(reads: &Reads, wanted: &Wanted, swarms: &dyn Swarms) -> Result<Found, Unavailable> {
-    let hits = match wanted.words.as_deref().map(str::trim) {
-        Some(words) if is_hash(words) => Some(of_hash(reads, words).await?),
-        Some(words) if !words.is_empty() => Some(search(reads, words).await?),
-        _ => None,
+    let words = wanted.words.as_deref().map(str::trim);
+    let Some(words) = words.filter(|words| !words.is_empty()) else {
+        return among(reads, wanted, swarms, None).await;
     };
+    if is_hash(words) {
+        let hits = of_hash(reads, words).await?;
+        return among(reads, wanted, swarms, Some(hits)).await;
+    }
+    let few = wanted.few();
+    if few < MOST_HITS {
+        let hits = search(reads, words, few).await?;
+        let is_all = hits.len() < few;
+        let rows = among(reads, wanted, swarms, Some(hits)).await?;
+        if is_all || rows.len() > usize::try_from(wanted.limit).unwrap_or(0) {
+            return Ok(rows);
+        }
+    }
+    let hits = search(reads, words, MOST_HITS).await?;
+    among(reads, wanted, swarms, Some(hits)).await
+}
+
+/// Finds among some torrents, or all.
+async fn among(
+    reads: &Reads,
+    wanted: &Wanted,
+    swarms: &dyn Swarms,
+    hits: Option<Vec<Uuid>>,
+) -> Result<Found, Unavailable> {
     let select = Select {
         shelves: match wanted.categories.as_slice() {
             [] => None,
@@ -244,9 +280,9 @@ async fn of_hash(reads: &Reads, hash: &str) -> Result<Vec<Uuid>, Unavailable> {
 }
 
 /// Searches away from the tasks that wait for others: it keeps a core busy.
-async fn search(reads: &Reads, words: &str) -> Result<Vec<Uuid>, Unavailable> {
+async fn search(reads: &Reads, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
     let (index, words) = (Arc::clone(&reads.search), words.to_owned());
-    tokio::task::spawn_blocking(move || index.find(&words, MOST_HITS))
+    tokio::task::spawn_blocking(move || index.find(&words, limit))
         .await
         .map_err(|error| Unavailable(Box::new(error)))?
 }

@@ -11,29 +11,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::id::TagId;
 use domain::torrent::Event;
 use domain::{Fact, Position, Recorded};
-use tantivy::collector::{DocSetCollector, TopDocs};
-use tantivy::columnar::Column;
+use tantivy::collector::DocSetCollector;
 use tantivy::directory::MmapDirectory;
-use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query, TermQuery};
+use tantivy::query::TermQuery;
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions, Value as _,
 };
-use tantivy::tokenizer::TokenStream as _;
-use tantivy::{
-    DocAddress, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, SegmentReader,
-    TantivyDocument, Term,
-};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 use uuid::Uuid;
 
 use crate::Unavailable;
+
+pub(crate) mod find;
 
 /// Memory that one writer may fill before it makes a segment.
 const WRITER_BYTES: usize = 32 << 20;
 /// The most files of a torrent whose paths are found.
 const MOST_FILES: usize = 1_000;
-/// The most words of a search that count.
-const MOST_WORDS: usize = 16;
-
 /// The fields that hold the halves of a torrent's id.
 const HALVES: [&str; 2] = ["id_high", "id_low"];
 
@@ -333,127 +327,5 @@ impl Search {
         let files = kept.get_all(self.fields.files);
         let files = files.filter_map(|file| file.as_str());
         Ok(Some(self.document(id, name, says, files)))
-    }
-
-    /// Finds the torrents that fit all the words, the best first; words may be begun, and where
-    /// nothing fits, misspelt by a letter.
-    pub fn find(&self, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
-        // A word in the name weighs most, then in a tag's, in a file's path, and in the description.
-        let weighted = [
-            (self.fields.name, 4.0),
-            (self.fields.files, 2.0),
-            (self.fields.description, 1.0),
-        ];
-        self.find_in((&weighted, true), words, limit)
-    }
-
-    /// Finds what fits all the words in some fields, each with its weight, and in tags' names if they count.
-    pub(crate) fn find_in(
-        &self,
-        fields: Weighted<'_>,
-        words: &str,
-        limit: usize,
-    ) -> Result<Vec<Uuid>, Unavailable> {
-        let terms = self.terms(words);
-        if terms.is_empty() {
-            return Ok(vec![]);
-        }
-        let exact = self.run(fields, (&terms, 0), limit)?;
-        if exact.is_empty() {
-            self.run(fields, (&terms, 1), limit)
-        } else {
-            Ok(exact)
-        }
-    }
-
-    fn terms(&self, words: &str) -> Vec<String> {
-        let Some(mut analyzer) = self.index.tokenizers().get("default") else {
-            return vec![];
-        };
-        let mut tokens = analyzer.token_stream(words);
-        let mut terms = vec![];
-        while terms.len() < MOST_WORDS && tokens.advance() {
-            terms.push(tokens.token().text.clone());
-        }
-        terms
-    }
-
-    fn run(
-        &self,
-        (weighted, tags): Weighted<'_>,
-        (terms, distance): (&[String], u8),
-        limit: usize,
-    ) -> Result<Vec<Uuid>, Unavailable> {
-        let searcher = self.reader.searcher();
-        let mut all: Vec<(Occur, Box<dyn Query>)> = vec![];
-        for term in terms {
-            let mut either = anywhere(weighted, term, distance);
-            if tags {
-                either.extend(self.tagged(&searcher, term, distance)?);
-            }
-            all.push((Occur::Must, Box::new(BooleanQuery::new(either))));
-        }
-        let hits = searcher.search(
-            &BooleanQuery::new(all),
-            &TopDocs::with_limit(limit).order_by_score(),
-        )?;
-        Ok(found(&searcher, hits.iter().map(|(_, hit)| hit))?)
-    }
-}
-
-/// Fields, each with its weight; and whether tags' names count besides.
-type Weighted<'a> = (&'a [(Field, f32)], bool);
-
-/// A word in a field, whole and begun, each with its weight.
-pub(crate) fn fuzzy(
-    (field, weight): (Field, f32),
-    word: &str,
-    distance: u8,
-) -> [(Box<dyn Query>, f32); 2] {
-    let term = Term::from_field_text(field, word);
-    let whole = TermQuery::new(term.clone(), IndexRecordOption::WithFreqs);
-    let begun = FuzzyTermQuery::new_prefix(term, distance, true);
-    [(Box::new(whole), 2.0 * weight), (Box::new(begun), weight)]
-}
-
-/// A word in any of the fields.
-fn anywhere(weighted: &[(Field, f32)], word: &str, distance: u8) -> Vec<(Occur, Box<dyn Query>)> {
-    let either = weighted.iter().copied();
-    let either = either.flat_map(|field| fuzzy(field, word, distance));
-    either
-        .map(|(query, weight)| -> (Occur, Box<dyn Query>) {
-            (Occur::Should, Box::new(BoostQuery::new(query, weight)))
-        })
-        .collect()
-}
-
-/// Gives the ids of documents.
-pub(crate) fn found<'a>(
-    searcher: &Searcher,
-    hits: impl Iterator<Item = &'a DocAddress>,
-) -> tantivy::Result<Vec<Uuid>> {
-    let segments = searcher.segment_readers().iter();
-    let ids = segments.map(Ids::of).collect::<Result<Vec<_>, _>>()?;
-    let id = |hit: &DocAddress| {
-        ids.get(usize::try_from(hit.segment_ord).ok()?)?
-            .get(hit.doc_id)
-    };
-    Ok(hits.filter_map(id).collect())
-}
-
-/// The ids of a segment's documents.
-struct Ids(Column<u64>, Column<u64>);
-
-impl Ids {
-    fn of(segment: &SegmentReader) -> tantivy::Result<Self> {
-        let [high, low] = HALVES.map(|half| segment.fast_fields().u64(half));
-        Ok(Self(high?, low?))
-    }
-
-    fn get(&self, document: u32) -> Option<Uuid> {
-        Some(Uuid::from_u64_pair(
-            self.0.first(document)?,
-            self.1.first(document)?,
-        ))
     }
 }

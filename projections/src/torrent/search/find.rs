@@ -1,0 +1,175 @@
+//! The search for words: what has them whole comes first, then what has them begun, and where nothing
+//! fits, what has them misspelt by a letter.
+
+use std::collections::HashSet;
+
+use tantivy::collector::TopDocs;
+use tantivy::columnar::Column;
+use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query, TermQuery};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::tokenizer::TokenStream as _;
+use tantivy::{DocAddress, Searcher, SegmentReader, Term};
+use uuid::Uuid;
+
+use super::{HALVES, Search};
+use crate::Unavailable;
+
+/// The most words of a search that count.
+const MOST_WORDS: usize = 16;
+
+/// Fields, each with its weight; and whether tags' names count besides.
+type Weighted<'a> = (&'a [(Field, f32)], bool);
+
+/// Queries of which any may fit.
+pub(crate) type Either = Vec<(Occur, Box<dyn Query>)>;
+
+/// How a word fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// As it stands. The index passes by what can't come before what it has found already, so a word
+    /// that stands everywhere costs little.
+    Whole,
+    /// Or as the beginning of another.
+    Begun,
+    /// Or as the beginning of another, but for a letter.
+    Misspelt,
+}
+
+impl Fit {
+    /// A word in a field, each way with its weight.
+    pub(crate) fn queries(
+        self,
+        (field, weight): (Field, f32),
+        word: &str,
+    ) -> Vec<(Box<dyn Query>, f32)> {
+        let term = Term::from_field_text(field, word);
+        let begun = |distance| -> Box<dyn Query> {
+            Box::new(FuzzyTermQuery::new_prefix(term.clone(), distance, true))
+        };
+        let whole = TermQuery::new(term.clone(), IndexRecordOption::WithFreqs);
+        let whole: (Box<dyn Query>, f32) = (Box::new(whole), 2.0 * weight);
+        match self {
+            Self::Whole => vec![whole],
+            Self::Begun => vec![whole, (begun(0), weight)],
+            Self::Misspelt => vec![whole, (begun(1), weight)],
+        }
+    }
+}
+
+impl Search {
+    /// Finds the torrents that fit all the words, the best first.
+    pub fn find(&self, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
+        // A word in the name weighs most, then in a tag's, in a file's path, and in the description.
+        let weighted = [
+            (self.fields.name, 4.0),
+            (self.fields.files, 2.0),
+            (self.fields.description, 1.0),
+        ];
+        self.find_in((&weighted, true), words, limit)
+    }
+
+    /// Finds what fits all the words in some fields, each with its weight, and in tags' names if they count.
+    pub(crate) fn find_in(
+        &self,
+        fields: Weighted<'_>,
+        words: &str,
+        limit: usize,
+    ) -> Result<Vec<Uuid>, Unavailable> {
+        let terms = self.terms(words);
+        if terms.is_empty() {
+            return Ok(vec![]);
+        }
+        let searcher = self.reader.searcher();
+        let run = |fit| self.run(&searcher, fields, (&terms, fit), limit);
+        let mut hits = run(Fit::Whole)?;
+        if hits.len() < limit {
+            let known: HashSet<DocAddress> = hits.iter().copied().collect();
+            let begun = run(Fit::Begun)?.into_iter();
+            hits.extend(begun.filter(|hit| !known.contains(hit)));
+            hits.truncate(limit);
+        }
+        if hits.is_empty() {
+            hits = run(Fit::Misspelt)?;
+        }
+        Ok(found(&searcher, hits.iter())?)
+    }
+
+    fn terms(&self, words: &str) -> Vec<String> {
+        let Some(mut analyzer) = self.index.tokenizers().get("default") else {
+            return vec![];
+        };
+        let mut tokens = analyzer.token_stream(words);
+        let mut terms = vec![];
+        while terms.len() < MOST_WORDS && tokens.advance() {
+            terms.push(tokens.token().text.clone());
+        }
+        terms
+    }
+
+    fn run(
+        &self,
+        searcher: &Searcher,
+        (weighted, tags): Weighted<'_>,
+        (terms, fit): (&[String], Fit),
+        limit: usize,
+    ) -> Result<Vec<DocAddress>, Unavailable> {
+        let mut all: Vec<Box<dyn Query>> = vec![];
+        for term in terms {
+            let mut either = anywhere(weighted, term, fit);
+            if tags {
+                either.extend(self.tagged(searcher, term, fit)?);
+            }
+            all.push(Box::new(BooleanQuery::new(either)));
+        }
+        let query: &dyn Query = match all.as_slice() {
+            // Inside another query, nothing could be passed by.
+            [only] => only.as_ref(),
+            _ => &BooleanQuery::intersection(all),
+        };
+        let best = TopDocs::with_limit(limit).order_by_score();
+        let hits = searcher.search(query, &best)?;
+        Ok(hits.into_iter().map(|(_, hit)| hit).collect())
+    }
+}
+
+/// A word in any of the fields.
+fn anywhere(weighted: &[(Field, f32)], word: &str, fit: Fit) -> Either {
+    let either = weighted.iter().copied();
+    let either = either.flat_map(|field| fit.queries(field, word));
+    either
+        .map(|(query, weight)| -> (Occur, Box<dyn Query>) {
+            (Occur::Should, Box::new(BoostQuery::new(query, weight)))
+        })
+        .collect()
+}
+
+/// Gives the ids of documents.
+pub(crate) fn found<'a>(
+    searcher: &Searcher,
+    hits: impl Iterator<Item = &'a DocAddress>,
+) -> tantivy::Result<Vec<Uuid>> {
+    let segments = searcher.segment_readers().iter();
+    let ids = segments.map(Ids::of).collect::<Result<Vec<_>, _>>()?;
+    let id = |hit: &DocAddress| {
+        ids.get(usize::try_from(hit.segment_ord).ok()?)?
+            .get(hit.doc_id)
+    };
+    Ok(hits.filter_map(id).collect())
+}
+
+/// The ids of a segment's documents.
+struct Ids(Column<u64>, Column<u64>);
+
+impl Ids {
+    fn of(segment: &SegmentReader) -> tantivy::Result<Self> {
+        let [high, low] = HALVES.map(|half| segment.fast_fields().u64(half));
+        Ok(Self(high?, low?))
+    }
+
+    fn get(&self, document: u32) -> Option<Uuid> {
+        Some(Uuid::from_u64_pair(
+            self.0.first(document)?,
+            self.1.first(document)?,
+        ))
+    }
+}
