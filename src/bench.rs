@@ -15,6 +15,7 @@ use crate::config::Config;
 
 mod append;
 mod backup;
+mod flood;
 mod limit;
 mod page;
 mod panic;
@@ -58,6 +59,11 @@ pub(crate) async fn command(config: &Config, command: &cli::Bench) -> anyhow::Re
         cli::Bench::Limit { decisions, page } => {
             limit::run(config, *decisions, page.as_deref()).await
         }
+        cli::Bench::Flood {
+            at,
+            seconds,
+            connections,
+        } => flood::run(*at, Duration::from_secs(*seconds), *connections).await,
         cli::Bench::Page {
             torrents,
             seconds,

@@ -391,6 +391,19 @@ pub(crate) enum Bench {
         #[arg(long, value_name = "URL")]
         page: Option<String>,
     },
+    /// Announces and a member's pages of a demo while one address floods it with requests that are
+    /// refused, beside the same before.
+    Flood {
+        /// Where the demo listens, whose pages members may read without a limit.
+        #[arg(long, value_name = "ADDR")]
+        at: SocketAddr,
+        /// Seconds of each measurement.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Connections of the flood.
+        #[arg(long, default_value_t = 64)]
+        connections: u32,
+    },
     /// Pages of a demo with many torrents, beside a bare responder of the same bytes.
     Page {
         /// How many torrents, each with five comments and posts.

@@ -40,6 +40,8 @@ use refusal::{blocked, seconds, too_often};
 const MINUTE: Duration = Duration::from_mins(1);
 /// The time in which sign-ins are counted.
 const SIGN_IN: Duration = Duration::from_mins(5);
+/// How long who is blocked waits for each refusal, so that a flood of them costs others nothing.
+const DRAG: Duration = Duration::from_millis(250);
 /// How many members share an address before it is full of what each of them may write.
 const HOUSEHOLD: u32 = 5;
 
@@ -374,7 +376,10 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
             let name = windows.get(window).map_or("", |one| one.name);
             too_often(class, name, wait).into_response()
         }
-        Some(Verdict::Blocked { left, why, .. }) => return blocked(why, left).into_response(),
+        Some(Verdict::Blocked { left, why, .. }) => {
+            tokio::time::sleep(DRAG).await;
+            return blocked(why, left).into_response();
+        }
         Some(Verdict::Passes { .. }) | None => next.run(request).await,
     };
     // A sign-in that succeeds isn't one of those that are limited; another member is.

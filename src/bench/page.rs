@@ -17,7 +17,7 @@ use crate::announcement;
 use crate::config::Config;
 use crate::store::Store;
 
-mod browser;
+pub(super) mod browser;
 mod kind;
 mod time;
 

@@ -1,7 +1,7 @@
 //! Limits of requests, blocks and their end, as clients and the staff meet them.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::api_key::Scope;
 use reqwest::header::{ACCEPT, ORIGIN};
@@ -179,6 +179,9 @@ async fn a_flood_is_blocked_and_the_staff_sees_who_and_lifts_it() {
     let blocked = block().await;
     let wait: u32 = header(&blocked, "retry-after").parse().unwrap();
     assert!((290..=300).contains(&wait), "{wait}");
+    let asked = Instant::now();
+    assert_eq!(flooding.get("/sign-in").await.status(), 403);
+    assert!(asked.elapsed() >= Duration::from_millis(250), "it is slow");
     let problem: Value = blocked.json().await.unwrap();
     assert_eq!(problem["type"], "/problems/blocked");
     assert!(measured(&site, "opentracker_blocks").await >= 1.0);

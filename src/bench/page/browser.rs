@@ -1,6 +1,6 @@
 //! A member's browser, as far as it takes: one connection, one cookie.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 use api::sign_in::scram::{self, Exchange, Purpose};
@@ -8,20 +8,27 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// What the client says against guesses at the server's words; here nobody guesses.
 const NONCE: &str = "bm9uY2U=";
 
-pub(super) struct Browser {
+pub(crate) struct Browser {
     address: SocketAddr,
     stream: BufReader<TcpStream>,
     cookie: String,
 }
 
 impl Browser {
-    pub(super) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+        Self::from(IpAddr::V4(Ipv4Addr::LOCALHOST), address).await
+    }
+
+    /// Opens a connection from another address of this machine.
+    pub(crate) async fn from(own: IpAddr, address: SocketAddr) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(own, 0))?;
+        let stream = socket.connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
             address,
@@ -31,13 +38,13 @@ impl Browser {
     }
 
     /// Opens another connection of the same session.
-    pub(super) async fn another(&self) -> anyhow::Result<Self> {
+    pub(crate) async fn another(&self) -> anyhow::Result<Self> {
         let mut other = Self::open(self.address).await?;
         other.cookie.clone_from(&self.cookie);
         Ok(other)
     }
 
-    pub(super) async fn sign_in(&mut self, name: &str, password: &str) -> anyhow::Result<()> {
+    pub(crate) async fn sign_in(&mut self, name: &str, password: &str) -> anyhow::Result<()> {
         let asked = self
             .get(&format!("/api/auth/challenge?username={name}"))
             .await?;
@@ -66,23 +73,33 @@ impl Browser {
         Ok(())
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> anyhow::Result<String> {
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<String> {
         self.ask("GET", path, "").await
     }
 
+    /// Asks for what may be no text.
+    pub(crate) async fn bytes(&mut self, path: &str) -> anyhow::Result<(u16, Vec<u8>)> {
+        self.send("GET", path, "").await?;
+        self.answer().await
+    }
+
     async fn ask(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
+        self.send(method, path, body).await?;
+        let (status, answer) = self.answer().await?;
+        anyhow::ensure!(status == 200, "{path} is answered by {status}");
+        Ok(String::from_utf8(answer)?)
+    }
+
+    async fn send(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<()> {
         let (address, cookie, length) = (self.address, &self.cookie, body.len());
         let asked = format!(
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/html\r\nCookie: {cookie}\r\n\
              Origin: http://{address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         );
-        self.stream.get_mut().write_all(asked.as_bytes()).await?;
-        let (status, answer) = self.answer().await?;
-        anyhow::ensure!(status == 200, "{path} is answered by {status}");
-        Ok(answer)
+        Ok(self.stream.get_mut().write_all(asked.as_bytes()).await?)
     }
 
-    async fn answer(&mut self) -> anyhow::Result<(u16, String)> {
+    async fn answer(&mut self) -> anyhow::Result<(u16, Vec<u8>)> {
         let (mut status, mut length) = (None, 0);
         loop {
             let mut line = String::new();
@@ -111,6 +128,6 @@ impl Browser {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).await?;
         let status = status.context("the answer has no status")?;
-        Ok((status, String::from_utf8(body)?))
+        Ok((status, body))
     }
 }
