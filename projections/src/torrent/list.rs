@@ -28,6 +28,9 @@ use select::{Select, Walk};
 /// The most torrents that a search for words finds.
 pub const MOST_HITS: usize = 10_000;
 
+/// By how many times more hits are looked up when those there were didn't fill the page.
+const DEEPER: usize = 8;
+
 /// The most torrents of a member that are counted.
 pub const MOST_COUNTED: i64 = 1_000;
 
@@ -196,17 +199,16 @@ async fn find(reads: &Reads, wanted: &Wanted, swarms: &dyn Swarms) -> Result<Fou
         let hits = of_hash(reads, words).await?;
         return among(reads, wanted, swarms, Some(hits)).await;
     }
-    let few = wanted.few();
-    if few < MOST_HITS {
-        let hits = search(reads, words, few).await?;
-        let is_all = hits.len() < few;
+    let mut most = wanted.few();
+    loop {
+        let hits = search(reads, words, most).await?;
+        let is_all = hits.len() < most || most == MOST_HITS;
         let rows = among(reads, wanted, swarms, Some(hits)).await?;
         if is_all || rows.len() > usize::try_from(wanted.limit).unwrap_or(0) {
             return Ok(rows);
         }
+        most = most.saturating_mul(DEEPER).min(MOST_HITS);
     }
-    let hits = search(reads, words, MOST_HITS).await?;
-    among(reads, wanted, swarms, Some(hits)).await
 }
 
 /// Finds among some torrents, or all.

@@ -127,7 +127,7 @@ impl Select<'_> {
             query.push(", hit.number, null::text as text, hit.place from unnest(");
             query.push_bind(ids).push("::uuid[], ").push_bind(numbers);
             query.push("::bigint[]) with ordinality as hit(id, number, place) join torrent t on t.id = hit.id");
-            query.push(" left join access_torrent a on a.torrent = t.id");
+            self.join_access(&mut query);
             self.filter(&mut query, Walk::Torrents);
             query.push(NAMES).push("x.place");
             rows.extend(

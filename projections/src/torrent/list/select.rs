@@ -38,22 +38,22 @@ pub(super) enum Walk {
 
 pub(super) type Query<'q> = QueryBuilder<'q, Postgres>;
 
-/// A torrent `t` as it is walked to, and its access `a`.
+/// A torrent `t` as it is walked to.
 pub(super) const WALKED: &str =
     "select t.id, t.name, t.category, t.uploader, t.uploaded_at, t.size, t.files, t.review,
-        t.review_reason, t.info_hash, t.position, a.free_until";
+        t.review_reason, t.info_hash, t.position";
 
 /// What stands around the rows that were walked to, before them.
 pub(super) const AROUND: &str = "select x.id, x.name, coalesce(c.slug, '') as slug, coalesce(c.name, '') as category_name,
         coalesce(m.name, '') as uploader_name, x.uploaded_at, x.size, x.files, x.review, x.review_reason, x.info_hash,
-        x.free_until, coalesce(n.count, 0) as snatches, array(select g.tag from torrent_tag g where g.torrent = x.id) as tags,
+        a.free_until, coalesce(n.count, 0) as snatches, array(select g.tag from torrent_tag g where g.torrent = x.id) as tags,
         x.number, x.text
     from (";
 
 /// And behind them.
 pub(super) const NAMES: &str =
     ") x left join category c on c.id = x.category left join member m on m.id = x.uploader
-    left join snatch_count n on n.torrent = x.id order by ";
+    left join access_torrent a on a.torrent = x.id left join snatch_count n on n.torrent = x.id order by ";
 
 impl Select<'_> {
     /// Gives one row more than the page holds, in an order that the tables know.
@@ -192,12 +192,19 @@ impl Select<'_> {
 
     /// Joins what is asked of each torrent, and leaves out what isn't wanted.
     pub(super) fn join_and_filter(&self, query: &mut Query<'_>, walk: Walk) {
-        query.push(" left join access_torrent a on a.torrent = t.id");
+        self.join_access(query);
         if let Some(found) = self.found {
             query.push(" join unnest(").push_bind(found.to_vec());
             query.push("::uuid[]) as hit(id) on hit.id = t.id");
         }
         self.filter(query, walk);
+    }
+
+    /// Joins the access `f` where it decides what is wanted.
+    pub(super) fn join_access(&self, query: &mut Query<'_>) {
+        if self.wanted.free_at.is_some() {
+            query.push(" left join access_torrent f on f.torrent = t.id");
+        }
     }
 
     /// Leaves out what isn't wanted.
@@ -251,7 +258,7 @@ impl Select<'_> {
             query.push(" order by uploaded_at, position limit 1)");
         }
         if let Some(moment) = wanted.free_at {
-            query.push(" and a.free_until > ").push_bind(moment);
+            query.push(" and f.free_until > ").push_bind(moment);
         }
         // Who seeds what is in no table, so the swarms at hand are passed in.
         if let Some((is, seeded)) = self.seeded.clone() {

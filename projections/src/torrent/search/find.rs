@@ -1,5 +1,8 @@
-//! The search for words: what has them whole comes first, then what has them begun, and where nothing
-//! fits, what has them misspelt by a letter.
+//! The search for words: what has them whole in its name comes first, then what has them whole anywhere,
+//! then begun, and where nothing fits, misspelt by a letter.
+//!
+//! Who wants few hits asks no further than they need: in one field the index passes by what can't come
+//! before what it has found already, so words that stand everywhere cost little.
 
 use std::collections::HashSet;
 
@@ -26,8 +29,7 @@ pub(crate) type Either = Vec<(Occur, Box<dyn Query>)>;
 /// How a word fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// As it stands. The index passes by what can't come before what it has found already, so a word
-    /// that stands everywhere costs little.
+    /// As it stands.
     Whole,
     /// Or as the beginning of another.
     Begun,
@@ -68,7 +70,8 @@ impl Search {
         self.find_in((&weighted, true), words, limit)
     }
 
-    /// Finds what fits all the words in some fields, each with its weight, and in tags' names if they count.
+    /// Finds what fits all the words in some fields, the foremost first, each with its weight, and in
+    /// tags' names if they count.
     pub(crate) fn find_in(
         &self,
         fields: Weighted<'_>,
@@ -80,16 +83,23 @@ impl Search {
             return Ok(vec![]);
         }
         let searcher = self.reader.searcher();
-        let run = |fit| self.run(&searcher, fields, (&terms, fit), limit);
-        let mut hits = run(Fit::Whole)?;
-        if hits.len() < limit {
-            let known: HashSet<DocAddress> = hits.iter().copied().collect();
-            let begun = run(Fit::Begun)?.into_iter();
-            hits.extend(begun.filter(|hit| !known.contains(hit)));
-            hits.truncate(limit);
+        let run = |fields, fit| self.run(&searcher, fields, (&terms, fit), limit);
+        let foremost = (fields.0.get(..1).unwrap_or_default(), false);
+        let mut hits: Vec<DocAddress> = vec![];
+        for (fields, fit) in [
+            (foremost, Fit::Whole),
+            (fields, Fit::Whole),
+            (fields, Fit::Begun),
+        ] {
+            if hits.len() < limit {
+                let known: HashSet<DocAddress> = hits.iter().copied().collect();
+                let more = run(fields, fit)?.into_iter();
+                hits.extend(more.filter(|hit| !known.contains(hit)));
+            }
         }
+        hits.truncate(limit);
         if hits.is_empty() {
-            hits = run(Fit::Misspelt)?;
+            hits = run(fields, Fit::Misspelt)?;
         }
         Ok(found(&searcher, hits.iter())?)
     }
@@ -122,7 +132,7 @@ impl Search {
             all.push(Box::new(BooleanQuery::new(either)));
         }
         let query: &dyn Query = match all.as_slice() {
-            // Inside another query, nothing could be passed by.
+            // Inside another query, nothing would be passed by.
             [only] => only.as_ref(),
             _ => &BooleanQuery::intersection(all),
         };
