@@ -53,12 +53,11 @@ impl Others {
         let mut browser = Browser::open(at).await?;
         browser.sign_in("alice", "demo alice password").await?;
         let settings = browser.get("/settings").await?;
-        let address = settings
-            .split("http://")
-            .find(|one| one.contains("/announce"));
-        let address = address.and_then(|one| one.split(['<', '"', '\'']).next());
+        let addresses = settings.split("http://").skip(1);
+        let mut addresses = addresses.filter_map(|rest| rest.split(['<', '"']).next());
+        let address = addresses.find(|address| address.contains("/announce?"));
         let (tracker, path) = address
-            .and_then(|one| one.split_once('/'))
+            .and_then(|address| address.split_once('/'))
             .context("no announce URL is shown")?;
         let list = browser.get("/torrents").await?;
         let torrent = list
