@@ -75,12 +75,11 @@ impl Others {
         let hash: String = hash.as_bytes().chunks(2).fold(String::new(), |all, byte| {
             all + "%" + &String::from_utf8_lossy(byte)
         });
-        let joint = if path.contains('?') { '&' } else { '?' };
         Ok(Self {
             browser,
             client: Browser::open(tracker.replace("localhost", "127.0.0.1").parse()?).await?,
             announce: format!(
-                "/{path}{joint}info_hash={hash}&peer_id=-TR4060-floodbench00&port=51413&uploaded=0&downloaded=0&left=0&compact=1"
+                "/{path}&info_hash={hash}&peer_id=-TR4060-floodbench00&port=51413&uploaded=0&downloaded=0&left=0&compact=1"
             ),
         })
     }

@@ -109,7 +109,9 @@ impl Night<'_> {
         }
         if !self.waiting.is_empty() {
             match traffic::keep(&self.pools.log, self.waiting).await {
-                Ok(()) => self.waiting.clear(),
+                Ok(true) => self.waiting.clear(),
+                // It is recorded as soon as the vault opens.
+                Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "the last traffic waits in memory"),
             }
         }

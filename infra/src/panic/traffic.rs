@@ -4,6 +4,7 @@
 //! credited after a restore, each batch once.
 
 use domain::traffic::Batch;
+use domain::vault::State;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use zeroize::Zeroizing;
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 use super::WorkError;
 use crate::seal::Unsealable;
 use crate::vault::slot::Letter;
-use crate::vault::{Opened, Slot};
+use crate::vault::{Opened, Slot, state};
 
 /// What the sealing is for.
 const INFO: &[u8] = b"opentracker/traffic/v1";
@@ -23,8 +24,9 @@ struct Waiting {
     day: i64,
 }
 
-/// Puts batches, each with its day since 1970-01-01, beside the log, sealed.
-pub async fn keep(pool: &PgPool, batches: &[(Batch, i64)]) -> Result<(), WorkError> {
+/// Puts batches, each with its day since 1970-01-01, beside the log, sealed; tells whether a restore will
+/// find them: one that has begun reads no more letters, and then they wait for the open log.
+pub async fn keep(pool: &PgPool, batches: &[(Batch, i64)]) -> Result<bool, WorkError> {
     let slot = Slot::stored(pool).await?.ok_or(WorkError::Moved)?;
     let waiting = |(batch, day): &(Batch, i64)| Waiting {
         batch: batch.clone(),
@@ -33,12 +35,17 @@ pub async fn keep(pool: &PgPool, batches: &[(Batch, i64)]) -> Result<(), WorkErr
     let waiting: Vec<Waiting> = batches.iter().map(waiting).collect();
     let plain = Zeroizing::new(serde_json::to_vec(&waiting).map_err(|_| Unsealable)?);
     let letter = slot.seal_to(INFO, &plain, b"")?;
+    let mut transaction = pool.begin().await?;
+    if !state::stands(&mut transaction, &[State::Sealing, State::Sealed]).await? {
+        return Ok(false);
+    }
     sqlx::query("insert into sealed_traffic (encapsulated, sealed) values ($1, $2)")
         .bind(&letter.encapsulated)
         .bind(&letter.sealed)
-        .execute(pool)
+        .execute(&mut *transaction)
         .await?;
-    Ok(())
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// Opens every letter; one that doesn't open is passed by and counted.

@@ -51,6 +51,20 @@ pub async fn read(from: impl PgExecutor<'_>) -> Result<Option<Row>, sqlx::Error>
     }))
 }
 
+/// Tells whether the vault stands in one of some states, and lets it stand there until the transaction ends.
+pub(crate) async fn stands(
+    within: &mut PgConnection,
+    states: &[State],
+) -> Result<bool, sqlx::Error> {
+    let names: Vec<&str> = states.iter().map(|state| state.name()).collect();
+    let query = "select state = any($1) from vault for share";
+    let stands: Option<bool> = sqlx::query_scalar(query)
+        .bind(names)
+        .fetch_optional(within)
+        .await?;
+    Ok(stands.unwrap_or(false))
+}
+
 /// Moves the vault from one of some states to another; tells whether it stood in one of them.
 pub(crate) async fn shift(
     to: &mut PgConnection,

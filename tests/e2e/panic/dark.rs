@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use infra::panic::traffic;
 use serde_json::{Value, json};
 use tests::{Client, Options, Site, make, until};
 
@@ -238,6 +239,12 @@ async fn traffic_of_the_last_moment_is_credited_after_the_restore_once() {
         (count == 1).then_some(())
     })
     .await;
+    // A restore that has begun reads no more: what comes then waits for the open log.
+    for (state, is_kept) in [("restoring", false), ("sealed", true)] {
+        let stands = sqlx::query("update vault set state = $1").bind(state);
+        stands.execute(&pool).await.unwrap();
+        assert_eq!(traffic::keep(&pool, &[]).await.unwrap(), is_kept, "{state}");
+    }
     restore(&scene.site);
     scene.lives().await;
     let left: i64 = sqlx::query_scalar(kept).fetch_one(&pool).await.unwrap();
