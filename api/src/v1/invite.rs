@@ -95,7 +95,10 @@ pub(crate) struct Made {
 /// Makes an invite, which is one less to make.
 #[utoipa::path(
     post, path = "/api/v1/invites", tag = "members",
-    responses((status = 201, description = "Its code and link", body = Made))
+    responses(
+        (status = 201, description = "Its code and link", body = Made),
+        (status = 422, description = "No invite is left to make"),
+    )
 )]
 async fn make(State(app): State<App>, caller: Caller) -> Result<(StatusCode, Json<Made>), Problem> {
     let now = OffsetDateTime::now_utc().unix_timestamp();
