@@ -15,6 +15,7 @@ use crate::config::Config;
 
 mod append;
 mod backup;
+mod browser;
 mod flood;
 mod limit;
 mod page;

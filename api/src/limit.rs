@@ -40,7 +40,7 @@ use refusal::{blocked, seconds, too_often};
 const MINUTE: Duration = Duration::from_mins(1);
 /// The time in which sign-ins are counted.
 const SIGN_IN: Duration = Duration::from_mins(5);
-/// How long who is blocked waits for each refusal, so that a flood of them costs others nothing.
+/// How long who is blocked waits for each refusal, so that a flood of them costs others less.
 const DRAG: Duration = Duration::from_millis(250);
 /// How many members share an address before it is full of what each of them may write.
 const HOUSEHOLD: u32 = 5;

@@ -3,7 +3,7 @@
 //! The flood comes from another address of this machine, on connections that are kept and on a new one
 //! for each request, as fast as the site answers; announces and a member's pages go on beside it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use super::page::browser::Browser;
+use super::browser::Browser;
 use super::percentile;
 use crate::announcement;
 
 /// Whose requests are refused.
-const FLOODER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 99));
+const FLOODER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
 /// How long one waits between two announces, and between two pages.
 const PAUSE: Duration = Duration::from_millis(5);
 

@@ -133,7 +133,10 @@ async fn pages(figures: &mut Map<String, Value>, page: &str) -> anyhow::Result<(
         stream.get_mut().write_all(asked.as_bytes()).await?;
         match answered(&mut stream).await? {
             200 => served.push(began.elapsed()),
-            403 | 429 => refused.push(began.elapsed()),
+            429 => refused.push(began.elapsed()),
+            403 => anyhow::bail!(
+                "who is blocked waits for each refusal; start the site with OPENTRACKER_LIMITS__FLOOD=0"
+            ),
             other => anyhow::bail!("{page} is answered by {other}"),
         }
     }

@@ -12,16 +12,15 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use super::browser::Browser;
 use super::{percentile, scratch};
 use crate::announcement;
 use crate::config::Config;
 use crate::store::Store;
 
-pub(super) mod browser;
 mod kind;
 mod time;
 
-use browser::Browser;
 use kind::Kind;
 use time::{Spent, spent, spent_here};
 

@@ -1,5 +1,5 @@
-//! The same torrents as Tantivy documents, and the search for words; posts stand in the same index, by
-//! [`crate::topic::search`], and tags, by [`crate::tag::search`].
+//! The same torrents as Tantivy documents, which `find` searches for words; posts stand in the same index,
+//! by [`crate::topic::search`], and tags, by [`crate::tag::search`].
 //!
 //! The index lives in memory, or on disk where its plaintext terms may. It is a projection like the
 //! others, only that its checkpoint is the commit's payload, so documents and position move together.
@@ -28,6 +28,7 @@ pub(crate) mod find;
 const WRITER_BYTES: usize = 32 << 20;
 /// The most files of a torrent whose paths are found.
 const MOST_FILES: usize = 1_000;
+
 /// The fields that hold the halves of a torrent's id.
 const HALVES: [&str; 2] = ["id_high", "id_low"];
 

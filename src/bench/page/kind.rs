@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use super::browser::Browser;
+use crate::bench::browser::Browser;
 
 /// Pages alike, asked for in turn.
 pub(super) struct Kind {

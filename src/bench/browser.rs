@@ -1,6 +1,6 @@
 //! A member's browser, as far as it takes: one connection, one cookie.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 use api::sign_in::scram::{self, Exchange, Purpose};
@@ -13,22 +13,25 @@ use tokio::net::{TcpSocket, TcpStream};
 /// What the client says against guesses at the server's words; here nobody guesses.
 const NONCE: &str = "bm9uY2U=";
 
-pub(crate) struct Browser {
+pub(super) struct Browser {
     address: SocketAddr,
     stream: BufReader<TcpStream>,
     cookie: String,
 }
 
 impl Browser {
-    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        Self::from(IpAddr::V4(Ipv4Addr::LOCALHOST), address).await
+    pub(super) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+        Self::over(TcpStream::connect(address).await?, address)
     }
 
-    /// Opens a connection from another address of this machine.
-    pub(crate) async fn from(own: IpAddr, address: SocketAddr) -> anyhow::Result<Self> {
+    /// Opens a connection from an address of this machine.
+    pub(super) async fn from(own: Ipv4Addr, address: SocketAddr) -> anyhow::Result<Self> {
         let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::new(own, 0))?;
-        let stream = socket.connect(address).await?;
+        socket.bind((own, 0).into())?;
+        Self::over(socket.connect(address).await?, address)
+    }
+
+    fn over(stream: TcpStream, address: SocketAddr) -> anyhow::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self {
             address,
@@ -38,13 +41,13 @@ impl Browser {
     }
 
     /// Opens another connection of the same session.
-    pub(crate) async fn another(&self) -> anyhow::Result<Self> {
+    pub(super) async fn another(&self) -> anyhow::Result<Self> {
         let mut other = Self::open(self.address).await?;
         other.cookie.clone_from(&self.cookie);
         Ok(other)
     }
 
-    pub(crate) async fn sign_in(&mut self, name: &str, password: &str) -> anyhow::Result<()> {
+    pub(super) async fn sign_in(&mut self, name: &str, password: &str) -> anyhow::Result<()> {
         let asked = self
             .get(&format!("/api/auth/challenge?username={name}"))
             .await?;
@@ -73,12 +76,12 @@ impl Browser {
         Ok(())
     }
 
-    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<String> {
+    pub(super) async fn get(&mut self, path: &str) -> anyhow::Result<String> {
         self.ask("GET", path, "").await
     }
 
     /// Asks for what may be no text.
-    pub(crate) async fn bytes(&mut self, path: &str) -> anyhow::Result<(u16, Vec<u8>)> {
+    pub(super) async fn bytes(&mut self, path: &str) -> anyhow::Result<(u16, Vec<u8>)> {
         self.send("GET", path, "").await?;
         self.answer().await
     }
