@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use projections::torrent::search::Search;
+use projections::torrent::search::{Narrow, Search};
 use serde_json::Value;
 use tests::{Client, Options, Site, make};
 
@@ -140,13 +140,15 @@ async fn whatever_was_acknowledged_is_there_once_after_kills_at_any_moment() {
 
 /// Each torrent is in the index once, with what its last edit said.
 fn is_indexed(index: &Search, torrents: usize, words: &BTreeMap<String, String>) {
-    let found = index.find("file", torrents + 1).unwrap();
+    let found = index
+        .find("file", &Narrow::default(), torrents + 1)
+        .unwrap();
     assert_eq!(found.len(), torrents);
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>().len(), torrents);
     assert!(!words.is_empty());
     for (word, torrent) in words {
         let found: Vec<String> = index
-            .find(word, 10)
+            .find(word, &Narrow::default(), 10)
             .unwrap()
             .iter()
             .map(ToString::to_string)

@@ -347,6 +347,10 @@ async fn pages_of_the_list_meet_every_torrent_once_in_every_order() {
         "category=movies",
         "q=file",
         "q=file&sort=category&dir=asc",
+        "q=file&category=movies",
+        "q=fil&sort=size&dir=desc",
+        "q=file&sort=size&dir=asc&category=movies",
+        "q=file&sort=added&dir=asc",
     ] {
         let first = admin.page(&format!("/torrents?{sort}")).await;
         let next = first

@@ -255,7 +255,10 @@ async fn lists_go_on_from_page_to_page_and_are_filtered_as_on_the_page() {
     let mut found = names(&script, "q=file&limit=1").await;
     found.sort();
     assert_eq!(found, every);
+    let found = names(&script, "q=file&sort=added&dir=asc&limit=2&category=other").await;
+    assert_eq!(found, every);
     for nothing in [
+        "q=file&category=books",
         "category=books",
         "category=nowhere",
         "uploader=admin",
@@ -273,7 +276,10 @@ async fn lists_go_on_from_page_to_page_and_are_filtered_as_on_the_page() {
         let (path, why) = (format!("/torrents/{id}/withdraw"), json!({ "reason": "" }));
         assert_eq!(script.send(Method::POST, &path, &why).await.0, 200);
     }
-    assert_eq!(names(&script, "q=file&limit=1").await, ["file5"]);
+    for order in ["", "&sort=size&dir=asc", "&sort=added&dir=asc"] {
+        let found = names(&script, &format!("q=file&limit=1{order}")).await;
+        assert_eq!(found, ["file5"], "{order}");
+    }
     let (_, tree) = script.get("/categories").await;
     assert!(
         tree.as_array()

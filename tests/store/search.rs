@@ -7,7 +7,7 @@ use std::time::Duration;
 use commands::user::Join;
 use domain::Position;
 use domain::amount::Bytes;
-use domain::id::{MemberId, TagId, TorrentId};
+use domain::id::{CategoryId, MemberId, TagId, TorrentId};
 use domain::info_hash::InfoHash;
 use domain::tag::{Colour, Label, Turn};
 use domain::torrent::{Edit, File, Metainfo, Upload};
@@ -15,28 +15,32 @@ use domain::user::{Name, Role};
 use projections::feed::Feed as _;
 use projections::progress::Progress;
 use projections::runner::Runner;
-use projections::torrent::search::{STREAMS, Search};
+use projections::torrent::search::{By, Narrow, Order, STREAMS, Search};
 use tests::{Database, disk, until};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub(crate) async fn upload(database: &Database, name: &str) -> TorrentId {
+    upload_of(database, name, Bytes(1)).await
+}
+
+async fn upload_of(database: &Database, name: &str, size: Bytes) -> TorrentId {
     database.commands.seed_categories().await.unwrap();
-    let (category, _) = domain::category::seeded().into_iter().next().unwrap();
     let mut hash = [0; 20];
     hash.iter_mut()
         .zip(name.bytes())
         .for_each(|(to, from)| *to = from);
     let file = File {
         path: format!("{name}.txt"),
-        size: Bytes(1),
+        size,
     };
     let upload = Upload {
-        uploader: MemberId(uuid::Uuid::from_u128(1)),
-        category,
+        uploader: MemberId(Uuid::from_u128(1)),
+        category: category(0),
         description: "shared".into(),
         info_hash: InfoHash(hash),
         info_hash_v2: None,
-        size: Bytes(1),
+        size,
         piece_length: Bytes(16_384),
         files: vec![file],
         name: name.into(),
@@ -53,21 +57,33 @@ async fn reword(database: &Database, torrent: TorrentId, description: &str) {
 }
 
 async fn edit(database: &Database, torrent: TorrentId, description: &str, tags: Vec<TagId>) {
-    let (category, _) = domain::category::seeded().into_iter().next().unwrap();
     let edit = Edit {
-        category,
+        category: category(0),
         description: description.into(),
         tags,
     };
-    let by = MemberId(uuid::Uuid::from_u128(1));
+    change(database, torrent, edit).await;
+}
+
+async fn change(database: &Database, torrent: TorrentId, edit: Edit) {
+    let by = MemberId(Uuid::from_u128(1));
     database.commands.edit(by, torrent, edit).await.unwrap();
+}
+
+/// One of the categories that a site begins with.
+fn category(number: usize) -> CategoryId {
+    domain::category::seeded()
+        .into_iter()
+        .nth(number)
+        .unwrap()
+        .0
 }
 
 /// Follows the log with the index in a folder up to the head, and gives what it finds.
 async fn found(database: &Database, folder: &Path, words: &str) -> usize {
     let search = Arc::new(Search::on_disk(folder).unwrap());
     follow(database, &search).await;
-    search.find(words, 100).unwrap().len()
+    search.find(words, &Narrow::default(), 100).unwrap().len()
 }
 
 /// Follows the log with an index up to the head.
@@ -152,11 +168,23 @@ async fn a_full_disk_leaves_the_index_as_it_was_and_it_goes_on_once_there_is_roo
     for _ in 0..3 {
         assert!(search.apply(&events, &mark).is_err());
         assert_eq!(search.mark().unwrap(), Some(before.clone()));
-        assert_eq!(search.find("shared", 100).unwrap().len(), 1);
+        assert_eq!(
+            search
+                .find("shared", &Narrow::default(), 100)
+                .unwrap()
+                .len(),
+            1
+        );
     }
     std::fs::remove_file(&filler).unwrap();
     follow(&database, &search).await;
-    assert_eq!(search.find("shared", 100).unwrap().len(), 2);
+    assert_eq!(
+        search
+            .find("shared", &Narrow::default(), 100)
+            .unwrap()
+            .len(),
+        2
+    );
     assert_eq!(search.documents(), 2, "each once");
 }
 
@@ -201,11 +229,91 @@ async fn whole_words_come_before_begun_ones_and_those_in_the_name_first() {
     follow(&database, &search).await;
     let best = [called.0, said.0, begun.0];
     for few in 1..=4 {
-        let found = search.find("alpha", few).unwrap();
+        let found = search.find("alpha", &Narrow::default(), few).unwrap();
         assert_eq!(found, best[..few.min(3)], "{few}");
     }
-    assert_eq!(search.find("alph tx", 4).unwrap().len(), 3);
-    assert_eq!(search.find("alpa", 4).unwrap().len(), 3);
+    assert_eq!(
+        search.find("alph tx", &Narrow::default(), 4).unwrap().len(),
+        3
+    );
+    assert_eq!(search.find("alpa", &Narrow::default(), 4).unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn hits_come_in_another_order_and_only_where_they_are_wanted() {
+    let database = Database::start().await;
+    let search = Arc::new(Search::in_memory().unwrap());
+    let (_, [slow, remux]) = with_tags(&database).await;
+    let mut made = vec![];
+    for (name, size) in [
+        ("alpha", 30),
+        ("alphabet", 20),
+        ("alpha b", 20),
+        ("alpha c", 1),
+    ] {
+        made.push(upload_of(&database, name, Bytes(size)).await.0);
+    }
+    follow(&database, &search).await;
+    // What it is sorted by stays while its page says something else.
+    let moved = Edit {
+        category: category(1),
+        description: String::new(),
+        tags: vec![remux],
+    };
+    change(&database, TorrentId(made[0]), moved).await;
+    follow(&database, &search).await;
+    orders(&search, &made);
+    let found = |narrow: &Narrow| search.find("alpha", narrow, 100).unwrap();
+    let within = |categories: &[CategoryId]| Narrow {
+        categories: Some(categories.iter().map(|one| one.0).collect()),
+        ..Narrow::default()
+    };
+    assert_eq!(found(&within(&[category(1)])), [made[0]]);
+    assert_eq!(found(&within(&[category(0), category(1)])).len(), 4);
+    assert_eq!(found(&within(&[category(2)])).len(), 0);
+    assert_eq!(found(&within(&[])).len(), 0);
+    let marked = |tag| Narrow {
+        tag: Some(tag),
+        ..Narrow::default()
+    };
+    assert_eq!(found(&marked(remux)), [made[0]]);
+    assert_eq!(found(&marked(slow)).len(), 0);
+}
+
+/// Looks at torrents of 30, 20, 20 bytes and one, in each order and from each place in it on.
+fn orders(search: &Search, made: &[Uuid]) {
+    let found = |narrow: &Narrow| search.find("alpha", narrow, 100).unwrap();
+    for (by, mut wanted) in [
+        (
+            By::Position,
+            vec![(1, made[0]), (2, made[1]), (3, made[2]), (4, made[3])],
+        ),
+        (
+            By::Size,
+            vec![(30, made[0]), (20, made[1]), (20, made[2]), (1, made[3])],
+        ),
+    ] {
+        if by == By::Size {
+            wanted.sort_unstable();
+        }
+        for ascending in [true, false] {
+            let ids: Vec<_> = wanted.iter().map(|(_, id)| *id).collect();
+            let order = |behind| Narrow {
+                order: Some(Order {
+                    by,
+                    ascending,
+                    behind,
+                }),
+                ..Narrow::default()
+            };
+            assert_eq!(found(&order(None)), ids, "{by:?}");
+            assert_eq!(search.find("alpha", &order(None), 2).unwrap(), ids[..2]);
+            for (place, last) in wanted.iter().enumerate().filter(|_| by == By::Size) {
+                assert_eq!(found(&order(Some(*last))), ids[place + 1..], "{place}");
+            }
+            wanted.reverse();
+        }
+    }
 }
 
 fn label(name: &str) -> Label {

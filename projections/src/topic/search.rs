@@ -8,7 +8,7 @@ use domain::{Fact, Recorded};
 use tantivy::IndexWriter;
 use uuid::Uuid;
 
-use crate::torrent::search::Search;
+use crate::torrent::search::{Narrow, Search};
 use crate::{Reads, Unavailable};
 
 /// The most posts that a search for words finds.
@@ -32,7 +32,7 @@ impl Search {
     pub fn find_posts(&self, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
         let fields = self.fields();
         let weighted = [(fields.title, 4.0), (fields.said, 1.0)];
-        self.find_in((&weighted, false), words, limit)
+        self.find_in((&weighted, false), words, &Narrow::default(), limit)
     }
 
     /// Puts the posts of which events tell, each as they word it last. Removed ones stay: lists leave

@@ -17,6 +17,7 @@ use crate::category;
 use crate::page::{Cursor, Page};
 use crate::swarm::{Count, Swarms};
 use crate::tag::{self, Tag};
+use crate::torrent::search::{By, Narrow, Order};
 use crate::{Reads, Unavailable};
 
 mod ranked;
@@ -151,17 +152,44 @@ impl Wanted {
         !live && !matches!(self.sort.by, Column::Seeders | Column::Leechers)
     }
 
-    /// How many hits fill the page as a rule: of those that fit best, few more than it shows.
+    /// How many hits fill the page as a rule: few more than it shows in an order that the index knows.
     fn few(&self) -> usize {
-        if self.sort.by != Column::Relevance || self.sort.ascending {
-            return MOST_HITS;
-        }
-        let key: Option<Key> = self.from.as_ref().and_then(Cursor::key);
-        let place = key.and_then(|(number, ..)| number).unwrap_or(0);
         let few = self.skip.saturating_add(2 * (self.limit + 1));
-        usize::try_from(few.saturating_sub(place))
-            .unwrap_or(MOST_HITS)
-            .min(MOST_HITS)
+        let few = if self.order().is_some() {
+            few
+        } else if self.sort.by == Column::Relevance && !self.sort.ascending {
+            // Hits are counted from the best.
+            let last = self.last().map_or(0, |(place, _)| place);
+            few.saturating_sub(last)
+        } else {
+            return MOST_HITS;
+        };
+        usize::try_from(few).unwrap_or(MOST_HITS).min(MOST_HITS)
+    }
+
+    /// The number and the id of the last row of the page before.
+    fn last(&self) -> Option<(i64, Uuid)> {
+        let key: Option<Key> = self.from.as_ref().and_then(Cursor::key);
+        key.and_then(|(number, _, id)| Some((number?, id)))
+    }
+
+    /// The order that the index knows besides how well words fit.
+    fn order(&self) -> Option<Order> {
+        let by = match self.sort.by {
+            Column::Added => By::Position,
+            Column::Size => By::Size,
+            Column::Category
+            | Column::Name
+            | Column::Seeders
+            | Column::Leechers
+            | Column::Snatches
+            | Column::Relevance => return None,
+        };
+        Some(Order {
+            by,
+            ascending: self.sort.ascending,
+            behind: self.last(),
+        })
     }
 }
 
@@ -199,9 +227,14 @@ async fn find(reads: &Reads, wanted: &Wanted, swarms: &dyn Swarms) -> Result<Fou
         let hits = of_hash(reads, words).await?;
         return among(reads, wanted, swarms, Some(hits)).await;
     }
+    let narrow = Narrow {
+        categories: shelves(reads, wanted).await?,
+        tag: wanted.tag,
+        order: wanted.order(),
+    };
     let mut most = wanted.few();
     loop {
-        let hits = search(reads, words, most).await?;
+        let hits = search(reads, words, &narrow, most).await?;
         let is_all = hits.len() < most || most == MOST_HITS;
         let rows = among(reads, wanted, swarms, Some(hits)).await?;
         if is_all || rows.len() > usize::try_from(wanted.limit).unwrap_or(0) {
@@ -219,10 +252,7 @@ async fn among(
     hits: Option<Vec<Uuid>>,
 ) -> Result<Found, Unavailable> {
     let select = Select {
-        shelves: match wanted.categories.as_slice() {
-            [] => None,
-            these => Some(category::below(reads, these).await?),
-        },
+        shelves: shelves(reads, wanted).await?,
         from: wanted.from.as_ref().and_then(Cursor::key),
         found: hits.as_deref(),
         seeded: wanted.seeded.map(|is| (is, seeded(swarms))),
@@ -236,6 +266,14 @@ async fn among(
     let tags = tag::all(reads).await?;
     let rows = rows.iter().map(|row| list_row(row, &tags));
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Gives the categories that are wanted, and those below them.
+async fn shelves(reads: &Reads, wanted: &Wanted) -> Result<Option<Vec<Uuid>>, Unavailable> {
+    Ok(match wanted.categories.as_slice() {
+        [] => None,
+        these => Some(category::below(reads, these).await?),
+    })
 }
 
 /// Counts what a member uploaded that is for whose eyes, up to [`MOST_COUNTED`].
@@ -282,9 +320,15 @@ async fn of_hash(reads: &Reads, hash: &str) -> Result<Vec<Uuid>, Unavailable> {
 }
 
 /// Searches away from the tasks that wait for others: it keeps a core busy.
-async fn search(reads: &Reads, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
+async fn search(
+    reads: &Reads,
+    words: &str,
+    narrow: &Narrow,
+    limit: usize,
+) -> Result<Vec<Uuid>, Unavailable> {
     let (index, words) = (Arc::clone(&reads.search), words.to_owned());
-    tokio::task::spawn_blocking(move || index.find(&words, limit))
+    let narrow = narrow.clone();
+    tokio::task::spawn_blocking(move || index.find(&words, &narrow, limit))
         .await
         .map_err(|error| Unavailable(Box::new(error)))?
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::id::TagId;
-use domain::torrent::Event;
+use domain::id::{CategoryId, TagId};
+use domain::torrent::{Edit, Event, Upload};
 use domain::{Fact, Position, Recorded};
 use tantivy::collector::DocSetCollector;
 use tantivy::directory::MmapDirectory;
@@ -23,6 +23,9 @@ use uuid::Uuid;
 use crate::Unavailable;
 
 pub(crate) mod find;
+mod narrow;
+
+pub use narrow::{By, Narrow, Order};
 
 /// Memory that one writer may fill before it makes a segment.
 const WRITER_BYTES: usize = 32 << 20;
@@ -31,6 +34,8 @@ const MOST_FILES: usize = 1_000;
 
 /// The fields that hold the halves of a torrent's id.
 const HALVES: [&str; 2] = ["id_high", "id_low"];
+/// The fields by which torrents are sorted.
+const SORTED: [&str; 2] = ["position", "size"];
 
 /// The streams of which the index knows something.
 pub const STREAMS: &[&str] = &["torrent", "topic", "tag"];
@@ -55,6 +60,10 @@ pub(crate) struct Fields {
     id: Field,
     /// The two halves of the id, to be had without the document.
     halves: [Field; 2],
+    /// What a torrent is sorted by: where it came into the log, and its size.
+    sorted: [Field; 2],
+    /// The id of the category in which it stands.
+    category: Field,
     name: Field,
     files: Field,
     description: Field,
@@ -106,6 +115,8 @@ fn schema() -> (Schema, Fields) {
     let fields = Fields {
         id: schema.add_bytes_field("id", INDEXED),
         halves: HALVES.map(|half| schema.add_u64_field(half, FAST)),
+        sorted: SORTED.map(|key| schema.add_u64_field(key, FAST)),
+        category: schema.add_bytes_field("category", INDEXED),
         // An edit brings another description and tags, so the rest is kept to be had again.
         name: schema.add_text_field("name", kept.clone()),
         files: schema.add_text_field("files", kept.clone()),
@@ -118,8 +129,33 @@ fn schema() -> (Schema, Fields) {
     (schema.build(), fields)
 }
 
-/// What an edit may change of a document: the description, and what marks it.
-type Said<'a> = (&'a str, &'a [TagId]);
+/// What an edit may change of a document.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    category: CategoryId,
+    description: &'a str,
+    tags: &'a [TagId],
+}
+
+impl<'a> From<&'a Edit> for Said<'a> {
+    fn from(edit: &'a Edit) -> Self {
+        Self {
+            category: edit.category,
+            description: &edit.description,
+            tags: &edit.tags,
+        }
+    }
+}
+
+impl<'a> From<&'a Upload> for Said<'a> {
+    fn from(upload: &'a Upload) -> Self {
+        Self {
+            category: upload.category,
+            description: &upload.description,
+            tags: &upload.tags,
+        }
+    }
+}
 
 /// Makes the index's writer; what is left of a commit that was cut off would be in the next one's way.
 fn writer_of(index: &Index) -> tantivy::Result<IndexWriter> {
@@ -228,19 +264,21 @@ impl Search {
         let mut said: BTreeMap<Uuid, Said<'_>> = BTreeMap::new();
         for event in events {
             if let Some(Event::TorrentEdited(edit)) = of_torrent(event) {
-                said.insert(event.stream_id, (&edit.description, &edit.tags));
+                said.insert(event.stream_id, edit.into());
             }
         }
         // Withdrawn torrents stay: the list leaves them out, and they may be restored.
         for event in events {
             if let Some(Event::TorrentUploaded(upload)) = of_torrent(event) {
                 let id = event.stream_id;
-                let first: Said<'_> = (&upload.description, &upload.tags);
-                let says = said.remove(&id).unwrap_or(first);
+                let says = said.remove(&id).unwrap_or(upload.into());
+                let sorted = [key(event.position.0), upload.size.0];
                 let files = upload.files.iter().take(MOST_FILES);
                 let files = files.map(|file| file.path.as_str());
+                let mut document = self.document(id, &upload.name, files, says);
+                self.sort(&mut document, sorted);
                 // It is new: documents and position are committed together.
-                writer.add_document(self.document(id, &upload.name, says, files))?;
+                writer.add_document(document)?;
             }
         }
         for (id, says) in said {
@@ -283,22 +321,29 @@ impl Search {
         &self,
         id: Uuid,
         name: &str,
-        (description, tags): Said<'_>,
         files: impl Iterator<Item = &'a str>,
+        says: Said<'_>,
     ) -> TantivyDocument {
         let mut document = self.identified(id);
         document.add_text(self.fields.name, name);
-        document.add_text(self.fields.description, description);
-        self.tag(&mut document, tags);
         for file in files {
             document.add_text(self.fields.files, file);
         }
+        document.add_bytes(self.fields.category, says.category.0.as_bytes());
+        document.add_text(self.fields.description, says.description);
+        self.tag(&mut document, says.tags);
         document
+    }
+
+    fn sort(&self, document: &mut TantivyDocument, keys: [u64; 2]) {
+        for (field, key) in self.fields.sorted.into_iter().zip(keys) {
+            document.add_u64(field, key);
+        }
     }
 
     /// Gives what a committed document keeps in a field; empty where it has nothing there.
     pub(crate) fn kept(&self, id: Uuid, field: Field) -> tantivy::Result<String> {
-        let kept = self.committed(id)?;
+        let kept = self.committed(id)?.map(|(document, _)| document);
         let kept = kept.as_ref().and_then(|document| document.get_first(field));
         Ok(kept
             .and_then(|text| text.as_str())
@@ -306,27 +351,39 @@ impl Search {
             .to_owned())
     }
 
-    fn committed(&self, id: Uuid) -> tantivy::Result<Option<TantivyDocument>> {
+    /// Gives a committed document with what it is sorted by.
+    fn committed(&self, id: Uuid) -> tantivy::Result<Option<(TantivyDocument, [u64; 2])>> {
         let term = Term::from_field_bytes(self.fields.id, id.as_bytes());
         let searcher = self.reader.searcher();
         let query = TermQuery::new(term, IndexRecordOption::Basic);
         let found = searcher.search(&query, &DocSetCollector)?;
-        found
-            .into_iter()
-            .next()
-            .map(|at| searcher.doc(at))
-            .transpose()
+        let Some(at) = found.into_iter().next() else {
+            return Ok(None);
+        };
+        let fast = searcher.segment_reader(at.segment_ord).fast_fields();
+        let mut keys = [0; 2];
+        for (key, field) in keys.iter_mut().zip(SORTED) {
+            *key = fast.u64(field)?.first(at.doc_id).unwrap_or(0);
+        }
+        Ok(Some((searcher.doc(at)?, keys)))
     }
 
     /// Makes a committed document anew where its page says something else.
     fn edited(&self, id: Uuid, says: Said<'_>) -> tantivy::Result<Option<TantivyDocument>> {
-        let Some(kept) = self.committed(id)? else {
+        let Some((kept, keys)) = self.committed(id)? else {
             return Ok(None);
         };
         let name = kept.get_first(self.fields.name);
         let name = name.and_then(|name| name.as_str()).unwrap_or_default();
         let files = kept.get_all(self.fields.files);
         let files = files.filter_map(|file| file.as_str());
-        Ok(Some(self.document(id, name, says, files)))
+        let mut document = self.document(id, name, files, says);
+        self.sort(&mut document, keys);
+        Ok(Some(document))
     }
+}
+
+/// A number of the read tables as the index sorts it.
+fn key(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }

@@ -14,7 +14,7 @@ use tantivy::tokenizer::TokenStream as _;
 use tantivy::{DocAddress, Searcher, SegmentReader, Term};
 use uuid::Uuid;
 
-use super::{HALVES, Search};
+use super::{HALVES, Narrow, Search};
 use crate::Unavailable;
 
 /// The most words of a search that count.
@@ -59,15 +59,20 @@ impl Fit {
 }
 
 impl Search {
-    /// Finds the torrents that fit all the words, the best first.
-    pub fn find(&self, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
+    /// Finds the torrents that fit all the words, the best first where no other order is wanted.
+    pub fn find(
+        &self,
+        words: &str,
+        narrow: &Narrow,
+        limit: usize,
+    ) -> Result<Vec<Uuid>, Unavailable> {
         // A word in the name weighs most, then in a tag's, in a file's path, and in the description.
         let weighted = [
             (self.fields.name, 4.0),
             (self.fields.files, 2.0),
             (self.fields.description, 1.0),
         ];
-        self.find_in((&weighted, true), words, limit)
+        self.find_in((&weighted, true), words, narrow, limit)
     }
 
     /// Finds what fits all the words in some fields, the foremost first, each with its weight, and in
@@ -76,6 +81,7 @@ impl Search {
         &self,
         fields: Weighted<'_>,
         words: &str,
+        narrow: &Narrow,
         limit: usize,
     ) -> Result<Vec<Uuid>, Unavailable> {
         let terms = self.terms(words);
@@ -83,14 +89,19 @@ impl Search {
             return Ok(vec![]);
         }
         let searcher = self.reader.searcher();
-        let run = |fields, fit| self.run(&searcher, fields, (&terms, fit), limit);
+        let run = |fields, fit| self.run(&searcher, fields, (&terms, fit), (narrow, limit));
         let foremost = (fields.0.get(..1).unwrap_or_default(), false);
+        let tiers: &[(Weighted<'_>, Fit)] = if narrow.order.is_some() {
+            &[(fields, Fit::Begun)]
+        } else {
+            &[
+                (foremost, Fit::Whole),
+                (fields, Fit::Whole),
+                (fields, Fit::Begun),
+            ]
+        };
         let mut hits: Vec<DocAddress> = vec![];
-        for (fields, fit) in [
-            (foremost, Fit::Whole),
-            (fields, Fit::Whole),
-            (fields, Fit::Begun),
-        ] {
+        for (fields, fit) in tiers.iter().copied() {
             if hits.len() < limit {
                 let known: HashSet<DocAddress> = hits.iter().copied().collect();
                 let more = run(fields, fit)?.into_iter();
@@ -121,9 +132,9 @@ impl Search {
         searcher: &Searcher,
         (weighted, tags): Weighted<'_>,
         (terms, fit): (&[String], Fit),
-        limit: usize,
+        (narrow, limit): (&Narrow, usize),
     ) -> Result<Vec<DocAddress>, Unavailable> {
-        let mut all: Vec<Box<dyn Query>> = vec![];
+        let mut all = self.narrowed(narrow);
         for term in terms {
             let mut either = anywhere(weighted, term, fit);
             if tags {
@@ -136,6 +147,9 @@ impl Search {
             [only] => only.as_ref(),
             _ => &BooleanQuery::intersection(all),
         };
+        if let Some(order) = narrow.order {
+            return Ok(order.first(searcher, query, limit)?);
+        }
         let best = TopDocs::with_limit(limit).order_by_score();
         let hits = searcher.search(query, &best)?;
         Ok(hits.into_iter().map(|(_, hit)| hit).collect())
