@@ -1,8 +1,14 @@
 //! How the C library's allocator gives memory back.
 
-/// Fixes where blocks lie, which the C library otherwise learns from how large they are. Each commit to the
+#[cfg(target_env = "gnu")]
+use std::time::{Duration, Instant};
+
+/// Lets free memory go back to the system.
+///
+/// Where blocks lie is fixed, which the C library otherwise learns from how large they are. Each commit to the
 /// search index has a thread that fills some megabytes for a moment, and the C library gives threads
-/// heaps of their own: once it has learnt, each of those heaps keeps them.
+/// heaps of their own: once it has learnt, each of those heaps keeps them. Pages that become free in the midst of
+/// a heap stay there by themselves too, so they are asked for.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "nothing safe sets the allocator's options")]
 pub(crate) fn give_back() {
@@ -14,6 +20,23 @@ pub(crate) fn give_back() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
         libc::mallopt(libc::M_TRIM_THRESHOLD, SPARE);
+    }
+    let thread = std::thread::Builder::new().name("memory".to_owned());
+    // Without it, the program is larger, and nothing else.
+    let _asks = thread.spawn(|| ask());
+}
+
+/// Asks for free pages every now and then.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "nothing safe asks the allocator")]
+fn ask() -> ! {
+    const OFTEN: Duration = Duration::from_secs(30);
+    loop {
+        std::thread::sleep(OFTEN);
+        let began = Instant::now();
+        // SAFETY: malloc_trim takes each heap's own lock, and touches free blocks alone.
+        unsafe { libc::malloc_trim(0) };
+        tracing::debug!(took = ?began.elapsed(), "free memory went back");
     }
 }
 

@@ -56,7 +56,7 @@ impl Search {
     ) -> tantivy::Result<Either> {
         let fields = self.fields();
         let mut either: Either = vec![];
-        for (name, weight) in fit.queries((fields.tag_name, WEIGHT), word) {
+        for (name, weight) in fit.queries(searcher, (fields.tag_name, WEIGHT), word)? {
             let hits = searcher.search(&name, &DocSetCollector)?;
             let tags = found(searcher, hits.iter())?;
             if tags.is_empty() {

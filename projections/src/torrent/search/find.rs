@@ -4,7 +4,7 @@
 //! Who wants few hits asks no further than they need: in one field the index passes by what can't come
 //! before what it has found already, so words that stand everywhere cost little.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use tantivy::collector::TopDocs;
 use tantivy::columnar::Column;
@@ -19,6 +19,8 @@ use crate::Unavailable;
 
 /// The most words of a search that count.
 const MOST_WORDS: usize = 16;
+/// The most words of one beginning that are looked for each by itself.
+const FEW_BEGUN: usize = 64;
 
 /// Fields, each with its weight; and whether tags' names count besides.
 type Weighted<'a> = (&'a [(Field, f32)], bool);
@@ -37,25 +39,60 @@ pub(crate) enum Fit {
     Misspelt,
 }
 
+/// A query with its weight.
+type Weighed = (Box<dyn Query>, f32);
+
 impl Fit {
     /// A word in a field, each way with its weight.
     pub(crate) fn queries(
         self,
+        searcher: &Searcher,
         (field, weight): (Field, f32),
         word: &str,
-    ) -> Vec<(Box<dyn Query>, f32)> {
+    ) -> tantivy::Result<Vec<Weighed>> {
         let term = Term::from_field_text(field, word);
-        let begun = |distance| -> Box<dyn Query> {
-            Box::new(FuzzyTermQuery::new_prefix(term.clone(), distance, true))
+        let mut queries = vec![of_term(&term, 2.0 * weight)];
+        let distance = match self {
+            Self::Whole => return Ok(queries),
+            Self::Begun => 0,
+            Self::Misspelt => 1,
         };
-        let whole = TermQuery::new(term.clone(), IndexRecordOption::WithFreqs);
-        let whole: (Box<dyn Query>, f32) = (Box::new(whole), 2.0 * weight);
-        match self {
-            Self::Whole => vec![whole],
-            Self::Begun => vec![whole, (begun(0), weight)],
-            Self::Misspelt => vec![whole, (begun(1), weight)],
+        match begun(searcher, field, word)? {
+            Some(few) if distance == 0 => {
+                queries.extend(few.iter().map(|term| of_term(term, weight)));
+            }
+            _ => {
+                let begun = FuzzyTermQuery::new_prefix(term, distance, true);
+                queries.push((Box::new(begun), weight));
+            }
+        }
+        Ok(queries)
+    }
+}
+
+fn of_term(term: &Term, weight: f32) -> Weighed {
+    let query = TermQuery::new(term.clone(), IndexRecordOption::WithFreqs);
+    (Box::new(query), weight)
+}
+
+/// Gives the longer words of a field that begin so, where they are few: then those pages alone are read that
+/// the other words of a search leave, and not all of them.
+fn begun(searcher: &Searcher, field: Field, word: &str) -> tantivy::Result<Option<BTreeSet<Term>>> {
+    let mut few = BTreeSet::new();
+    for segment in searcher.segment_readers() {
+        let index = segment.inverted_index(field)?;
+        let mut longer = index.terms().range().gt(word).into_stream()?;
+        while longer.advance() && longer.key().starts_with(word.as_bytes()) {
+            let Ok(found) = std::str::from_utf8(longer.key()) else {
+                continue;
+            };
+            few.insert(Term::from_field_text(field, found));
+            if few.len() > FEW_BEGUN {
+                return Ok(None);
+            }
         }
     }
+    Ok(Some(few))
 }
 
 impl Search {
@@ -136,7 +173,7 @@ impl Search {
     ) -> Result<Vec<DocAddress>, Unavailable> {
         let mut all = self.narrowed(narrow);
         for term in terms {
-            let mut either = anywhere(weighted, term, fit);
+            let mut either = anywhere(searcher, weighted, (term, fit))?;
             if tags {
                 either.extend(self.tagged(searcher, term, fit)?);
             }
@@ -157,14 +194,18 @@ impl Search {
 }
 
 /// A word in any of the fields.
-fn anywhere(weighted: &[(Field, f32)], word: &str, fit: Fit) -> Either {
-    let either = weighted.iter().copied();
-    let either = either.flat_map(|field| fit.queries(field, word));
-    either
-        .map(|(query, weight)| -> (Occur, Box<dyn Query>) {
-            (Occur::Should, Box::new(BoostQuery::new(query, weight)))
-        })
-        .collect()
+fn anywhere(
+    searcher: &Searcher,
+    weighted: &[(Field, f32)],
+    (word, fit): (&str, Fit),
+) -> tantivy::Result<Either> {
+    let mut either: Either = vec![];
+    for field in weighted {
+        for (query, weight) in fit.queries(searcher, *field, word)? {
+            either.push((Occur::Should, Box::new(BoostQuery::new(query, weight))));
+        }
+    }
+    Ok(either)
 }
 
 /// Gives the ids of documents.
