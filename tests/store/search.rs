@@ -274,6 +274,9 @@ async fn hits_come_in_another_order_and_only_where_they_are_wanted() {
     assert_eq!(found(&within(&[category(0), category(1)])).len(), 4);
     assert_eq!(found(&within(&[category(2)])).len(), 0);
     assert_eq!(found(&within(&[])).len(), 0);
+    // It begins a word elsewhere, so it isn't misspelt here.
+    let elsewhere = search.find("alphab", &within(&[category(1)]), 100);
+    assert_eq!(elsewhere.unwrap().len(), 0);
     let marked = |tag| Narrow {
         tag: Some(tag),
         ..Narrow::default()

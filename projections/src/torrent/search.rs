@@ -335,6 +335,7 @@ impl Search {
         document
     }
 
+    /// Tells a document what it is sorted by.
     fn sort(&self, document: &mut TantivyDocument, keys: [u64; 2]) {
         for (field, key) in self.fields.sorted.into_iter().zip(keys) {
             document.add_u64(field, key);

@@ -147,7 +147,12 @@ impl Search {
         }
         hits.truncate(limit);
         if hits.is_empty() {
-            hits = run(fields, Fit::Misspelt)?;
+            // Words that fit something, though nothing that is wanted, aren't misspelt.
+            let begun = (terms.as_slice(), Fit::Begun);
+            let any = self.run(&searcher, fields, begun, (&Narrow::default(), 1))?;
+            if any.is_empty() {
+                hits = run(fields, Fit::Misspelt)?;
+            }
         }
         Ok(found(&searcher, hits.iter())?)
     }
