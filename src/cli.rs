@@ -387,8 +387,7 @@ pub(crate) enum Bench {
         /// How many decisions of each kind.
         #[arg(long, default_value_t = 200_000)]
         decisions: u32,
-        /// A page that is served, with `limits.flood` off, and asked for over a connection, such as
-        /// `http://127.0.0.1:3000/sign-in`.
+        /// A page of a site without `limits.flood`, such as `http://127.0.0.1:3000/sign-in`.
         #[arg(long, value_name = "URL")]
         page: Option<String>,
     },

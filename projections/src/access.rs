@@ -107,10 +107,7 @@ pub struct Changes {
 /// Gives what changed after a position; everything, after position 0.
 pub async fn changes(reads: &Reads, after: Position) -> Result<Changes, Unavailable> {
     // Both as they stood at once: what was applied between the two would be passed by.
-    let mut at_once = reads.pool.begin().await?;
-    sqlx::query("set transaction isolation level repeatable read, read only")
-        .execute(&mut *at_once)
-        .await?;
+    let mut at_once = crate::at_once(&reads.pool).await?;
     let members = sqlx::query(
         "select member, passkey, banned_until, position, staff or exists (
                  select from access_member_role h join access_role r on r.role = h.role

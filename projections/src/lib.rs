@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use domain::id::MemberId;
 use domain::{Keyed, Position};
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 
 pub mod feed;
@@ -224,4 +224,10 @@ impl Reads {
     pub fn progress(&self) -> watch::Receiver<progress::Progress> {
         self.progress.clone()
     }
+}
+
+/// Begins to read what stands in several tables, or is asked in several statements, as it is at one moment.
+pub(crate) async fn at_once(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pool.begin_with("begin isolation level repeatable read, read only")
+        .await
 }

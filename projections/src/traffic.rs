@@ -6,12 +6,12 @@
 use domain::amount::{Bytes, Ratio, Seconds};
 use domain::id::{MemberId, TorrentId};
 use domain::traffic::Entry;
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{PgExecutor, Row as _};
 use time::OffsetDateTime;
 
 use crate::page::{Cursor, Page};
-use crate::{Fold, Projection, Reads, Unavailable};
+use crate::{Fold, Projection, Reads, Unavailable, at_once};
 
 pub mod proof;
 
@@ -84,11 +84,13 @@ pub struct Line {
 
 /// Gives what a member moved, in all.
 pub async fn totals(reads: &Reads, member: MemberId) -> Result<Totals, Unavailable> {
+    Ok(in_all(&reads.pool, member).await?)
+}
+
+async fn in_all(from: impl PgExecutor<'_>, member: MemberId) -> Result<Totals, sqlx::Error> {
     let query = format!("select {TOTALS} from member_total where member = $1");
-    let row = sqlx::query(&query)
-        .bind(member.0)
-        .fetch_optional(&reads.pool)
-        .await?;
+    let row = sqlx::query(&query).bind(member.0);
+    let row = row.fetch_optional(from).await?;
     Ok(row.as_ref().map(read).transpose()?.unwrap_or_default())
 }
 
@@ -114,11 +116,11 @@ pub(crate) fn read(row: &PgRow) -> Result<Totals, sqlx::Error> {
 }
 
 /// Gives what a member moved of one torrent.
-pub async fn on_torrent(
-    reads: &Reads,
+async fn on_torrent(
+    from: impl PgExecutor<'_>,
     member: MemberId,
     torrent: TorrentId,
-) -> Result<Totals, Unavailable> {
+) -> Result<Totals, sqlx::Error> {
     let row = sqlx::query(
         "select coalesce(sum(uploaded), 0)::bigint as uploaded, coalesce(sum(downloaded), 0)::bigint as downloaded,
                 coalesce(sum(charged), 0)::bigint as charged, coalesce(sum(seeded), 0)::bigint as seeded,
@@ -127,7 +129,7 @@ pub async fn on_torrent(
     )
     .bind(member.0)
     .bind(torrent.0)
-    .fetch_one(&reads.pool)
+    .fetch_one(from)
     .await?;
     Ok(Totals {
         uploaded: bytes(&row, "uploaded")?,
@@ -147,6 +149,35 @@ pub async fn ledger(
     from: Option<&Cursor>,
     limit: i64,
 ) -> Result<Page<Line>, Unavailable> {
+    Ok(lines(&reads.pool, member, torrent, from, limit).await?)
+}
+
+/// Gives a page of a member's ledger, of one torrent or of all, with what all of its lines add up to at that
+/// moment.
+pub async fn ledger_with_sums(
+    reads: &Reads,
+    member: MemberId,
+    torrent: Option<TorrentId>,
+    from: Option<&Cursor>,
+    limit: i64,
+) -> Result<(Page<Line>, Totals), Unavailable> {
+    let mut together = at_once(&reads.pool).await?;
+    let lines = lines(&mut *together, member, torrent, from, limit).await?;
+    let sums = match torrent {
+        Some(torrent) => on_torrent(&mut *together, member, torrent).await?,
+        None => in_all(&mut *together, member).await?,
+    };
+    together.commit().await?;
+    Ok((lines, sums))
+}
+
+async fn lines(
+    to: impl PgExecutor<'_>,
+    member: MemberId,
+    torrent: Option<TorrentId>,
+    from: Option<&Cursor>,
+    limit: i64,
+) -> Result<Page<Line>, sqlx::Error> {
     let key: Option<(i64, uuid::Uuid, String, i32)> = from.and_then(Cursor::key);
     let rows = sqlx::query(
         "select l.torrent, l.client, l.run, l.uploaded, l.downloaded, l.charged, l.remaining, l.seeded, l.leeched,
@@ -164,7 +195,7 @@ pub async fn ledger(
     .bind(key.as_ref().map(|key| key.3))
     .bind(limit + 1)
     .bind(torrent.map(|torrent| torrent.0))
-    .fetch_all(&reads.pool)
+    .fetch_all(to)
     .await?;
     let lines = rows.iter().map(line_row).collect::<Result<_, _>>()?;
     Ok(Page::cut(lines, limit, |line: &Line| {

@@ -1,7 +1,6 @@
 //! What a ledger's page shows.
 
-/// The last row of a ledger: all that was uploaded and downloaded. Nothing where the lines above it say something
-/// else, as they may for a moment while clients report: they are read after the figures.
+/// The last row of a ledger: all that was uploaded and downloaded. It must equal the lines above it.
 pub fn sums(page: &str) -> Option<(u64, u64)> {
     let (lines, _) = page.split_once("<tfoot>")?;
     let sum = totals(page)?;
@@ -9,7 +8,8 @@ pub fn sums(page: &str) -> Option<(u64, u64)> {
         bytes(lines, "data-label=\"Up\"").iter().sum(),
         bytes(lines, "data-label=\"Down\"").iter().sum(),
     );
-    (sum == added).then_some(sum)
+    assert_eq!(sum, added, "the lines add up to the totals");
+    Some(sum)
 }
 
 /// The last row of a ledger, of which a page may show a part.

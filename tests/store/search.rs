@@ -83,6 +83,11 @@ fn category(number: usize) -> CategoryId {
 async fn found(database: &Database, folder: &Path, words: &str) -> usize {
     let search = Arc::new(Search::on_disk(folder).unwrap());
     follow(database, &search).await;
+    hits(&search, words)
+}
+
+/// How many torrents an index finds.
+fn hits(search: &Search, words: &str) -> usize {
     search.find(words, &Narrow::default(), 100).unwrap().len()
 }
 
@@ -168,23 +173,11 @@ async fn a_full_disk_leaves_the_index_as_it_was_and_it_goes_on_once_there_is_roo
     for _ in 0..3 {
         assert!(search.apply(&events, &mark).is_err());
         assert_eq!(search.mark().unwrap(), Some(before.clone()));
-        assert_eq!(
-            search
-                .find("shared", &Narrow::default(), 100)
-                .unwrap()
-                .len(),
-            1
-        );
+        assert_eq!(hits(&search, "shared"), 1);
     }
     std::fs::remove_file(&filler).unwrap();
     follow(&database, &search).await;
-    assert_eq!(
-        search
-            .find("shared", &Narrow::default(), 100)
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(hits(&search, "shared"), 2);
     assert_eq!(search.documents(), 2, "each once");
 }
 
@@ -232,11 +225,8 @@ async fn whole_words_come_before_begun_ones_and_those_in_the_name_first() {
         let found = search.find("alpha", &Narrow::default(), few).unwrap();
         assert_eq!(found, best[..few.min(3)], "{few}");
     }
-    assert_eq!(
-        search.find("alph tx", &Narrow::default(), 4).unwrap().len(),
-        3
-    );
-    assert_eq!(search.find("alpa", &Narrow::default(), 4).unwrap().len(), 3);
+    assert_eq!(hits(&search, "alph tx"), 3);
+    assert_eq!(hits(&search, "alpa"), 3);
 }
 
 #[tokio::test]

@@ -219,16 +219,20 @@ pub async fn list(
 }
 
 async fn find(reads: &Reads, wanted: &Wanted, swarms: &dyn Swarms) -> Result<Found, Unavailable> {
+    let shelves = match wanted.categories.as_slice() {
+        [] => None,
+        these => Some(category::below(reads, these).await?),
+    };
+    let among = |hits| among(reads, wanted, swarms, shelves.clone(), hits);
     let words = wanted.words.as_deref().map(str::trim);
     let Some(words) = words.filter(|words| !words.is_empty()) else {
-        return among(reads, wanted, swarms, None).await;
+        return among(None).await;
     };
     if is_hash(words) {
-        let hits = of_hash(reads, words).await?;
-        return among(reads, wanted, swarms, Some(hits)).await;
+        return among(Some(of_hash(reads, words).await?)).await;
     }
     let narrow = Narrow {
-        categories: shelves(reads, wanted).await?,
+        categories: shelves.clone(),
         tag: wanted.tag,
         order: wanted.order(),
     };
@@ -236,7 +240,7 @@ async fn find(reads: &Reads, wanted: &Wanted, swarms: &dyn Swarms) -> Result<Fou
     loop {
         let hits = search(reads, words, &narrow, most).await?;
         let is_all = hits.len() < most || most == MOST_HITS;
-        let rows = among(reads, wanted, swarms, Some(hits)).await?;
+        let rows = among(Some(hits)).await?;
         if is_all || rows.len() > usize::try_from(wanted.limit).unwrap_or(0) {
             return Ok(rows);
         }
@@ -249,10 +253,11 @@ async fn among(
     reads: &Reads,
     wanted: &Wanted,
     swarms: &dyn Swarms,
+    shelves: Option<Vec<Uuid>>,
     hits: Option<Vec<Uuid>>,
 ) -> Result<Found, Unavailable> {
     let select = Select {
-        shelves: shelves(reads, wanted).await?,
+        shelves,
         from: wanted.from.as_ref().and_then(Cursor::key),
         found: hits.as_deref(),
         seeded: wanted.seeded.map(|is| (is, seeded(swarms))),
@@ -266,14 +271,6 @@ async fn among(
     let tags = tag::all(reads).await?;
     let rows = rows.iter().map(|row| list_row(row, &tags));
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Gives the categories that are wanted, and those below them.
-async fn shelves(reads: &Reads, wanted: &Wanted) -> Result<Option<Vec<Uuid>>, Unavailable> {
-    Ok(match wanted.categories.as_slice() {
-        [] => None,
-        these => Some(category::below(reads, these).await?),
-    })
 }
 
 /// Counts what a member uploaded that is for whose eyes, up to [`MOST_COUNTED`].

@@ -99,10 +99,7 @@ impl Told {
 
 /// Reads the ledger and the totals as they stand at one moment.
 pub async fn books(pool: &PgPool) -> Result<Books, Unavailable> {
-    let mut reading = pool.begin().await?;
-    sqlx::query("set transaction isolation level repeatable read, read only")
-        .execute(&mut *reading)
-        .await?;
+    let mut reading = crate::at_once(pool).await?;
     let position: i64 =
         sqlx::query_scalar("select position from read.checkpoint where name = 'traffic'")
             .fetch_one(&mut *reading)

@@ -55,11 +55,8 @@ async fn ledger(
 ) -> Result<Markup, Problem> {
     let viewer = signed_in.viewer(&app).await?;
     let (member, from) = (signed_in.profile.id, asked.from());
-    let lines = traffic::ledger(&app.reads, member, asked.torrent(), from.as_ref(), ROWS).await?;
-    let sums = match asked.torrent() {
-        Some(torrent) => traffic::on_torrent(&app.reads, member, torrent).await?,
-        None => viewer.figures.totals,
-    };
+    let (torrent, from) = (asked.torrent(), from.as_ref());
+    let (lines, sums) = traffic::ledger_with_sums(&app.reads, member, torrent, from, ROWS).await?;
     let page = Page {
         title: "Ledger",
         site: &app.site,
@@ -67,7 +64,7 @@ async fn ledger(
         theme,
         section: "/members",
     };
-    Ok(document(&page, &body(&lines, &sums, asked.torrent())))
+    Ok(document(&page, &body(&lines, &sums, torrent)))
 }
 
 pub(in super::super) fn body(

@@ -1,5 +1,6 @@
 //! The search for words: what has them whole in its name comes first, then what has them whole anywhere,
-//! then begun, and where nothing fits, misspelt by a letter.
+//! then begun, and where nothing fits, misspelt by a letter. In another order than the best first, it is all
+//! the same whether a word is whole or begun.
 //!
 //! Who wants few hits asks no further than they need: in one field the index passes by what can't come
 //! before what it has found already, so words that stand everywhere cost little.
@@ -52,19 +53,17 @@ impl Fit {
     ) -> tantivy::Result<Vec<Weighed>> {
         let term = Term::from_field_text(field, word);
         let mut queries = vec![of_term(&term, 2.0 * weight)];
-        let distance = match self {
+        let few = match self {
             Self::Whole => return Ok(queries),
-            Self::Begun => 0,
-            Self::Misspelt => 1,
+            Self::Begun => begun(searcher, field, word)?,
+            Self::Misspelt => None,
         };
-        match begun(searcher, field, word)? {
-            Some(few) if distance == 0 => {
-                queries.extend(few.iter().map(|term| of_term(term, weight)));
-            }
-            _ => {
-                let begun = FuzzyTermQuery::new_prefix(term, distance, true);
-                queries.push((Box::new(begun), weight));
-            }
+        if let Some(few) = few {
+            queries.extend(few.iter().map(|term| of_term(term, weight)));
+        } else {
+            let distance = u8::from(self == Self::Misspelt);
+            let begun = FuzzyTermQuery::new_prefix(term, distance, true);
+            queries.push((Box::new(begun), weight));
         }
         Ok(queries)
     }
@@ -75,8 +74,8 @@ fn of_term(term: &Term, weight: f32) -> Weighed {
     (Box::new(query), weight)
 }
 
-/// Gives the longer words of a field that begin so, where they are few: then those pages alone are read that
-/// the other words of a search leave, and not all of them.
+/// Gives the longer words of a field that begin so, where they are few: then what the other words of a search
+/// leave is looked at, rather than all that has one of these.
 fn begun(searcher: &Searcher, field: Field, word: &str) -> tantivy::Result<Option<BTreeSet<Term>>> {
     let mut few = BTreeSet::new();
     for segment in searcher.segment_readers() {
