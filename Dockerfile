@@ -12,13 +12,14 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin opentracker \
-    && install -d -o opentracker -g opentracker -m 0700 /data
+    && install -d -o opentracker -g opentracker -m 0700 /data /backups
 COPY --from=build /opentracker /usr/local/bin/opentracker
 USER opentracker
 WORKDIR /data
 ENV OPENTRACKER_DATA_DIR=/data \
     OPENTRACKER_SITE__LISTEN=0.0.0.0:3000 \
-    OPENTRACKER_ANNOUNCE__LISTEN=0.0.0.0:8080
+    OPENTRACKER_ANNOUNCE__LISTEN=0.0.0.0:8080 \
+    NO_COLOR=1
 VOLUME /data
 EXPOSE 3000 8080 8080/udp
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=6 \

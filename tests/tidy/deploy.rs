@@ -187,7 +187,7 @@ fn containers_are_checked_confined_and_reached_by_the_front_alone() {
     let compose = yaml("docker-compose.yml");
     let services = compose.get("services").and_then(Value::as_object).unwrap();
     let volumes = compose.get("volumes").and_then(Value::as_object).unwrap();
-    let open = ["80:80", "443:443", "8080:8080/udp"];
+    let open = ["80:80", "443:443", "443:443/udp", "8080:8080/udp"];
     for (name, service) in services {
         let list = |key: &str| -> Vec<&str> {
             let list = service.get(key).and_then(Value::as_array);
