@@ -8,15 +8,15 @@ use domain::id::TagId;
 use domain::tag::Event;
 use domain::{Fact, Recorded};
 use tantivy::collector::DocSetCollector;
-use tantivy::query::{BoostQuery, Occur, TermSetQuery};
+use tantivy::query::TermSetQuery;
 use tantivy::{IndexWriter, Searcher, TantivyDocument, Term};
 use uuid::Uuid;
 
 use crate::torrent::search::Search;
-use crate::torrent::search::find::{Either, Fit, found};
+use crate::torrent::search::find::{Fit, Weighed, found};
 
-/// How much a word of a tag's name weighs: less than one of the torrent's own.
-const WEIGHT: f32 = 3.0;
+/// How much a word of a tag's name weighs, beside one of the torrent's own that is neither rare nor common.
+const WEIGHT: f32 = 2.0;
 
 impl Search {
     /// Marks a torrent's document.
@@ -53,10 +53,10 @@ impl Search {
         searcher: &Searcher,
         word: &str,
         fit: Fit,
-    ) -> tantivy::Result<Either> {
+    ) -> tantivy::Result<Vec<Weighed>> {
         let fields = self.fields();
-        let mut either: Either = vec![];
-        for (name, weight) in fit.queries(searcher, (fields.tag_name, WEIGHT), word)? {
+        let mut either: Vec<Weighed> = vec![];
+        for (name, weight) in fit.queries(searcher, fields.tag_name, word)? {
             let hits = searcher.search(&name, &DocSetCollector)?;
             let tags = found(searcher, hits.iter())?;
             if tags.is_empty() {
@@ -64,8 +64,7 @@ impl Search {
             }
             let term = |tag: Uuid| Term::from_field_bytes(fields.tags, tag.as_bytes());
             let marked = TermSetQuery::new(tags.into_iter().map(term));
-            let weighted = BoostQuery::new(Box::new(marked), weight);
-            either.push((Occur::Should, Box::new(weighted)));
+            either.push((Box::new(marked), WEIGHT * weight));
         }
         Ok(either)
     }

@@ -8,6 +8,7 @@ use domain::{Fact, Recorded};
 use tantivy::IndexWriter;
 use uuid::Uuid;
 
+use crate::torrent::search::find::Within;
 use crate::torrent::search::{Narrow, Search};
 use crate::{Reads, Unavailable};
 
@@ -27,12 +28,16 @@ pub(super) async fn find(
 }
 
 impl Search {
-    /// Finds the posts that fit all the words, the best first, as [`Search::find`] does torrents; a word
-    /// in a topic's title finds its first post, and weighs more.
+    /// Finds the posts that fit all the words, the best first, as [`Search::find`] does torrents; a topic's
+    /// title belongs to its first post, and its words come first.
     pub fn find_posts(&self, words: &str, limit: usize) -> Result<Vec<Uuid>, Unavailable> {
         let fields = self.fields();
-        let weighted = [(fields.title, 4.0), (fields.said, 1.0)];
-        self.find_in((&weighted, false), words, &Narrow::default(), limit)
+        let within = Within {
+            foremost: fields.title,
+            all: fields.said,
+            tags: false,
+        };
+        self.find_in(within, words, &Narrow::default(), limit)
     }
 
     /// Puts the posts of which events tell, each as they word it last. Removed ones stay: lists leave
@@ -76,7 +81,8 @@ impl Search {
             };
             let mut document = self.identified(id);
             if !title.is_empty() {
-                document.add_text(self.fields().title, title);
+                document.add_text(self.fields().title, &title);
+                document.add_text(self.fields().said, &title);
             }
             document.add_text(self.fields().said, text);
             if is_new {

@@ -15,7 +15,8 @@ use tantivy::collector::DocSetCollector;
 use tantivy::directory::MmapDirectory;
 use tantivy::query::TermQuery;
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions, Value as _,
+    FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions,
+    Value as _,
 };
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 use uuid::Uuid;
@@ -65,15 +66,17 @@ pub(crate) struct Fields {
     /// The id of the category in which it stands.
     category: Field,
     name: Field,
+    /// The paths of its files, kept alone.
     files: Field,
-    description: Field,
+    /// All its words: the name, the files and the description.
+    text: Field,
     /// The ids of the tags that mark it.
     pub(crate) tags: Field,
     /// What a tag is called.
     pub(crate) tag_name: Field,
     /// What a topic is about, with its first post.
     pub(crate) title: Field,
-    /// What a post says.
+    /// What a post says, after that.
     pub(crate) said: Field,
 }
 
@@ -119,8 +122,8 @@ fn schema() -> (Schema, Fields) {
         category: schema.add_bytes_field("category", INDEXED),
         // An edit brings another description and tags, so the rest is kept to be had again.
         name: schema.add_text_field("name", kept.clone()),
-        files: schema.add_text_field("files", kept.clone()),
-        description: schema.add_text_field("description", text.clone()),
+        files: schema.add_text_field("files", STORED),
+        text: schema.add_text_field("text", text.clone()),
         tags: schema.add_bytes_field("tags", INDEXED),
         tag_name: schema.add_text_field("tag_name", text.clone()),
         title: schema.add_text_field("title", kept),
@@ -326,11 +329,13 @@ impl Search {
     ) -> TantivyDocument {
         let mut document = self.identified(id);
         document.add_text(self.fields.name, name);
+        document.add_text(self.fields.text, name);
         for file in files {
             document.add_text(self.fields.files, file);
+            document.add_text(self.fields.text, file);
         }
         document.add_bytes(self.fields.category, says.category.0.as_bytes());
-        document.add_text(self.fields.description, says.description);
+        document.add_text(self.fields.text, says.description);
         self.tag(&mut document, says.tags);
         document
     }

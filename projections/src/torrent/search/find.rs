@@ -2,8 +2,9 @@
 //! then begun, and where nothing fits, misspelt by a letter. In another order than the best first, it is all
 //! the same whether a word is whole or begun.
 //!
-//! Who wants few hits asks no further than they need: in one field the index passes by what can't come
-//! before what it has found already, so words that stand everywhere cost little.
+//! Who wants few hits asks no further than they need: of one word the index passes by what can't come before
+//! what it has found already. All words of a document stand in one field, so that several words are what
+//! their lists have in common.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -23,11 +24,16 @@ const MOST_WORDS: usize = 16;
 /// The most words of one beginning that are looked for each by itself.
 const FEW_BEGUN: usize = 64;
 
-/// Fields, each with its weight; and whether tags' names count besides.
-type Weighted<'a> = (&'a [(Field, f32)], bool);
-
-/// Queries of which any may fit.
-pub(crate) type Either = Vec<(Occur, Box<dyn Query>)>;
+/// Where words are looked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Within {
+    /// Whose hits come first.
+    pub(crate) foremost: Field,
+    /// What has all the words, the foremost too.
+    pub(crate) all: Field,
+    /// Whether tags' names count besides.
+    pub(crate) tags: bool,
+}
 
 /// How a word fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,29 +47,29 @@ pub(crate) enum Fit {
 }
 
 /// A query with its weight.
-type Weighed = (Box<dyn Query>, f32);
+pub(crate) type Weighed = (Box<dyn Query>, f32);
 
 impl Fit {
     /// A word in a field, each way with its weight.
     pub(crate) fn queries(
         self,
         searcher: &Searcher,
-        (field, weight): (Field, f32),
+        field: Field,
         word: &str,
     ) -> tantivy::Result<Vec<Weighed>> {
         let term = Term::from_field_text(field, word);
-        let mut queries = vec![of_term(&term, 2.0 * weight)];
+        let mut queries = vec![of_term(&term, 2.0)];
         let few = match self {
             Self::Whole => return Ok(queries),
             Self::Begun => begun(searcher, field, word)?,
             Self::Misspelt => None,
         };
         if let Some(few) = few {
-            queries.extend(few.iter().map(|term| of_term(term, weight)));
+            queries.extend(few.iter().map(|term| of_term(term, 1.0)));
         } else {
             let distance = u8::from(self == Self::Misspelt);
             let begun = FuzzyTermQuery::new_prefix(term, distance, true);
-            queries.push((Box::new(begun), weight));
+            queries.push((Box::new(begun), 1.0));
         }
         Ok(queries)
     }
@@ -102,20 +108,18 @@ impl Search {
         narrow: &Narrow,
         limit: usize,
     ) -> Result<Vec<Uuid>, Unavailable> {
-        // A word in the name weighs most, then in a tag's, in a file's path, and in the description.
-        let weighted = [
-            (self.fields.name, 4.0),
-            (self.fields.files, 2.0),
-            (self.fields.description, 1.0),
-        ];
-        self.find_in((&weighted, true), words, narrow, limit)
+        let within = Within {
+            foremost: self.fields.name,
+            all: self.fields.text,
+            tags: true,
+        };
+        self.find_in(within, words, narrow, limit)
     }
 
-    /// Finds what fits all the words in some fields, the foremost first, each with its weight, and in
-    /// tags' names if they count.
+    /// Finds what fits all the words, the foremost first.
     pub(crate) fn find_in(
         &self,
-        fields: Weighted<'_>,
+        within: Within,
         words: &str,
         narrow: &Narrow,
         limit: usize,
@@ -125,22 +129,18 @@ impl Search {
             return Ok(vec![]);
         }
         let searcher = self.reader.searcher();
-        let run = |fields, fit| self.run(&searcher, fields, (&terms, fit), (narrow, limit));
-        let foremost = (fields.0.get(..1).unwrap_or_default(), false);
-        let tiers: &[(Weighted<'_>, Fit)] = if narrow.order.is_some() {
-            &[(fields, Fit::Begun)]
+        let run = |field, fit| self.run(&searcher, field, (&terms, fit), (narrow, limit));
+        let (foremost, all) = ((within.foremost, false), (within.all, within.tags));
+        let tiers: &[((Field, bool), Fit)] = if narrow.order.is_some() {
+            &[(all, Fit::Begun)]
         } else {
-            &[
-                (foremost, Fit::Whole),
-                (fields, Fit::Whole),
-                (fields, Fit::Begun),
-            ]
+            &[(foremost, Fit::Whole), (all, Fit::Whole), (all, Fit::Begun)]
         };
         let mut hits: Vec<DocAddress> = vec![];
-        for (fields, fit) in tiers.iter().copied() {
+        for (field, fit) in tiers.iter().copied() {
             if hits.len() < limit {
                 let known: HashSet<DocAddress> = hits.iter().copied().collect();
-                let more = run(fields, fit)?.into_iter();
+                let more = run(field, fit)?.into_iter();
                 hits.extend(more.filter(|hit| !known.contains(hit)));
             }
         }
@@ -148,9 +148,9 @@ impl Search {
         if hits.is_empty() {
             // Words that fit something, though nothing that is wanted, aren't misspelt.
             let begun = (terms.as_slice(), Fit::Begun);
-            let any = self.run(&searcher, fields, begun, (&Narrow::default(), 1))?;
+            let any = self.run(&searcher, all, begun, (&Narrow::default(), 1))?;
             if any.is_empty() {
-                hits = run(fields, Fit::Misspelt)?;
+                hits = run(all, Fit::Misspelt)?;
             }
         }
         Ok(found(&searcher, hits.iter())?)
@@ -171,17 +171,17 @@ impl Search {
     fn run(
         &self,
         searcher: &Searcher,
-        (weighted, tags): Weighted<'_>,
+        (field, tags): (Field, bool),
         (terms, fit): (&[String], Fit),
         (narrow, limit): (&Narrow, usize),
     ) -> Result<Vec<DocAddress>, Unavailable> {
         let mut all = self.narrowed(narrow);
         for term in terms {
-            let mut either = anywhere(searcher, weighted, (term, fit))?;
+            let mut either = fit.queries(searcher, field, term)?;
             if tags {
                 either.extend(self.tagged(searcher, term, fit)?);
             }
-            all.push(Box::new(BooleanQuery::new(either)));
+            all.push(either_of(either));
         }
         let query: &dyn Query = match all.as_slice() {
             // Inside another query, nothing would be passed by.
@@ -197,19 +197,18 @@ impl Search {
     }
 }
 
-/// A word in any of the fields.
-fn anywhere(
-    searcher: &Searcher,
-    weighted: &[(Field, f32)],
-    (word, fit): (&str, Fit),
-) -> tantivy::Result<Either> {
-    let mut either: Either = vec![];
-    for field in weighted {
-        for (query, weight) in fit.queries(searcher, *field, word)? {
-            either.push((Occur::Should, Box::new(BoostQuery::new(query, weight))));
+/// Any of several queries; of the only one the index passes by what it can where it stands as it is.
+fn either_of(mut either: Vec<Weighed>) -> Box<dyn Query> {
+    match either.pop() {
+        Some((only, _)) if either.is_empty() => only,
+        last => {
+            let all = either.into_iter().chain(last);
+            let weighted = all.map(|(query, weight)| -> (Occur, Box<dyn Query>) {
+                (Occur::Should, Box::new(BoostQuery::new(query, weight)))
+            });
+            Box::new(BooleanQuery::new(weighted.collect()))
         }
     }
-    Ok(either)
 }
 
 /// Gives the ids of documents.
