@@ -172,6 +172,8 @@ pub(crate) struct Often {
     pub(crate) profiles: Kept<Option<user::Profile>, MemberId>,
     pub(crate) figures: Kept<viewer::Figures, (MemberId, bool, Vec<i64>)>,
     pub(crate) lists: Kept<torrent::list::Found, torrent::list::Wanted>,
+    /// By seeders, or by leechers.
+    pub(crate) ranks: Kept<torrent::list::ranked::Ranked, bool>,
 }
 
 impl Reads {

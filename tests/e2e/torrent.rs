@@ -370,6 +370,11 @@ async fn pages_of_the_list_meet_every_torrent_once_in_every_order() {
             );
         }
     }
+    // Where nobody seeds, the newest comes first.
+    let page = admin.page("/torrents?sort=seeders&dir=desc").await;
+    let at = |id: &String| page.find(&format!("<a href=\"/torrents/{id}\">"));
+    let order: Vec<_> = ids.iter().rev().filter_map(at).collect();
+    assert!(order.is_sorted() && order.len() == 50, "{order:?}");
 }
 
 #[tokio::test]

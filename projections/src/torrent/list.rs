@@ -20,7 +20,7 @@ use crate::tag::{self, Tag};
 use crate::torrent::search::{By, Narrow, Order};
 use crate::{Reads, Unavailable};
 
-mod ranked;
+pub(crate) mod ranked;
 mod select;
 mod shelf;
 
@@ -155,7 +155,7 @@ impl Wanted {
     /// How many hits fill the page as a rule: few more than it shows in an order that the index knows.
     fn few(&self) -> usize {
         let few = self.skip.saturating_add(2 * (self.limit + 1));
-        let few = if self.order().is_some() {
+        let few = if matches!(self.sort.by, Column::Added | Column::Size) {
             few
         } else if self.sort.by == Column::Relevance && !self.sort.ascending {
             // Hits are counted from the best.
@@ -173,22 +173,18 @@ impl Wanted {
         key.and_then(|(number, _, id)| Some((number?, id)))
     }
 
-    /// The order that the index knows besides how well words fit.
+    /// The order that the index knows besides how well words fit; whom nobody seeds or leeches comes by age.
     fn order(&self) -> Option<Order> {
-        let by = match self.sort.by {
-            Column::Added => By::Position,
-            Column::Size => By::Size,
-            Column::Category
-            | Column::Name
-            | Column::Seeders
-            | Column::Leechers
-            | Column::Snatches
-            | Column::Relevance => return None,
+        let (by, behind) = match self.sort.by {
+            Column::Added => (By::Position, self.last()),
+            Column::Size => (By::Size, self.last()),
+            Column::Seeders | Column::Leechers => (By::Position, None),
+            Column::Category | Column::Name | Column::Snatches | Column::Relevance => return None,
         };
         Some(Order {
             by,
             ascending: self.sort.ascending,
-            behind: self.last(),
+            behind,
         })
     }
 }

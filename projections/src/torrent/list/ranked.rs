@@ -8,14 +8,30 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::select::{AROUND, NAMES, Select, WALKED, Walk};
-use super::{Column, Swarms};
+use super::{Column, Count, Swarms};
 use crate::{Reads, Unavailable};
 
 /// By how much more is looked up when what was didn't fill the page.
 const GROWTH: usize = 4;
 
 /// Torrents with their sort keys, in the order of the list.
-type Ranked = Vec<(i64, Uuid)>;
+pub(crate) type Ranked = Vec<(i64, Uuid)>;
+
+/// Gives those who have seeders or leechers, by how many.
+fn rank(swarms: &dyn Swarms, leechers: bool) -> Ranked {
+    let peers = |count: Count| {
+        i64::from(if leechers {
+            count.leechers
+        } else {
+            count.seeders
+        })
+    };
+    let live = swarms.live().into_iter();
+    let mut ranked: Ranked = live.map(|(id, count)| (peers(count), id.0)).collect();
+    ranked.retain(|(peers, _)| *peers > 0);
+    ranked.sort_unstable();
+    ranked
+}
 
 impl Select<'_> {
     /// Gives a page by how well words fit.
@@ -39,29 +55,21 @@ impl Select<'_> {
         Ok(rows)
     }
 
-    /// Gives a page by seeders or leechers: those who have some, and the others by id.
+    /// Gives a page by seeders or leechers: those who have some, and the others by age.
     pub(super) async fn by_peers(
         &self,
         reads: &Reads,
         swarms: &dyn Swarms,
     ) -> Result<Vec<PgRow>, Unavailable> {
-        let found: Option<HashSet<&Uuid>> = self.found.map(|found| found.iter().collect());
         let leechers = self.wanted.sort.by == Column::Leechers;
-        let live = swarms.live().into_iter();
-        let mut ranked: Ranked = live
-            .map(|(id, count)| {
-                let peers = if leechers {
-                    count.leechers
-                } else {
-                    count.seeders
-                };
-                (i64::from(peers), id.0)
-            })
-            .filter(|(count, _)| *count > 0)
-            .collect();
-        let all: Vec<Uuid> = ranked.iter().map(|(_, id)| *id).collect();
-        ranked.retain(|(_, id)| found.as_ref().is_none_or(|found| found.contains(id)));
-        ranked.sort_unstable();
+        // Who is live changes all the time, and ranking all of them costs more than a page: a moment old will do.
+        let ask = async { Ok(rank(swarms, leechers)) };
+        let live = reads.often.ranks.or_ask(Some(0), leechers, ask).await?;
+        let mut ranked = Ranked::clone(&live);
+        if let Some(found) = self.found {
+            let found: HashSet<&Uuid> = found.iter().collect();
+            ranked.retain(|(_, id)| found.contains(id));
+        }
         let ascending = self.wanted.sort.ascending;
         if !ascending {
             ranked.reverse();
@@ -71,7 +79,7 @@ impl Select<'_> {
         let mut rows = vec![];
         if ascending {
             if last.is_none_or(|last| last == 0) {
-                rows = self.rest(reads, all, needed).await?;
+                rows = self.rest(reads, &live, needed).await?;
             }
             let more = needed - rows.len().min(needed);
             rows.extend(self.ranked(reads, &ranked, more).await?);
@@ -79,7 +87,7 @@ impl Select<'_> {
             rows.extend(self.ranked(reads, &ranked, needed).await?);
             let more = needed - rows.len().min(needed);
             if more > 0 {
-                rows.extend(self.rest(reads, all, more).await?);
+                rows.extend(self.rest(reads, &live, more).await?);
             }
         }
         self.pass(&mut rows);
@@ -144,32 +152,54 @@ impl Select<'_> {
         Ok(rows)
     }
 
-    /// Gives the first by id of those whom nobody seeds or leeches.
+    /// Gives the newest or oldest of those whom nobody seeds or leeches.
     async fn rest(
         &self,
         reads: &Reads,
-        but: Vec<Uuid>,
+        live: &Ranked,
         needed: usize,
     ) -> Result<Vec<PgRow>, Unavailable> {
+        let last = self
+            .from
+            .as_ref()
+            .and_then(|(number, _, id)| (*number == Some(0)).then_some(*id));
+        let live = live.iter().map(|(_, id)| *id);
+        if let Some(found) = self.found {
+            // They are at hand, by age.
+            let live: HashSet<Uuid> = live.collect();
+            let place = last.and_then(|last| found.iter().position(|id| *id == last));
+            let others = found.iter().skip(place.map_or(0, |place| place + 1));
+            let others = others.filter(|id| !live.contains(*id));
+            let others: Ranked = others.map(|id| (0, *id)).collect();
+            return self.ranked(reads, &others, needed).await;
+        }
         let (way, beyond) = (self.way(), self.beyond());
         let mut query = QueryBuilder::new(AROUND);
         query.push(format!(
             "{WALKED}, {} from torrent t",
             self.key("0::bigint")
         ));
-        self.join_and_filter(&mut query, Walk::Torrents);
-        if !but.is_empty() {
+        self.join_access(&mut query);
+        self.filter(&mut query, Walk::Torrents);
+        if live.len() > 0 {
             query
                 .push(" and not exists (select from unnest(")
-                .push_bind(but);
+                .push_bind(live.collect::<Vec<_>>());
             query.push("::uuid[]) as live(id) where live.id = t.id)");
         }
-        if let Some((Some(0), _, last)) = self.from {
-            query.push(format!(" and t.id {beyond} ")).push_bind(last);
+        if let Some(last) = last {
+            // A bound that is known, so that the walk begins there.
+            let bound: Option<i64> =
+                sqlx::query_scalar("select position from torrent where id = $1")
+                    .bind(last)
+                    .fetch_optional(&reads.pool)
+                    .await?;
+            query.push(format!(" and t.position {beyond} "));
+            query.push_bind(bound);
         }
-        query.push(format!(" order by t.id {way} limit "));
+        query.push(format!(" order by t.position {way} limit "));
         query.push_bind(i64::try_from(needed).unwrap_or(i64::MAX));
-        query.push(format!("{NAMES} x.id {way}"));
+        query.push(format!("{NAMES} x.position {way}"));
         Ok(query
             .build()
             .persistent(false)
