@@ -27,12 +27,14 @@ use crate::problem::Problem;
 pub mod attack;
 mod by_name;
 mod class;
+mod drag;
 mod known;
 mod refusal;
 
 pub(crate) use by_name::{Try, again};
 pub use class::Class;
 use class::REGISTER;
+use drag::Drag;
 pub(crate) use known::Credential;
 use known::{Known, Member};
 use refusal::{blocked, seconds, too_often};
@@ -40,8 +42,6 @@ use refusal::{blocked, seconds, too_often};
 const MINUTE: Duration = Duration::from_mins(1);
 /// The time in which sign-ins are counted.
 const SIGN_IN: Duration = Duration::from_mins(5);
-/// How long who is blocked waits for each refusal, so that a flood of them costs others less.
-const DRAG: Duration = Duration::from_millis(250);
 /// How many members share an address before it is full of what each of them may write.
 const HOUSEHOLD: u32 = 5;
 
@@ -155,6 +155,7 @@ pub struct Shield {
     limiter: Arc<dyn Limiter>,
     keys: Arc<dyn Keyed>,
     known: Known,
+    drag: Drag,
     refusals: [AtomicU64; 3],
     blocked: AtomicU64,
     made: AtomicU64,
@@ -168,6 +169,7 @@ impl Shield {
             limiter,
             keys,
             known: Known::default(),
+            drag: Drag::default(),
             refusals: Default::default(),
             blocked: AtomicU64::new(0),
             made: AtomicU64::new(0),
@@ -377,7 +379,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
             too_often(class, name, wait).into_response()
         }
         Some(Verdict::Blocked { left, why, .. }) => {
-            tokio::time::sleep(DRAG).await;
+            app.shield.drag.wait().await;
             return blocked(why, left).into_response();
         }
         Some(Verdict::Passes { .. }) | None => next.run(request).await,
