@@ -1,7 +1,7 @@
 //! The web edge: pages, the sign-in API, health.
 //!
 //! [`front`] tells whether the living site answers or the [`sealed`] one. A request to the living one
-//! passes [`headers`], [`limit`], [`past`], [`csrf`], [`position`] and the guard of a site that isn't set up, then
+//! passes [`headers`], [`limit`], [`refill`], [`past`], [`csrf`], [`position`] and the guard of a site that isn't set up, then
 //! a handler, if [`route`] finds that who asks may. Handlers of pages are in [`web`]; who asks is [`session`]'s; what went wrong is a
 //! [`problem::Problem`], shown as problem+json or as a page.
 
@@ -36,6 +36,7 @@ mod openapi;
 mod panic;
 mod past;
 mod position;
+mod refill;
 mod sealed;
 mod signed;
 mod v1;
@@ -76,6 +77,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), csrf::check))
         .layer(from_fn_with_state(app.clone(), past::guard))
         .layer(from_fn_with_state(app.clone(), web::setup::guard))
+        .layer(from_fn_with_state(app.clone(), refill::guard))
         .layer(from_fn_with_state(app.clone(), limit::guard))
         .layer(from_fn(problem::in_time))
         .layer(from_fn_with_state(Arc::clone(&app.site), problem::show))

@@ -278,9 +278,11 @@ async fn recognise(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, O
     let profile = projections::user::profile(&app.reads, member)
         .await
         .map_err(away)?;
-    let profile = profile
-        .filter(|profile| !profile.erased)
-        .ok_or(Over::Expired)?;
+    // Whose session lives is a member, even where a crash of the database emptied the table just now.
+    let profile = profile.ok_or_else(|| Over::Away(Problem::unavailable()))?;
+    if profile.erased {
+        return Err(Over::Expired);
+    }
     // It was begun by another password than the one that holds.
     if profile
         .proves_since

@@ -199,6 +199,11 @@ impl Reads {
         self.progress.borrow().mark()
     }
 
+    /// Gives [`progress::Progress::refilled`] as it is just now.
+    pub fn refilled(&self) -> Option<(Position, Position)> {
+        self.progress.borrow().refilled()
+    }
+
     /// Waits until every projection has applied the log up to a position, at most two seconds;
     /// tells whether they have.
     pub async fn wait_for(&self, position: Position) -> bool {

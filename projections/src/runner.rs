@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::{Fold, NotApplied, Projection, Unavailable};
 
 mod elsewhere;
-mod search;
+pub(crate) mod search;
 mod tables;
 
 pub use tables::prepare;

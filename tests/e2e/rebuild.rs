@@ -1,7 +1,10 @@
 //! Read tables are a replay's result: rebuilding gives the same rows, also beside the running site.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use reqwest::StatusCode;
+use sqlx::PgPool;
 use tests::rebuild::at_the_head;
 pub(crate) use tests::rebuild::{rebuilt_rows_are_the_same, rows};
 use tests::{Client, Options, Site, make, until};
@@ -168,6 +171,14 @@ async fn the_staff_page_rebuilds_a_projection_and_tells_how_far_it_is() {
     assert!(admin.page("/torrents").await.contains(&id));
 }
 
+/// Does what PostgreSQL does to UNLOGGED tables when it recovers from a crash.
+async fn emptied(pool: &PgPool, tables: &BTreeMap<String, Vec<String>>) {
+    let names = tables.keys().map(String::as_str).chain(["checkpoint"]);
+    let names: Vec<_> = names.map(|name| format!("read.{name}")).collect();
+    let statement = format!("truncate {}", names.join(", "));
+    sqlx::raw_sql(&statement).execute(pool).await.unwrap();
+}
+
 #[tokio::test]
 async fn read_tables_that_a_crash_emptied_are_rebuilt_at_the_next_start() {
     let mut site = Site::start(Options::default()).await;
@@ -177,15 +188,48 @@ async fn read_tables_that_a_crash_emptied_are_rebuilt_at_the_next_start() {
     admin.uploaded(file, "other", "").await;
     let living = rows(&site).await;
     let pool = site.database().await;
-    // What PostgreSQL does to UNLOGGED tables when it recovers from a crash.
-    for table in living.keys().map(String::as_str).chain(["checkpoint"]) {
-        sqlx::raw_sql(&format!("truncate read.{table}"))
-            .execute(&pool)
-            .await
-            .unwrap();
-    }
+    emptied(&pool, &living).await;
     pool.close().await;
     site.kill();
     site.launch().await;
     assert_eq!(rows(&site).await, living);
+}
+
+#[tokio::test]
+async fn nothing_is_answered_out_of_tables_that_are_filled_anew_while_the_site_lives() {
+    let site = Site::start(Options::default()).await;
+    let admin = site.client();
+    admin.set_up("admin", PASSWORD).await;
+    let living = rows(&site).await;
+    let pool = site.database().await;
+    // Who makes tables holds this, so that nobody makes them yet.
+    let mut hold = pool.begin().await.unwrap();
+    let lock = "select pg_advisory_xact_lock(hashtextextended('opentracker read tables', 0))";
+    sqlx::query(lock).execute(&mut *hold).await.unwrap();
+    emptied(&pool, &living).await;
+    let guest = site.client();
+    until("the refusal", Duration::from_secs(20), || async {
+        let answer = admin.get("/torrents").await;
+        let known = [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE];
+        assert!(known.contains(&answer.status()), "the session lives");
+        let text = guest.get("/sign-in").await.text().await.unwrap();
+        text.contains("made anew from the log").then_some(())
+    })
+    .await;
+    let refused = guest.get("/").await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "5");
+    let ready = guest.get("/health/ready").await;
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains("filled anew"));
+    let seal = admin.post_form("/api/admin/panic/encrypt", &[]).await;
+    assert_eq!(seal.status(), 503, "nobody is known by their rights");
+    assert_eq!(guest.get("/health/live").await.status(), 200);
+    hold.rollback().await.unwrap();
+    until("the pages", Duration::from_secs(20), || async {
+        (admin.get("/torrents").await.status() == 200).then_some(())
+    })
+    .await;
+    assert_eq!(rows(&site).await, living);
+    assert_eq!(guest.get("/health/ready").await.status(), 200);
 }

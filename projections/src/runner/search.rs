@@ -12,7 +12,7 @@ use crate::feed::NotRead;
 use crate::torrent::search::{Mark, STREAMS, Search};
 
 /// What it is called beside the projections.
-pub(super) const NAME: &str = "search";
+pub(crate) const NAME: &str = "search";
 /// Positions that one commit covers at most: each costs a segment.
 const BATCH: i64 = 50_000;
 
