@@ -110,18 +110,19 @@ pub async fn logo(reads: &Reads, name: &str) -> Result<Option<Vec<u8>>, Unavaila
 /// How long who follows the settings waits at most before it looks for changes itself.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Tells the settings, and again whenever they change, until `stop` turns true.
+/// Tells the settings, and again whenever they change, until `stop` turns true. They never go back: a table that
+/// a crash of the database emptied changes nothing.
 pub async fn follow(
     reads: &Reads,
     mut stop: watch::Receiver<bool>,
     told: impl Fn(&Settings) + Send + Sync,
 ) {
     let mut progress = reads.progress();
-    let mut known = None;
+    let mut known: Option<Position> = None;
     while !*stop.borrow() {
         // Away, they stay as they are.
         if let Ok(position) = changed(reads).await
-            && known != Some(position)
+            && known.is_none_or(|known| position > known)
             && let Ok(settings) = settings(reads).await
         {
             known = Some(settings.position);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::metainfo;
 use reqwest::StatusCode;
 use sqlx::PgPool;
 use tests::rebuild::at_the_head;
@@ -200,6 +201,32 @@ async fn nothing_is_answered_out_of_tables_that_are_filled_anew_while_the_site_l
     let site = Site::start(Options::default()).await;
     let admin = site.client();
     admin.set_up("admin", PASSWORD).await;
+    let set = admin.post_form("/staff/settings/tracker", &[("clients", "-XX")]);
+    assert_eq!(set.await.status(), 303);
+    let file = make::torrent("file", &make::payload(1, 30_000), Some("OpenTracker"));
+    let hash = metainfo::read(&file, "OpenTracker").unwrap().info_hash.0;
+    admin.uploaded(file, "other", "").await;
+    let url = admin.announce_url().await;
+    let announce = format!(
+        "http://{}/announce?{}&info_hash={}&peer_id=-TR4060-abcdefghijkl&port=7001&uploaded=0&downloaded=0&left=0",
+        site.announces,
+        url.split_once('?').unwrap().1,
+        make::encode(&hash)
+    );
+    let announced = async || {
+        let answer = reqwest::get(&announce)
+            .await
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let refusal = "client not allowed";
+    until("the setting", Duration::from_secs(10), || async {
+        announced().await.contains(refusal).then_some(())
+    })
+    .await;
     let living = rows(&site).await;
     let pool = site.database().await;
     // Who makes tables holds this, so that nobody makes them yet.
@@ -225,7 +252,11 @@ async fn nothing_is_answered_out_of_tables_that_are_filled_anew_while_the_site_l
     let seal = admin.post_form("/api/admin/panic/encrypt", &[]).await;
     assert_eq!(seal.status(), 503, "nobody is known by their rights");
     assert_eq!(guest.get("/health/live").await.status(), 200);
+    // Longer than who follows the settings waits.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let told = announced().await;
     hold.rollback().await.unwrap();
+    assert!(told.contains(refusal), "settings went back: {told}");
     until("the pages", Duration::from_secs(20), || async {
         (admin.get("/torrents").await.status() == 200).then_some(())
     })
