@@ -196,11 +196,11 @@ async fn read_tables_that_a_crash_emptied_are_rebuilt_at_the_next_start() {
     assert_eq!(rows(&site).await, living);
 }
 
-#[tokio::test]
-async fn nothing_is_answered_out_of_tables_that_are_filled_anew_while_the_site_lives() {
-    let site = Site::start(Options::default()).await;
-    let admin = site.client();
-    admin.set_up("admin", PASSWORD).await;
+/// What a client reads that the settings don't let announce.
+const REFUSAL: &str = "client not allowed";
+
+/// Gives an announce of such a client, once it is refused.
+async fn refused(site: &Site, admin: &Client) -> String {
     let set = admin.post_form("/staff/settings/tracker", &[("clients", "-XX")]);
     assert_eq!(set.await.status(), 303);
     let file = make::torrent("file", &make::payload(1, 30_000), Some("OpenTracker"));
@@ -213,20 +213,24 @@ async fn nothing_is_answered_out_of_tables_that_are_filled_anew_while_the_site_l
         url.split_once('?').unwrap().1,
         make::encode(&hash)
     );
-    let announced = async || {
-        let answer = reqwest::get(&announce)
-            .await
-            .unwrap()
-            .bytes()
-            .await
-            .unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
-    };
-    let refusal = "client not allowed";
     until("the setting", Duration::from_secs(10), || async {
-        announced().await.contains(refusal).then_some(())
+        told(&announce).await.contains(REFUSAL).then_some(())
     })
     .await;
+    announce
+}
+
+async fn told(announce: &str) -> String {
+    let answer = reqwest::get(announce).await.unwrap().bytes().await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn nothing_is_answered_out_of_tables_that_are_filled_anew_while_the_site_lives() {
+    let site = Site::start(Options::default()).await;
+    let admin = site.client();
+    admin.set_up("admin", PASSWORD).await;
+    let announce = refused(&site, &admin).await;
     let living = rows(&site).await;
     let pool = site.database().await;
     // Who makes tables holds this, so that nobody makes them yet.
@@ -254,9 +258,9 @@ async fn nothing_is_answered_out_of_tables_that_are_filled_anew_while_the_site_l
     assert_eq!(guest.get("/health/live").await.status(), 200);
     // Longer than who follows the settings waits.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let told = announced().await;
+    let told = told(&announce).await;
     hold.rollback().await.unwrap();
-    assert!(told.contains(refusal), "settings went back: {told}");
+    assert!(told.contains(REFUSAL), "settings went back: {told}");
     until("the pages", Duration::from_secs(20), || async {
         (admin.get("/torrents").await.status() == 200).then_some(())
     })
