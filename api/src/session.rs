@@ -278,11 +278,15 @@ async fn recognise(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, O
     let profile = projections::user::profile(&app.reads, member)
         .await
         .map_err(away)?;
-    // Whose session lives is a member, even where a crash of the database emptied the table just now.
-    let profile = profile.ok_or_else(|| Over::Away(Problem::unavailable()))?;
-    if profile.erased {
-        return Err(Over::Expired);
-    }
+    let Some(profile) = profile.filter(|profile| !profile.erased) else {
+        // Where a crash of the database emptied the table just now, the session goes on afterwards.
+        let lost = app.reads.know_nobody().await.map_err(away)?;
+        return Err(if lost {
+            away(Problem::unavailable())
+        } else {
+            Over::Expired
+        });
+    };
     // It was begun by another password than the one that holds.
     if profile
         .proves_since

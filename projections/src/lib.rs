@@ -204,6 +204,12 @@ impl Reads {
         self.progress.borrow().refilled()
     }
 
+    /// Tells whether there is no member at all, as after a crash of the database that nobody saw yet.
+    pub async fn know_nobody(&self) -> Result<bool, Unavailable> {
+        let query = sqlx::query_scalar("select not exists (select from member)");
+        Ok(query.fetch_one(&self.pool).await?)
+    }
+
     /// Waits until every projection has applied the log up to a position, at most two seconds;
     /// tells whether they have.
     pub async fn wait_for(&self, position: Position) -> bool {

@@ -30,7 +30,7 @@ impl api::app::Health for Parts {
         if !infra::postgres::answers(&self.pool).await {
             reasons.push("the database doesn't answer".to_owned());
         }
-        if self.progress.borrow().refilled().is_some() {
+        if self.roles.contains(&Role::Api) && self.progress.borrow().refilled().is_some() {
             reasons.push("read tables that the database lost are being filled anew".to_owned());
         }
         for (name, standing) in self.progress.borrow().standing() {

@@ -30,12 +30,8 @@ pub(super) async fn follow(commands: Commands, reads: Reads, mut stop: watch::Re
     };
     let mut away = false;
     while !*stop.borrow() {
-        let began = OffsetDateTime::now_utc();
-        match following.look(began).await {
-            Ok(()) => {
-                following.looked = began - OVERLAP;
-                away = false;
-            }
+        match following.look(OffsetDateTime::now_utc()).await {
+            Ok(()) => away = false,
             Err(error) => {
                 if !away {
                     tracing::warn!(%error, "what downloads owe can't be looked at");
@@ -62,7 +58,7 @@ struct Following {
 impl Following {
     async fn look(&mut self, now: OffsetDateTime) -> anyhow::Result<()> {
         if self.reads.refilled().is_some() {
-            // Seed time that isn't in its table again yet would be missed.
+            // Seed time that isn't in its table again yet would be missed; it is looked for afterwards.
             return Ok(());
         }
         while self.note().await? {}
@@ -73,6 +69,7 @@ impl Following {
             let more = i64::try_from(due.len()).is_ok_and(|many| many >= AT_ONCE);
             self.settle(due, now).await?;
             if !more {
+                self.looked = now - OVERLAP;
                 return Ok(());
             }
         }
